@@ -1,0 +1,66 @@
+"""What a corpus holds: ``python -m ser.corpora corpus=emodb corpus.root=/path/to/emodb format=json``."""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from hydra.errors import HydraException
+
+from ser.corpora.layout import aligned, as_text
+from ser.corpora.load import load
+from ser.corpora.request import Request, composed, options, parse
+from ser.corpora.summary import summarise
+from ser.paths import conf_dir
+
+_USAGE = """\
+What a corpus holds: utterances by session, emotion and speaker, durations, ratings, and what was dropped.
+
+  python -m ser.corpora                                            the default corpus
+  python -m ser.corpora corpus=emodb corpus.root=/path/to/emodb    a corpus on disk
+  python -m ser.corpora corpus=emodb format=json                   as JSON; the folder from $EMODB
+  python -m ser.corpora corpus=iemocap corpus.labels.exc=null      any key of the corpus
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print what the corpus that ``arguments`` ask for holds, and give the exit status."""
+    if "--help" in arguments or "-h" in arguments:
+        print(help_text())
+        return 0
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        print(describe(parse(arguments)), flush=True)
+    except HydraException as error:
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+            raise
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader has seen enough, as in `| head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def describe(request: Request) -> str:
+    """The summary of a corpus in the format asked for."""
+    corpus = load(composed(request))
+    summary = summarise(corpus)
+    return json.dumps(summary, indent=2, ensure_ascii=False) if request.format == "json" else as_text(corpus, summary)
+
+
+def help_text() -> str:
+    """How to call it, and each corpus with the first line of its file."""
+    rows = [["corpus", "what it is"], *([name, _first_line(name)] for name in options())]
+    return f"{_USAGE}\n{aligned(rows)}"
+
+
+def _first_line(corpus: str) -> str:
+    text = (conf_dir() / "corpus" / f"{corpus}.yaml").read_text(encoding="utf-8")
+    return text.partition("\n")[0].removeprefix("#").strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

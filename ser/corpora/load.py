@@ -1,0 +1,31 @@
+"""From the keys of a corpus option to the corpus."""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ser.build import locate
+from ser.corpora.table import Corpus
+from ser.errors import UserError
+
+
+def load(options: Mapping[str, Any]) -> Corpus:
+    """Call the option's ``_target_`` with its other keys and give the corpus the option's ``name``.
+
+    Raises:
+        UserError: the target cannot be imported or takes other arguments, or the corpus cannot be read.
+    """
+    missing = {"name", "_target_"} - options.keys()
+    if missing:
+        raise UserError(f"The option of the group corpus lacks {' and '.join(sorted(missing))}. Add it to its file.")
+    name, target = options["name"], options["_target_"]
+    arguments = {key: value for key, value in options.items() if key not in ("name", "_target_")}
+    read = locate(target)
+    try:
+        inspect.signature(read).bind(**arguments)
+    except TypeError as error:
+        known = ", ".join(inspect.signature(read).parameters)
+        raise UserError(f"corpus={name}: {target} {error}. It takes {known}.") from error
+    corpus: Corpus = read(**arguments)
+    return replace(corpus, name=name)

@@ -1,0 +1,13 @@
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory) -> Path:
+    """The root of a generated corpus of about forty short turns, all labels and ratings included."""
+    from ser.corpora.synthetic import read
+
+    root = tmp_path_factory.mktemp("corpus") / "tiny"
+    read(root, size="tiny")
+    return root

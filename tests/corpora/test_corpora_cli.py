@@ -1,0 +1,194 @@
+"""``python -m ser.corpora`` as a process."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from corpora.trees import iemocap, turn, wav
+
+REPOSITORY = Path(__file__).parents[2]
+VARIABLES = ("IEMOCAP", "EMODB", "RAVDESS", "MANIFEST", "HYDRA_FULL_ERROR")
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the program without the variables that this machine may set."""
+    clean = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    return subprocess.run(
+        [sys.executable, "-m", "ser.corpora", *arguments],
+        cwd=REPOSITORY,
+        env=clean | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = iemocap(
+        tmp_path_factory.mktemp("iemocap"),
+        [
+            turn("Ses01F_impro01_F000", "neu", "2.0000, 2.5000, 4.0000"),
+            turn("Ses01F_impro01_M003", "ang", "1.5000, 5.5000, 3.9999"),
+            turn("Ses02F_impro01_F000", "exc"),
+            turn("Ses02F_impro01_M000", "xxx"),
+            turn("Ses03F_script01_1_M000", "sad"),
+        ],
+    )
+    wav(root / "Session2/sentences/wav/Ses02F_impro01/Ses02F_impro01_F000.wav", seconds=3.5)
+    return root
+
+
+def test_json_holds_the_counts_and_nothing_else(release: Path) -> None:
+    done = run("corpus=iemocap", f"corpus.root={release}", "format=json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout) == {
+        "corpus": "iemocap",
+        "root": str(release),
+        "synthetic": False,
+        "utterances": 3,
+        "emotions": {"angry": 1, "happy": 1, "neutral": 1},
+        "genders": {"female": 2, "male": 1},
+        "sessions": {"1": 2, "2": 1},
+        "speakers": {"Ses01F": 1, "Ses01M": 1, "Ses02F": 1},
+        "sessions_by_emotion": {
+            "1": {"angry": 1, "happy": 0, "neutral": 1},
+            "2": {"angry": 0, "happy": 1, "neutral": 0},
+        },
+        "durations": {
+            "total_s": 3.54,
+            "mean_s": 1.18,
+            "median_s": 0.02,
+            "min_s": 0.02,
+            "max_s": 3.5,
+            "longer_than_3_s": 0.3333,
+            "longer_than_9_s": 0.0,
+        },
+        "ratings": {
+            "valence": {"low": 2, "medium": 1, "high": 0, "none": 0},
+            "activation": {"low": 0, "medium": 2, "high": 1, "none": 0},
+            "dominance": {"low": 0, "medium": 2, "high": 1, "none": 0},
+        },
+        "dropped": {"label xxx (no agreement)": 1, "scripted turn": 1},
+    }
+
+
+def test_the_table_is_aligned_and_complete(release: Path) -> None:
+    done = run("corpus=iemocap", "corpus.turns=all", "corpus.labels.exc=null", IEMOCAP=str(release))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (
+        done.stdout
+        == f"""\
+corpus      iemocap
+root        {release}
+utterances  3 (1 female, 2 male)
+
+session  angry  sad  neutral  all
+1            1    0        1    2
+3            0    1        0    1
+all          1    1        1    3
+
+speaker  gender  session  utterances
+Ses01F   female  1                 1
+Ses01M   male    1                 1
+Ses03M   male    3                 1
+
+durations   0.0 min in all; mean 0.02 s, median 0.02 s, 0.02 to 0.02 s
+            0.0 % longer than 3 s, 0.0 % longer than 9 s
+
+rating      low (<= 2)  medium  high (>= 4)  none
+valence              2       1            0     0
+activation           0       2            1     0
+dominance            0       2            1     0
+
+dropped                   turns
+label exc                     1
+label xxx (no agreement)      1
+"""
+    )
+
+
+def test_durations_keep_to_start_and_end_and_unknown_genders_are_counted(tmp_path: Path) -> None:
+    wav(tmp_path / "a.wav", seconds=2.0)
+    (tmp_path / "a.csv").write_text(
+        "path,emotion,session,speaker,gender,start,end\n"
+        "a.wav,sad,1,anna,f,,0.5\na.wav,sad,1,anna,f,0.5,1.75\na.wav,sad,2,x,,1.75,\n"
+    )
+    done = run("corpus=manifest", f"corpus.root={tmp_path}", "corpus.labels={sad: blue}", "format=json")
+    summary = json.loads(done.stdout)
+    assert summary["emotions"] == {"blue": 3}
+    assert summary["genders"] == {"female": 2, "male": 0, "unknown": 1}
+    assert (summary["durations"]["total_s"], summary["durations"]["max_s"]) == (2.0, 1.25)
+    assert summary["ratings"]["valence"] == {"low": 0, "medium": 0, "high": 0, "none": 3}
+
+
+def test_generated_speech_is_called_so(release: Path, tmp_path: Path) -> None:
+    wrapped = tmp_path / "generated"
+    wrapped.mkdir()
+    (wrapped / "IEMOCAP_full_release").symlink_to(release)
+    (wrapped / "SYNTHETIC.json").write_text("{}")
+    assert run("corpus=iemocap", f"corpus.root={wrapped}").stdout.startswith("SYNTHETIC")
+    assert json.loads(run("corpus=iemocap", f"corpus.root={wrapped}", "format=json").stdout)["synthetic"] is True
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["corpus=iemocop"], ["corpus=iemocop", "emodb, iemocap, manifest, ravdess"]),
+        (["corpus=emodb,ravdess"], ["corpus=emodb,ravdess", "one corpus"]),
+        (["format=xml"], ["format=xml", "table, json"]),
+        (["corpus=emodb", "corpus.rot=/x"], ["'corpus.rot'", "corpus.root, corpus.labels.anger"]),
+        (["corpus=emodb", "+corpus.rot=/x"], ["'rot'", "root, labels, exclude"]),
+        (["loss=cos"], ["loss=cos", "corpus=<name>"]),
+        (["emodb"], ["emodb", "corpus=<name>"]),
+        (["--json"], ["--json", "format=json"]),
+        (["corpus=emodb"], ["corpus=emodb", "EMODB", "emodb.bilderbar.info", "corpus=synthetic"]),
+        (["corpus=ravdess", "corpus.root=/nowhere"], ["/nowhere", "corpus.root", "zenodo.org/records/1188976"]),
+        (["corpus=emodb", "corpus.root=${nowhere}"], ["corpus=emodb", "nowhere"]),
+    ],
+)
+def test_a_mistake_is_one_message_and_status_1(arguments: list[str], parts: list[str]) -> None:
+    done = run(*arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Traceback" not in done.stderr
+    for part in parts:
+        assert part in done.stderr
+
+
+def test_a_broken_audio_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "03a01Wa.wav").write_bytes(b"not audio")
+    done = run("corpus=emodb", f"corpus.root={tmp_path}")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{tmp_path}/03a01Wa.wav: cannot be read as audio")
+
+
+def test_the_traceback_is_there_for_those_who_ask() -> None:
+    assert "Traceback" in run("corpus=emodb", HYDRA_FULL_ERROR="1").stderr
+
+
+def test_help_names_every_corpus() -> None:
+    done = run("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    for name in ("emodb", "iemocap", "manifest", "ravdess"):
+        assert f"\n{name} " in done.stdout
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import sys; from ser.corpora.__main__ import main; main(['--help']); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    imported = set(done.stdout.splitlines()[-1].split())
+    assert "ser.corpora.load" in imported
+    assert not imported & {"torch", "librosa", "pandas", "numpy", "scipy", "soundfile", "mlflow"}
+
+
+def test_a_reader_that_has_gone_is_no_error(release: Path) -> None:
+    command = [sys.executable, "-m", "ser.corpora", "corpus=iemocap", f"corpus.root={release}"]
+    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0

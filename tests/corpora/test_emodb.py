@@ -1,0 +1,106 @@
+"""EmoDB's format, and the real corpus where it is."""
+
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from corpora.trees import MACOS_LITTER, wav
+
+from ser.corpora import Corpus
+from ser.corpora.emodb import read
+from ser.errors import UserError
+
+REAL = Path(os.environ.get("EMODB") or Path(__file__).parents[3] / "shared" / "corpora" / "emodb")
+NAMES = ("03a01Wa", "08a02Fb", "09b03Tc", "12b10Nd", "03a05La", "16a04Eb", "14b01Aa", "14b02Ab")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in NAMES:
+        wav(tmp_path / "wav" / f"{name}.wav")
+    (tmp_path / "wav" / "._03a01Wa.wav").write_bytes(MACOS_LITTER)
+    return tmp_path
+
+
+def test_names_hold_speaker_and_emotion(folder: Path) -> None:
+    corpus = read(folder)
+    assert [(u.id, u.emotion, u.speaker, u.gender, u.session) for u in corpus.utterances] == [
+        ("03a01Wa", "angry", "03", "male", "1"),
+        ("08a02Fb", "happy", "08", "female", "1"),
+        ("09b03Tc", "sad", "09", "female", "2"),
+        ("12b10Nd", "neutral", "12", "male", "4"),
+    ]
+    assert corpus.utterances[0].path == folder / "wav" / "03a01Wa.wav"
+    assert corpus.dropped == {"label fear": 2, "label boredom": 1, "label disgust": 1}
+
+
+def test_the_audio_folder_itself_will_do(folder: Path) -> None:
+    assert read(folder / "wav").utterances == read(folder).utterances
+
+
+def test_another_emotion_can_become_a_class(folder: Path) -> None:
+    corpus = read(folder, labels={"fear": "afraid", "neutral": "neutral"})
+    assert corpus.classes == ("afraid", "neutral")
+    assert [u.id for u in corpus.utterances] == ["12b10Nd", "14b01Aa", "14b02Ab"]
+
+
+@pytest.mark.parametrize("name", ["03a01Xa", "04a01Wa", "03c01Wa", "03a01W", "3a01Wa", "notes", "03a01Wa-copy"])
+def test_other_names_are_counted_not_guessed(folder: Path, name: str) -> None:
+    wav(folder / "wav" / f"{name}.wav")
+    corpus = read(folder)
+    assert len(corpus.utterances) == 4
+    assert corpus.dropped["name not of the form SSTTTEv.wav"] == 1
+
+
+def test_exclude_leaves_utterances_out(folder: Path) -> None:
+    assert "03a01Wa" not in {u.id for u in read(folder, exclude=["03a01Wa"]).utterances}
+    assert read(folder, exclude="03a01Wa") == read(folder, exclude=["03a01Wa"])
+
+
+def test_an_id_to_exclude_that_is_not_there_is_refused(folder: Path) -> None:
+    with pytest.raises(UserError, match=r"corpus.exclude names '03a01Zz'"):
+        read(folder, exclude=["03a01Zz"])
+
+
+def test_a_folder_without_audio_says_what_was_found(tmp_path: Path) -> None:
+    (tmp_path / "lablaut").mkdir()
+    with pytest.raises(UserError, match=r"Looked for audio wav/\*.wav or \*.wav; found lablaut"):
+        read(tmp_path)
+
+
+def test_a_folder_with_other_audio_says_why_none_is_used(tmp_path: Path) -> None:
+    wav(tmp_path / "03-01-05-01-01-01-01.wav")
+    with pytest.raises(UserError, match=r"No usable utterance.*1 x name not of the form"):
+        read(tmp_path)
+
+
+def test_an_archive_is_not_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "download.zip").touch()
+    with pytest.raises(UserError, match=r"download.zip .* is a file, not a folder"):
+        read(tmp_path / "download.zip")
+
+
+@pytest.fixture(scope="module")
+def real() -> Corpus:
+    if not REAL.is_dir():
+        pytest.skip("no EmoDB: set EMODB to its folder")
+    return read(REAL)
+
+
+def test_emotions_of_every_session_of_the_real_corpus(real: Corpus) -> None:
+    counts = Counter((u.session, u.emotion) for u in real.utterances)
+    assert {s: tuple(counts[s, emotion] for emotion in real.classes) for s in real.sessions} == {
+        "1": (26, 18, 16, 21),
+        "2": (23, 8, 7, 13),
+        "3": (23, 18, 12, 18),
+        "4": (28, 10, 14, 11),
+        "5": (27, 17, 13, 16),
+    }
+
+
+def test_each_session_of_the_real_corpus_is_a_man_and_a_woman_of_its_own(real: Corpus) -> None:
+    people = {(u.session, u.gender, u.speaker) for u in real.utterances}
+    assert len(people) == 10
+    assert {speaker for _, gender, speaker in people if gender == "male"} == {"03", "10", "11", "12", "15"}
+    assert {(session, gender) for session, gender, _ in people} == {(s, g) for s in "12345" for g in ("female", "male")}

@@ -1,0 +1,69 @@
+"""The options of the group corpus and the functions they name."""
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+from corpora.trees import wav
+from omegaconf import OmegaConf
+
+import ser
+from ser.build import locate
+from ser.corpora.load import load
+from ser.errors import UserError
+from ser.paths import conf_dir
+
+
+def option(name: str) -> dict[str, Any]:
+    plain: Any = OmegaConf.to_container(OmegaConf.load(conf_dir() / "corpus" / f"{name}.yaml"))
+    return plain
+
+
+@pytest.mark.parametrize("name", ["iemocap", "emodb", "ravdess", "manifest"])
+def test_an_option_holds_the_arguments_of_its_reader_and_their_defaults(name: str) -> None:
+    keys = option(name)
+    parameters = inspect.signature(locate(keys.pop("_target_"))).parameters
+    assert keys.pop("name") == name
+    assert keys.pop("root") == f"${{oc.env:{name.upper()},null}}"
+    assert ["root", *keys] == list(parameters)
+    labels = keys.get("labels") or {}
+    keys["labels"] = {label: emotion for label, emotion in labels.items() if emotion} or None
+    defaults = {key: parameters[key].default for key in keys}
+    assert keys | {"exclude": tuple(keys["exclude"])} == defaults
+
+
+@pytest.fixture
+def emodb(tmp_path: Path) -> Path:
+    wav(tmp_path / "03a01Fa.wav")
+    return tmp_path
+
+
+def test_the_corpus_is_read_and_takes_the_options_name(emodb: Path) -> None:
+    corpus = load({"name": "mine", "_target_": "ser.corpora.emodb.read", "root": str(emodb)})
+    assert corpus.name == "mine"
+    assert [utterance.id for utterance in corpus.utterances] == ["03a01Fa"]
+
+
+def test_an_unknown_argument_is_named_beside_the_known(emodb: Path) -> None:
+    with pytest.raises(UserError, match=r"corpus=emodb: .*'rot'. It takes root, labels, exclude"):
+        load({"name": "emodb", "_target_": "ser.corpora.emodb.read", "root": str(emodb), "rot": 1})
+
+
+def test_a_missing_argument_is_named() -> None:
+    with pytest.raises(UserError, match=r"'root'"):
+        load({"name": "emodb", "_target_": "ser.corpora.emodb.read"})
+
+
+def test_an_option_without_target_is_refused() -> None:
+    with pytest.raises(UserError, match=r"lacks _target_"):
+        load({"name": "emodb"})
+
+
+def test_conf_lies_inside_the_package_of_a_wheel_and_else_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ser, "__file__", str(tmp_path / "ser" / "__init__.py"))
+    assert conf_dir() == tmp_path / "conf"
+    (tmp_path / "ser" / "conf").mkdir(parents=True)
+    assert conf_dir() == tmp_path / "ser" / "conf"

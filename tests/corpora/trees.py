@@ -1,0 +1,82 @@
+"""Small trees in each corpus' own layout."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+RATE = 16_000
+
+RATERS = """C-E2:	Neutral;	()
+C-F1:	Neutral; Anger;	(between the two)
+A-E3:	val 3; act 2; dom  2;	()
+A-F1:	val 3; act 2; dom  1;	(caf\xe9)
+"""
+MACOS_LITTER = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        \xff\xfe"
+
+
+def wav(path: Path, seconds: float = 0.02) -> Path:
+    """Write ``seconds`` of a tone to ``path``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    times = np.arange(round(seconds * RATE)) / RATE
+    soundfile.write(path, 0.1 * np.sin(2 * np.pi * 220 * times), RATE)
+    return path
+
+
+def turn(name: str, label: str, ratings: str = "2.5000, 2.5000, 2.5000") -> str:
+    """A turn's line in a label file of IEMOCAP."""
+    return f"[6.2901 - 8.2357]\t{name}\t{label}\t[{ratings}]"
+
+
+def iemocap(root: Path, turns: Iterable[str]) -> Path:
+    """A release with the five sessions, the label files and the audio of ``turns``, and its usual litter."""
+    for session in "12345":
+        (root / f"Session{session}" / "dialog" / "EmoEvaluation").mkdir(parents=True)
+    dialogs: dict[str, list[str]] = {f"Ses0{session}F_impro08": [] for session in "12345"}
+    for line in turns:
+        name = line.split("\t")[1]
+        dialogs.setdefault(name.rpartition("_")[0], []).append(line)
+        wav(iemocap_wav(root, name))
+    for dialog, lines in dialogs.items():
+        iemocap_labels(root, dialog, lines)
+    return root
+
+
+def iemocap_wav(root: Path, name: str) -> Path:
+    """Where the audio of an utterance lies."""
+    return root / f"Session{name[4]}" / "sentences" / "wav" / name.rpartition("_")[0] / f"{name}.wav"
+
+
+def iemocap_labels(root: Path, dialog: str, lines: Sequence[str]) -> Path:
+    """Write a dialog's label file, with single raters in the file, in the subfolders, and macOS' shadow of it."""
+    folder = root / f"Session{dialog[4]}" / "dialog" / "EmoEvaluation"
+    file = folder / f"{dialog}.txt"
+    blocks = [f"{line}\n{RATERS}\n" for line in lines]
+    file.write_bytes(("% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n" + "".join(blocks)).encode("latin-1"))
+    (folder / f"._{dialog}.txt").write_bytes(MACOS_LITTER + b"\n[not a turn]\n")
+    for subfolder in ("Attribute", "Categorical", "Self-evaluation"):
+        (folder / subfolder).mkdir(exist_ok=True)
+        (folder / subfolder / f"{dialog}_e2.txt").write_text(f"{turn(f'{dialog}_F099', 'ang')}\n")
+    return file
+
+
+def ravdess_names(actors: Iterable[int], channel: int = 1) -> list[str]:
+    """The names, without suffix, of all audio-only files of some actors: neutral has no strong intensity."""
+    return [
+        f"03-{channel:02}-{emotion:02}-{intensity:02}-{statement:02}-{repetition:02}-{actor:02}"
+        for actor in actors
+        for emotion in range(1, 9)
+        for intensity in ((1,) if emotion == 1 else (1, 2))
+        for statement in (1, 2)
+        for repetition in (1, 2)
+    ]
+
+
+def ravdess(root: Path, names: Iterable[str], suffix: str = ".wav") -> Path:
+    """Empty files (reading the table opens none) in the folders of their actors."""
+    for name in names:
+        folder = root / f"Actor_{name[-2:]}"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}{suffix}").touch()
+    return root

@@ -1,0 +1,42 @@
+"""Helpers for tests: settings as the command line makes them, and a small corpus that is made once."""
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+
+from ser.commandline import rewrite
+from ser.config import Settings, resolve
+from ser.paths import conf_dir
+
+REPOSITORY = conf_dir().parent
+EMODB = Path(os.environ.get("EMODB", REPOSITORY.parent / "shared" / "corpora" / "emodb"))
+NO_EMODB = f"needs the EmoDB recordings: set EMODB (looked in {EMODB})"
+
+
+def composed(*overrides: str):
+    """The configuration of a command line, as Hydra composes it."""
+    with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
+        return compose("config", overrides=rewrite(overrides))
+
+
+def settings(*overrides: str) -> Settings:
+    """The settings of a command line."""
+    return resolve(composed(*overrides), rewrite(overrides))
+
+
+def run(*arguments: str, cwd: Path, env: dict[str, str] | None = None, module: str = "ser.run"):
+    """``python -m ser.run ...`` as a process of its own."""
+    environment = {**os.environ, **(env or {})}
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=540, check=False)
+
+
+def quietly(function, *arguments):
+    """Call with standard error thrown away."""
+    with contextlib.redirect_stderr(io.StringIO()):
+        return function(*arguments)
