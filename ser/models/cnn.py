@@ -1,0 +1,63 @@
+"""The paper's network (Lian et al. 2018, section 2.1 and Table 1).
+
+B: segments, T: frames, D: features a frame, C: channels, P: pooled frames, one branch for each kernel size.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class ConvPool(nn.Module):
+    """Convolution over time, batch normalisation, ReLU and max pooling, for each kernel size beside one another."""
+
+    def __init__(
+        self, frames: int, features: int, channels: int, kernels: Sequence[int], pool: int, stride: int
+    ) -> None:
+        super().__init__()
+        if frames < pool:
+            raise ValueError(f"a segment of {frames} frames is shorter than the pooling kernel of {pool}")
+        self.pooled = (frames - pool) // stride + 1
+        self.convolutions = nn.ModuleList(nn.Conv1d(features, channels, k, padding=k // 2) for k in kernels)
+        self.norms = nn.ModuleList(nn.BatchNorm1d(channels) for _ in kernels)
+        self.pool = nn.MaxPool1d(pool, stride)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """(B, T, D) -> (B, kernels * C, P)."""
+        frames = frames.transpose(1, 2)  # B, D, T
+        branches = zip(self.convolutions, self.norms, strict=True)
+        return torch.cat([self.pool(torch.relu(norm(conv(frames)))) for conv, norm in branches], dim=1)
+
+
+class CNN(nn.Module):
+    """Table 1: two convolutions side by side, pooled, flattened into one vector (pos_1), one linear layer (pos_2).
+
+    Args:
+        frames: T, frames of a segment; at least ``pool``.
+        features: D, features of a frame.
+        classes: number of emotions.
+        channels: filter outputs of each convolution.
+        kernels: filter sizes, odd, so that half padding keeps the length.
+        pool, stride: of the max pooling, in frames.
+    """
+
+    def __init__(
+        self,
+        frames: int,
+        features: int,
+        classes: int,
+        channels: int = 100,
+        kernels: Sequence[int] = (13, 7),
+        pool: int = 30,
+        stride: int = 3,
+    ) -> None:
+        super().__init__()
+        self.body = ConvPool(frames, features, channels, kernels, pool, stride)
+        self.vector_size = len(kernels) * channels * self.body.pooled
+        self.classifier = nn.Linear(self.vector_size, classes)
+
+    def forward(self, frames: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, T, D) -> pos_1 vector (B, vector_size), logits (B, classes)."""
+        vector = self.body(frames).flatten(1)
+        return vector, self.classifier(vector)

@@ -1,0 +1,72 @@
+import pytest
+import torch
+
+from ser.models.attentive_cnn import AttentiveCNN
+from ser.models.cnn import CNN
+from ser.models.spectrogram_cnn_lstm import SpectrogramCNNLSTM
+
+
+def test_table_1():
+    network = CNN(frames=900, features=13, classes=4)
+    first, second = network.body.convolutions
+    for conv, kernel, padding in ((first, 13, 6), (second, 7, 3)):
+        assert (conv.in_channels, conv.out_channels) == (13, 100)
+        assert (conv.kernel_size, conv.padding, conv.stride) == ((kernel,), (padding,), (1,))
+    assert (network.body.pool.kernel_size, network.body.pool.stride, network.body.pool.padding) == (30, 3, 0)
+    assert network.vector_size == 200 * 291
+    assert sum(p.numel() for p in network.parameters()) == 100 * (13 * 13 + 1 + 2) + 100 * (13 * 7 + 1 + 2) + 4 * 58201
+
+
+def test_forward_against_plain_loops():
+    torch.manual_seed(0)
+    network = CNN(frames=12, features=2, classes=3, channels=2, kernels=[3], pool=4, stride=3).eval()
+    frames = torch.randn(2, 12, 2)
+    conv, norm = network.body.convolutions[0], network.body.norms[0]
+    norm.running_mean.normal_()
+    norm.running_var.uniform_(0.5, 2)
+    padded = torch.cat([torch.zeros(2, 1, 2), frames, torch.zeros(2, 1, 2)], dim=1)
+    expected = torch.empty(2, 2, 3)
+    for b in range(2):
+        for c in range(2):
+            values = []
+            for t in range(12):
+                value = conv.bias[c] + sum((conv.weight[c, :, k] * padded[b, t + k]).sum() for k in range(3))
+                value = (value - norm.running_mean[c]) / (norm.running_var[c] + norm.eps).sqrt()
+                values.append((value * norm.weight[c] + norm.bias[c]).clamp(min=0))
+            for p in range(3):
+                expected[b, c, p] = torch.stack(values[3 * p : 3 * p + 4]).max()
+    vector, logits = network(frames, torch.tensor([12, 12]))
+    assert torch.allclose(vector, expected.flatten(1), atol=1e-5)
+    assert torch.allclose(logits, network.classifier(expected.flatten(1)), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "network, features",
+    [
+        (AttentiveCNN(frames=300, features=13, classes=4, channels=8), 13),
+        (SpectrogramCNNLSTM(frames=100, features=200, classes=4, hidden=16), 200),
+        (SpectrogramCNNLSTM(frames=100, features=200, classes=4, hidden=16, bidirectional=False), 200),
+        (SpectrogramCNNLSTM(frames=100, features=200, classes=4, hidden=0), 200),
+    ],
+)
+def test_the_others_keep_the_contract(network, features):
+    frames = torch.randn(3, 300 if features == 13 else 100, features)
+    vector, logits = network(frames, torch.tensor([100, 50, 1]))
+    assert vector.shape == (3, network.vector_size)
+    assert logits.shape == (3, 4)
+    logits.sum().backward()
+    assert all(p.grad is not None for p in network.parameters())
+
+
+def test_attention_weighs_and_sums():
+    network = AttentiveCNN(frames=60, features=3, classes=4, channels=5).eval()
+    frames = torch.randn(2, 60, 3)
+    pooled = network.body(frames)  # B, 2 C, P
+    scores = torch.einsum("bcp,c->bp", pooled, network.attention.weight[0]) + network.attention.bias
+    expected = torch.einsum("bcp,bp->bc", pooled, scores.softmax(dim=1))
+    assert torch.allclose(network(frames, torch.tensor([60, 60]))[0], expected, atol=1e-6)
+
+
+def test_a_segment_shorter_than_the_pooling_is_refused():
+    with pytest.raises(ValueError, match="29 frames"):
+        CNN(frames=29, features=13, classes=4)
