@@ -1,0 +1,120 @@
+"""The store of results: one atomic file for each replica, named by its signature.
+
+Resuming, assembling runs, delivering them to a tracking server and every table read these files and nothing else.
+
+    results/replicas/ab/<signature>.npz    a finished replica
+    results/failed/<signature>.json        why a replica failed; gone once it finishes
+    results/sweeps/<name>/<hash>.json      the points of a sweep, as planned (ser.sweeps)
+"""
+
+import io
+import json
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ser import metrics
+from ser.errors import UserError
+from ser.files import replacing, write_text
+from ser.training.outcome import Outcome
+
+_ARRAYS = ("gold", "average", "crop")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A replica's outcome and what is known of it besides: its configuration, corpus, versions, code."""
+
+    outcome: Outcome
+    about: dict[str, Any]
+
+
+class Store:
+    """The result files under one directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = Path(directory)
+
+    def path(self, signature: str) -> Path:
+        """Where the result of that signature is or will be."""
+        return self.directory / "replicas" / signature[:2] / f"{signature}.npz"
+
+    def has(self, signature: str, since: float | None = None) -> bool:
+        """Whether that replica is finished (``since`` that time, in seconds of the epoch, if given)."""
+        return _is_there(self.path(signature), since)
+
+    def save(self, signature: str, outcome: Outcome, about: Mapping[str, Any]) -> None:
+        """Write a finished replica, whole or not at all; an earlier failure of it is forgotten."""
+        plain = {key: value for key, value in vars(outcome).items() if key not in (*_ARRAYS, "ids")}
+        text = json.dumps({"signature": signature, "outcome": plain, "about": dict(about)}, sort_keys=True)
+        buffer = io.BytesIO()
+        arrays = {name: getattr(outcome, name) for name in _ARRAYS}
+        np.savez_compressed(buffer, meta=np.array(text), ids=np.array(outcome.ids), **arrays)
+        with replacing(self.path(signature)) as temporary:
+            temporary.write_bytes(buffer.getvalue())
+        self._failure_path(signature).unlink(missing_ok=True)
+
+    def load(self, signature: str) -> Stored:
+        """Read a finished replica.
+
+        Raises:
+            UserError: the file is damaged (a disk that was full, say).
+        """
+        path = self.path(signature)
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                meta = json.loads(str(file["meta"]))
+                arrays = {name: file[name] for name in _ARRAYS}
+                ids = tuple(file["ids"].tolist())
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise UserError(f"Result file {path} is damaged ({error}). Delete it and run the same command.") from error
+        return Stored(Outcome(ids=ids, **meta["outcome"], **arrays), meta["about"])
+
+    def fail(self, signature: str, message: str, about: Mapping[str, Any]) -> None:
+        """Remember that and why a replica failed."""
+        write_text(self._failure_path(signature), json.dumps({"message": message, "about": dict(about)}, indent=1))
+
+    def failure(self, signature: str, since: float | None = None) -> str | None:
+        """Why that replica failed when it was last tried (``since`` that time, if given); None if it did not."""
+        path = self._failure_path(signature)
+        if not _is_there(path, since):
+            return None
+        return str(json.loads(path.read_text(encoding="utf-8"))["message"])
+
+    def _failure_path(self, signature: str) -> Path:
+        return self.directory / "failed" / f"{signature}.json"
+
+
+def _is_there(path: Path, since: float | None) -> bool:
+    try:
+        return path.stat().st_mtime >= (since or 0)
+    except FileNotFoundError:
+        return False
+
+
+def run_metrics(outcomes: Sequence[Outcome]) -> dict[str, float]:
+    """The figures of one seed from its folds' outcomes, as fractions.
+
+    ``wa`` and ``uwa`` are means over the folds in ``average`` mode, ``crop_wa`` and ``crop_uwa`` in ``crop`` mode;
+    ``wa_pooled`` and so on take the folds' utterances together; ``fold_1/wa`` and so on are each fold's.
+    """
+    result: dict[str, float] = {}
+    for mode, prefix in (("average", ""), ("crop", "crop_")):
+        for name, measure in (("wa", metrics.weighted_accuracy), ("uwa", metrics.unweighted_accuracy)):
+            folds = [measure(o.gold, getattr(o, mode).argmax(axis=1)) for o in outcomes]
+            result[f"{prefix}{name}"] = float(np.mean(folds))
+            result[f"{prefix}{name}_pooled"] = measure(*pooled(outcomes, mode))
+            result |= {f"fold_{o.fold}/{prefix}{name}": value for o, value in zip(outcomes, folds, strict=True)}
+    return result
+
+
+def pooled(outcomes: Iterable[Outcome], mode: str = "average") -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Gold and predicted classes of the test utterances of all folds together."""
+    outcomes = list(outcomes)
+    gold = np.concatenate([outcome.gold for outcome in outcomes])
+    return gold, np.concatenate([getattr(outcome, mode).argmax(axis=1) for outcome in outcomes])

@@ -1,0 +1,29 @@
+"""What a training gives."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a replica found: probabilities of the test utterances (n, classes) in both modes, and how it got there.
+
+    ``history`` has one dictionary an epoch: ``train_loss`` and its parts, ``val_loss``, ``val_wa``, ``lr``.
+    ``left_out`` counts training segments that no pair of the last epoch held; ``diverged``: the loss ceased to be a
+    number, and the best epoch before that was tested.
+    """
+
+    seed: int
+    fold: int
+    ids: tuple[str, ...]
+    gold: NDArray[np.int64]
+    average: NDArray[np.float32]
+    crop: NDArray[np.float32]
+    history: list[dict[str, float]]
+    best_epoch: int
+    left_out: int
+    diverged: bool
+    seconds: float
+    counts: dict[str, int] = field(default_factory=dict)
