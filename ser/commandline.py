@@ -1,0 +1,170 @@
+"""What the user typed: numbers as choices, exact ranges, help."""
+
+import argparse
+import math
+import re
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from ser.errors import UserError
+from ser.paths import conf_dir
+
+NUMBER_KEYS = {"lambda": "lambda.weight", "length": "length.seconds"}
+"""Groups that take a number in place of an option, and the key that it sets."""
+
+_CALL = re.compile(r"(range|interval|choice)\((.*)\)", re.DOTALL)
+
+_GROUPS = {
+    "corpus": "what is trained and tested on",
+    "feature": "how speech becomes frames",
+    "length": "how utterances become segments",
+    "model": "the network",
+    "loader": "how segments are paired",
+    "position": "where the contrastive loss looks",
+    "loss": "the contrastive loss",
+    "lambda": "its weight in equation (1)",
+    "aux_task": "the additional task of equation (9)",
+    "validation": "which part chooses the epoch",
+    "trainer": "optimiser, schedule and stop",
+    "engine": "how many trainings run at once",
+    "tracking": "where WA and UWA are logged",
+    "experiment": "a whole grid of the paper, run with -m",
+}
+
+
+def rewrite(arguments: Sequence[str]) -> list[str]:
+    """Turn numbers given to ``lambda`` and ``length`` into values, and ranges of decimals into exact lists.
+
+    >>> rewrite(["loss=cos,l2", "lambda=0.6,0.7", "length=range(1,4)", "lambda=linear"])
+    ['loss=cos,l2', 'lambda.weight=0.6,0.7', 'length.seconds=1,2,3', 'lambda=linear']
+
+    Raises:
+        UserError: numbers and words are mixed, or a range is empty.
+    """
+    return [_rewrite(argument) for argument in arguments]
+
+
+def _rewrite(argument: str) -> str:
+    key, equals, value = argument.partition("=")
+    if not equals or argument.startswith("-"):
+        return argument
+    if key in NUMBER_KEYS:
+        return _number_choice(key, value)
+    return f"{key}={_expand(key, value)}" if value.startswith("range(") and "." in value else argument
+
+
+def _number_choice(group: str, value: str) -> str:
+    call = _CALL.fullmatch(value.strip())
+    items = [item.strip() for item in (call[2] if call else value).split(",")]
+    numeric = [_decimal(item.partition("=")[2] or item) is not None for item in items]
+    if not any(numeric):
+        return f"{group}={value}"
+    if not all(numeric):
+        word = items[numeric.index(False)]
+        raise UserError(f"{group}={value} mixes numbers and words ({word!r}). Give either numbers or options' names.")
+    if call and call[1] == "interval":
+        return f"{NUMBER_KEYS[group]}={value}"
+    return f"{NUMBER_KEYS[group]}={_expand(group, value) if call and call[1] == 'range' else _plain_list(items)}"
+
+
+def _plain_list(items: list[str]) -> str:
+    return ",".join(_text(Decimal(item)) for item in items)
+
+
+def _expand(key: str, value: str) -> str:
+    """``range(start, stop, step)`` as an exact list, the stop left out as in Python."""
+    inside = value.strip()[len("range(") : -1]
+    numbers = dict(zip(("start", "stop", "step"), (None, None, Decimal(1)), strict=True))
+    given = [item.strip() for item in inside.split(",")]
+    names = ["stop"] if len(given) == 1 else ["start", "stop", "step"]
+    for name, item in zip(names, given, strict=False):
+        word, equals, text = item.rpartition("=")
+        number = _decimal(text)
+        if number is None or (equals and word.strip() not in numbers):
+            raise UserError(f"{key}={value} is no range of numbers. Write range(start,stop,step), e.g. range(1,16).")
+        numbers[word.strip() or name] = number
+    start, stop, step = numbers["start"] or Decimal(0), numbers["stop"], numbers["step"]
+    values = _between(start, stop, step) if stop is not None and step else []
+    if not values:
+        raise UserError(f"{key}={value} holds no number: the stop is left out, as in Python.")
+    return ",".join(_text(number) for number in values)
+
+
+def _between(start: Decimal, stop: Decimal, step: Decimal) -> list[Decimal]:
+    count = max(0, math.ceil((stop - start) / step))
+    return [start + index * step for index in range(count)]
+
+
+def _decimal(text: str) -> Decimal | None:
+    try:
+        number = Decimal(text.strip())
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def _text(number: Decimal) -> str:
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def wants_help(arguments: Sequence[str]) -> bool:
+    """Whether the user asks for our help (Hydra's own is --hydra-help)."""
+    return any(argument in ("--help", "-h") for argument in arguments)
+
+
+def help_text() -> str:
+    """The groups and their options, each option with the first line of its file."""
+    lines = [
+        "Speech emotion recognition with a contrastive loss under siamese networks (Lian et al. 2018).",
+        "",
+        "  python -m ser.run loss=cos lambda=0.6                       one configuration, all folds",
+        "  python -m ser.run -m loss=cos,l2 lambda=0.6,0.7,0.8         a sweep over six",
+        "  python -m ser.run -m loss=none 'length=range(1,16)' seed=0,1,2",
+        "  python -m ser.run corpus=emodb corpus.root=/path/to/emodb --cfg job    the whole configuration, no training",
+        "",
+        "Options, the default marked with *:",
+    ]
+    defaults = _defaults()
+    for group, meaning in _GROUPS.items():
+        options = sorted((conf_dir() / group).glob("*.yaml"), key=lambda path: path.stem != defaults.get(group))
+        if options:
+            lines += ["", f"{group}: {meaning}"]
+            lines += [f"  {'*' if path.stem == defaults.get(group) else ' '} {_described(path)}" for path in options]
+    return "\n".join([*lines, "", *_top_keys(), "", "Sweeps go to MLflow: look with `make ui` or `mlflow ui`."])
+
+
+def _defaults() -> dict[str, str]:
+    text = (conf_dir() / "config.yaml").read_text(encoding="utf-8")
+    return dict(re.findall(r"^  - (\w+): (\w+)$", text, flags=re.MULTILINE))
+
+
+def _described(path: Path) -> str:
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    return f"{path.stem:<22}{first.removeprefix('#').strip()}"
+
+
+def _top_keys() -> list[str]:
+    text = (conf_dir() / "config.yaml").read_text(encoding="utf-8")
+    keys = re.findall(r"^(\w+): (\S+) +# (.*)$", text, flags=re.MULTILINE)
+    return ["Keys:", *(f"    {f'{key}={value}':<22}{meaning}" for key, value, meaning in keys)]
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read flags and overrides as Hydra does."""
+    from hydra._internal.utils import get_args_parser
+
+    return get_args_parser().parse_args(arguments)
+
+
+def trains(args: argparse.Namespace) -> bool:
+    """Whether the command line asks for training, and not for Hydra to show something."""
+    asks = (args.cfg, args.info, args.hydra_help, args.shell_completion, args.experimental_rerun)
+    return not any(asks)
+
+
+def with_override(arguments: Sequence[str], overrides: Sequence[str], more: str) -> list[str]:
+    """The arguments with one more override, beside the last one (flags may come before or after them)."""
+    at = max((index + 1 for index, argument in enumerate(arguments) if argument in overrides), default=len(arguments))
+    return [*arguments[:at], more, *arguments[at:]]

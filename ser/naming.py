@@ -1,0 +1,55 @@
+"""A configuration in the words that users type."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+_NUMBERS = {"lambda": "weight", "length": "seconds"}
+"""Groups that go by their number, and the key that holds it."""
+
+_SHORT = ("feature", "length", "model", "loader", "position", "loss", "lambda", "aux_task")
+
+
+def parameters(corpus: str, groups: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Flatten canonical groups: ``loss`` and its like hold the option's name, ``lambda`` and ``length`` their number.
+
+    The other keys follow with their dots, as they are typed: ``loss.margin``, ``trainer.lr``.
+    """
+    result: dict[str, Any] = {"corpus": corpus}
+    for group, option in groups.items():
+        number = _NUMBERS.get(group, "")
+        result[group] = option[number] if number in option else option["name"]
+        if number in option and option["name"] not in ("constant", "fixed"):
+            result[f"{group}.name"] = option["name"]
+        hidden = {"name", "_target_", number}
+        result |= {f"{group}.{key}": value for key, value in option.items() if key not in hidden}
+    return {key: f"{value:g}" if isinstance(value, float) else value for key, value in result.items()}
+
+
+def run_name(parameters: Mapping[str, Any], overrides: Iterable[str] = ()) -> str:
+    """A short name for people: what distinguishes most runs, then whatever else was overridden.
+
+    >>> run_name({"feature": "mfcc", "length": "9", "model": "cnn", "loader": "loader_1", "position": "pos_1",
+    ...           "loss": "cos", "lambda": "0.6", "aux_task": "none"}, ["loss=cos", "model.channels=16"])
+    'cos 0.6 loader_1 pos_1 mfcc 9s model.channels=16'
+    """
+    p = parameters
+    if p["loss"] == "none":
+        words = ["baseline"]
+    else:
+        schedule = p.get("lambda.name", "")
+        words = [str(p["loss"]), f"{schedule}{' ' * bool(schedule)}{p['lambda']}", str(p["loader"]), str(p["position"])]
+    words += [str(p["feature"]), f"{p['length']}s"]
+    words += [str(p["model"])] if p["model"] != "cnn" else []
+    words += [f"{p['aux_task']} {p['aux_task.weight']}"] if p["aux_task"] != "none" else []
+    said = ("lambda.weight", "length.seconds", "aux_task.weight")
+    words += [o for o in overrides if o.split("=")[0] in parameters and "." in o and o.split("=")[0] not in said]
+    return " ".join(words)
+
+
+def differing(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The parameters in which ``rows`` differ, the familiar ones first; ``loss`` if they do not differ at all."""
+    keys = [*_SHORT, *sorted({key for row in rows for key in row} - set(_SHORT))]
+    chosen = [key for key in keys if len({str(row.get(key, "-")) for row in rows}) > 1]
+    names = [key for key in chosen if "." not in key]
+    explained = {f"{name}." for name in names}
+    return [k for k in chosen if "." not in k or not any(k.startswith(prefix) for prefix in explained)] or ["loss"]

@@ -1,0 +1,77 @@
+"""The entry: ``python -m ser.run -m loss=cos,l2 lambda=0.6,0.7,0.8``."""
+
+import logging
+import os
+import sys
+import time
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from ser import commandline
+from ser.errors import UserError
+from ser.paths import conf_dir
+from ser.progress import ConsoleHandler
+
+
+@hydra.main(config_path=str(conf_dir().resolve()), config_name="config", version_base="1.3")
+def job(cfg: DictConfig) -> float | None:
+    """One point of a sweep: train what has no result yet, deliver its runs; the mean WA."""
+    from ser.config import resolve
+    from ser.job import Job
+
+    overrides = list(HydraConfig.get().overrides.task)
+    this = Job(resolve(cfg, overrides), overrides)
+    this.announce()
+    try:
+        this.train()
+    finally:
+        wa = this.deliver()
+    return wa
+
+
+def main() -> None:
+    """Check the whole sweep, run it with its progress shown, end with its table; exit status 1 if any part failed."""
+    if commandline.wants_help(sys.argv[1:]):
+        print(commandline.help_text())
+        return
+    try:
+        status = _sweep()
+    except UserError as error:
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+            raise
+        print(error, file=sys.stderr)
+        status = 1
+    except KeyboardInterrupt:
+        print("Interrupted. Finished trainings are kept: the same command goes on from here.", file=sys.stderr)
+        status = 130
+    sys.exit(status)
+
+
+def _sweep() -> int:
+    sys.argv[1:] = commandline.rewrite(sys.argv[1:])
+    args = commandline.parse(sys.argv[1:])
+    if not commandline.trains(args):
+        job()
+        return 0
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[ConsoleHandler()])  # until Hydra's own
+    from ser import display, sweeps
+    from ser.job import STARTED
+
+    os.environ[STARTED] = str(time.time())
+    if not any(override.startswith("sweep=") for override in args.overrides):
+        name = f"sweep={sweeps.sweep_name(args.overrides)}"
+        sys.argv[1:] = commandline.with_override(sys.argv[1:], args.overrides, name)
+        args.overrides.append(name)
+    plan = sweeps.make_plan(args)
+    if plan is None:
+        job()
+        return 0
+    return display.watch(plan, job)
+
+
+if __name__ == "__main__":
+    from ser.run import main as run_main  # workers import this module by its own name, not as __main__
+
+    run_main()

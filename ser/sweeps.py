@@ -1,0 +1,273 @@
+"""The points of a sweep, before any of them runs: all checked, named and written down as the sweep's plan.
+
+A plan lists each point's configuration signature, seeds and folds. Progress, the closing table, the exit status and
+the analysis select results by it, whichever launcher ran the jobs, in whichever process.
+"""
+
+import argparse
+import hashlib
+import json
+import logging
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from ser import environment, naming, signature
+from ser.config import OPTIONS, TOP, Settings, resolve, unknown_key
+from ser.errors import UserError
+from ser.experiment import configuration_signature, subject
+from ser.files import write_text
+from ser.paths import conf_dir
+
+_log = logging.getLogger(__name__)
+_VALUE_KEY = re.compile(r"(?!hydra\.)[a-z_]+(\.\w+)+|seed|repeats|fold|device|resume|save|sweep")
+_BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+_LOCAL = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+
+
+@dataclass(frozen=True)
+class Point:
+    """One job: what was typed for it, its parameters in users' words, and the runs it stands for.
+
+    ``configuration`` is None where only running can tell what is wrong; ``error`` then says it.
+    """
+
+    overrides: tuple[str, ...]
+    parameters: dict[str, Any]
+    seeds: tuple[int, ...]
+    folds: tuple[int, ...]
+    configuration: str | None
+    error: str | None = None
+
+    def replicas(self) -> Iterator[tuple[int, int, str]]:
+        """Seed, fold and signature of every training of this point."""
+        if self.configuration is not None:
+            for seed in self.seeds:
+                for fold in self.folds:
+                    yield seed, fold, signature.replica(self.configuration, seed, fold)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A named sweep and its points; ``anew`` if results from before it do not count (resume=false)."""
+
+    name: str
+    overrides: tuple[str, ...]
+    points: tuple[Point, ...]
+    results: Path
+    anew: bool = False
+
+    def signatures(self) -> dict[str, Point]:
+        """Every training of the sweep once, by its signature."""
+        return {replica: point for point in self.points for *_, replica in point.replicas()}
+
+
+def make_plan(args: argparse.Namespace) -> Plan | None:
+    """Compose and check every point of a command line (as Hydra's own parser read it), and store the plan.
+
+    Returns:
+        None where another sweeper than Hydra's basic one chooses the points as it goes.
+
+    Raises:
+        UserError: an override is wrong, in any of the points; or no point has a corpus to run on.
+    """
+    overrides = [o for o in args.overrides if o != "hydra.mode=MULTIRUN"]
+    sweep = bool(args.multirun) or len(overrides) < len(args.overrides)
+    with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
+        composer = _Composer(args.config_name or "config", args.config_dir)
+        points = composer.points(overrides, sweep)
+        if points is None:
+            return None
+        settings = [resolve(composer.config(point), point) for point in points]
+        if composer.runs_here:
+            for one in settings:
+                environment.device(one.device)
+    planned = [_point(point, one) for point, one in zip(points, settings, strict=True)]
+    errors = {point.error for point in planned}
+    if len(errors) == 1 and None not in errors:
+        raise UserError(errors.pop() or "")
+    name = settings[0].sweep
+    plan = Plan(name, tuple(overrides), tuple(planned), settings[0].results, settings[0].resume is False)
+    _say_what_is_equal(plan)
+    write_text(_path(plan), json.dumps(_plain(plan), indent=1))
+    return plan
+
+
+def sweep_name(overrides: Sequence[str]) -> str:
+    """The name of a sweep that the user did not name: its experiment's, else its swept keys and a hash of it all."""
+    given = dict(override.partition("=")[::2] for override in overrides)
+    if "experiment" in given:
+        return given["experiment"]
+    said = [key for key in given if key not in ("resume", "device", "save") and not key.startswith(_ASIDE)]
+    swept = [key.removesuffix(".weight").removesuffix(".seconds") for key in said if _is_list(given[key])]
+    text = "\n".join(sorted(f"{key}={given[key]}" for key in said))
+    return "-".join([*swept[:4], hashlib.sha256(text.encode()).hexdigest()[:6]])
+
+
+_ASIDE = ("engine", "tracking", "hydra", "results.", "cache.")
+
+
+def load_plans(results: Path, name: str) -> list[Plan]:
+    """All stored plans of a sweep's name (one for each different command line), the oldest first."""
+    files = sorted((results / "sweeps" / name).glob("*.json"), key=lambda path: path.stat().st_mtime)
+    return [_read(json.loads(path.read_text(encoding="utf-8")), results) for path in files]
+
+
+def store_point(settings: Settings, overrides: Sequence[str]) -> None:
+    """Write down one job as a plan of its own, for sweepers that choose points as they go."""
+    point = _point(list(overrides), settings)
+    plan = Plan(settings.sweep, tuple(overrides), (point,), settings.results)
+    write_text(_path(plan), json.dumps(_plain(plan), indent=1))
+
+
+class _Composer:
+    """Composes points quickly: once for each combination of options; plain values are set on a copy."""
+
+    def __init__(self, config_name: str, config_dir: str | None) -> None:
+        self._name = config_name
+        self._always = [f"hydra.searchpath=[file://{os.path.abspath(config_dir)}]"] if config_dir else []
+        self._bases: dict[tuple[str, ...], DictConfig] = {}
+        self.runs_here = True
+        """Whether the jobs run on this machine, so that its devices are what counts."""
+
+    def points(self, overrides: list[str], sweep: bool) -> list[list[str]] | None:
+        """The overrides of every point, in Hydra's order; None if another sweeper is to choose them."""
+        parsed = _parse(overrides)
+        lists = [override for override in parsed if override.is_sweep_override()]
+        if not sweep:
+            if lists:
+                raise UserError(f"{lists[0].input_line} is a sweep: add -m (python -m ser.run -m ...).")
+            return [overrides]
+        fixed = [str(override.input_line) for override in parsed if not override.is_sweep_override()]
+        composed = self._compose(fixed).hydra
+        self.runs_here = composed.launcher._target_ == _LOCAL
+        sweeper = composed.sweeper
+        if sweeper._target_ != _BASIC:
+            return None
+        params = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
+        try:
+            return BasicSweeper.split_arguments([*_parse(params), *parsed], None)[0]
+        except HydraException as error:
+            raise UserError(str(error)) from error
+
+    def config(self, point: Sequence[str]) -> DictConfig:
+        """The configuration of a point, as Hydra composes it."""
+        values = [o for o in _parse(point) if _VALUE_KEY.fullmatch(str(o.input_line).split("=")[0])]
+        said = {override.input_line for override in values}
+        config = OmegaConf.create(self._base(tuple(o for o in point if o not in said)))
+        for override in values:
+            _set(config, override)
+        return config
+
+    def _base(self, options: tuple[str, ...]) -> DictConfig:
+        if options not in self._bases:
+            config = self._compose(list(options))
+            with open_dict(config):
+                del config["hydra"]
+            self._bases[options] = config
+        return self._bases[options].copy()
+
+    def _compose(self, overrides: list[str]) -> Any:
+        try:
+            return compose(self._name, overrides=[*self._always, *overrides], return_hydra_config=True)
+        except MissingConfigException as error:
+            raise UserError(_no_such_option(error)) from error
+        except ConfigCompositionException as error:
+            raise UserError(_composition_message(error)) from error
+        except ValueError as error:  # a group was given something that is no word
+            raise UserError(f"{error} (in {' '.join(overrides)})") from error
+
+
+@lru_cache(maxsize=4096)
+def _parse_one(override: str) -> Override:
+    try:
+        return OverridesParser.create().parse_override(override)
+    except HydraException as error:
+        raise UserError(f"{override!r} cannot be read as key=value: {str(error).splitlines()[0]}") from error
+
+
+def _parse(overrides: Iterable[str]) -> list[Override]:
+    return [_parse_one(override) for override in overrides]
+
+
+def _set(config: DictConfig, override: Override) -> None:
+    key = override.key_or_group
+    try:
+        OmegaConf.update(config, key, override.value(), force_add=False)
+    except OmegaConfBaseException as error:
+        group = key.split(".")[0]
+        known = [f"{group}.{name}" for name in (config.get(group) or {})] if group in config else list(config)
+        raise UserError(f"There is no key {key} ({override.input_line}).{unknown_key(key, known)}") from error
+
+
+def _no_such_option(error: MissingConfigException) -> str:
+    group, _, option = str(error.missing_cfg_file).rpartition("/")
+    options = [name for name in error.options or () if name]
+    if not options:
+        return str(error).splitlines()[0]
+    return f"{group}={option}: there is no such option. {group} is one of {', '.join(options)}."
+
+
+def _composition_message(error: ConfigCompositionException) -> str:
+    text = str(error).splitlines()[0]
+    key = re.search(r"override '([^']+)'", text)
+    known = [*OPTIONS, "corpus", "experiment", *TOP]
+    return f"There is no key {key[1]}.{unknown_key(key[1], known)}" if key else str(error)
+
+
+def _point(overrides: Sequence[str], settings: Settings) -> Point:
+    """Settle what a point stands for; what only running shows (a corpus that is not there) is kept as its error."""
+    parameters = naming.parameters(settings.corpus["name"], settings.groups)
+    try:
+        found = subject(settings)
+    except UserError as error:
+        return Point(tuple(overrides), parameters, settings.seeds, settings.folds or (), None, str(error))
+    configuration = configuration_signature(settings, found.fingerprint)
+    return Point(tuple(overrides), parameters, settings.seeds, found.folds, configuration)
+
+
+def _say_what_is_equal(plan: Plan) -> None:
+    common = set.intersection(*(set(point.overrides) for point in plan.points))
+    seen: dict[tuple, Point] = {}
+    for point in plan.points:
+        key = (point.configuration, point.seeds, point.folds)
+        first = seen.setdefault(key, point)
+        if first is not point and point.configuration is not None:
+            here, there = (" ".join(o for o in p.overrides if o not in common) for p in (point, first))
+            _log.info("%s is the same as %s: trained once", here, there)
+
+
+def _is_list(value: str) -> bool:
+    return "," in re.sub(r"\[.*\]", "", value) or value.startswith(("range(", "choice(", "interval("))
+
+
+def _path(plan: Plan) -> Path:
+    text = "\n".join(override for override in plan.overrides if not override.startswith("resume="))
+    return plan.results / "sweeps" / plan.name / f"{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
+
+
+def _plain(plan: Plan) -> dict[str, Any]:
+    points = [vars(point) for point in plan.points]
+    return {"sweep": plan.name, "overrides": plan.overrides, "points": points}
+
+
+def _read(plain: dict[str, Any], results: Path) -> Plan:
+    points = [_read_point(point) for point in plain["points"]]
+    return Plan(plain["sweep"], tuple(plain["overrides"]), tuple(points), results)
+
+
+def _read_point(plain: dict[str, Any]) -> Point:
+    lists = {key: tuple(plain[key]) for key in ("overrides", "seeds", "folds")}
+    return Point(**{**plain, **lists})

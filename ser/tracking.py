@@ -1,0 +1,291 @@
+"""Runs in MLflow, assembled from result files. The only module of ``ser`` that imports mlflow.
+
+A run is one seed of a configuration over its folds; a job of several seeds gets a parent run with means and standard
+deviations, under which its seeds are nested. A run that the store already holds (by its signature) is not logged
+again, so delivering is safe to repeat: after a crash, or into another store.
+"""
+
+import csv
+import json
+import logging
+import os
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from filelock import FileLock
+
+from ser import signature
+from ser.errors import UserError
+from ser.metrics import confusion
+from ser.results import Stored, pooled, run_metrics
+
+if TYPE_CHECKING:
+    from ser.job import Job
+
+DEFAULT_URI = "sqlite:///mlflow.db"
+"""Where a bare ``mlflow ui`` in the working directory looks."""
+
+_METRICS_A_CALL = 1000  # MLflow's limit of log_batch
+_log = logging.getLogger(__name__)
+
+
+def deliver(job: "Job", runs: Mapping[int, Sequence[Stored]]) -> None:
+    """Log the finished runs of a job, given by seed as their folds' results, and their parent if there are several.
+
+    Raises:
+        UserError: the tracking store cannot be reached; the results stay on disk, the same command delivers them.
+    """
+    options = job.settings.tracking
+    uri = resolve_uri(options["uri"])
+    try:
+        store = _store(uri, options["experiment"])
+        parent = _deliver_parent(store, job, runs) if len(job.settings.seeds) > 1 else None
+        for seed, stored in runs.items():
+            _deliver_run(store, job, seed, stored, parent)
+    except _mlflow_errors() as error:
+        raise UserError(
+            f"MLflow at {uri} did not take the runs of {job.name} ({_first_line(error)}). The results are kept in "
+            f"{job.settings.results}; the same command delivers them without training again."
+        ) from error
+
+
+def resolve_uri(uri: str | None) -> str:
+    """``tracking.uri``, else MLFLOW_TRACKING_URI, else a SQLite file in the working directory."""
+    return uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+
+
+class _Store:
+    """One experiment of one tracking store, and the signatures of the runs that it holds."""
+
+    def __init__(self, uri: str, experiment: str) -> None:
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        if uri.startswith("sqlite:///"):
+            _make_sqlite(Path(uri.removeprefix("sqlite:///")), uri)
+        from mlflow.tracking import MlflowClient
+
+        self.client = MlflowClient(uri)
+        self.experiment = self._experiment(experiment)
+        self.known = {run.data.tags["signature"]: run.info.run_id for run in self._runs()}
+
+    def _experiment(self, name: str) -> str:
+        from mlflow.exceptions import MlflowException
+
+        found = self.client.get_experiment_by_name(name)
+        if found is None:
+            try:
+                return self.client.create_experiment(name)
+            except MlflowException:  # another job has just made it
+                found = self.client.get_experiment_by_name(name)
+        if found is None or found.lifecycle_stage == "deleted":
+            raise UserError(f"tracking.experiment={name} is deleted in MLflow: restore it or choose another name.")
+        return found.experiment_id
+
+    def _runs(self) -> Iterator[Any]:
+        token = None
+        while True:
+            page = self.client.search_runs(
+                [self.experiment], "attributes.status = 'FINISHED'", max_results=5000, page_token=token
+            )
+            yield from (run for run in page if "signature" in run.data.tags)
+            token = page.token
+            if not token:
+                return
+
+    def log(
+        self,
+        name: str,
+        tags: Mapping[str, str],
+        parameters: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        curves: Sequence[tuple[str, float, int]] = (),
+        artifacts: Path | None = None,
+    ) -> str:
+        """Write one finished run in as few calls as MLflow allows; its id."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        now = int(time.time() * 1000)
+        run = self.client.create_run(self.experiment, run_name=name, tags={**_context_tags(), **tags})
+        run_id = run.info.run_id
+        points = [Metric(key, value, now, 0) for key, value in metrics.items()]
+        points += [Metric(key, value, now, step) for key, value, step in curves]
+        params = [Param(key, str(value)) for key, value in parameters.items()]
+        self.client.log_batch(run_id, points[:_METRICS_A_CALL], params, [RunTag("signature", tags["signature"])])
+        for start in range(_METRICS_A_CALL, len(points), _METRICS_A_CALL):
+            self.client.log_batch(run_id, points[start : start + _METRICS_A_CALL])
+        if artifacts is not None:
+            self.client.log_artifacts(run_id, str(artifacts))
+        self.client.set_terminated(run_id, "FINISHED")
+        self.known[tags["signature"]] = run_id
+        return run_id
+
+
+@lru_cache(maxsize=4)
+def _store(uri: str, experiment: str) -> _Store:
+    return _Store(uri, experiment)
+
+
+def _make_sqlite(path: Path, uri: str) -> None:
+    """Make the database under a lock and another name: two makers at once, or a kill half-way, would ruin it."""
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{path}.lock"):
+        if path.exists():
+            return
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+        temporary = path.with_name(f".{path.name}-being-made")
+        temporary.unlink(missing_ok=True)
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+        SqlAlchemyStore(f"sqlite:///{temporary}", "./mlruns").engine.dispose()
+        with sqlite3.connect(temporary) as database:
+            database.execute("PRAGMA journal_mode=WAL")
+        database.close()
+        os.replace(temporary, path)
+
+
+@lru_cache(maxsize=1)
+def _context_tags() -> dict[str, str]:
+    """User, source and commit, which runs made by a client lack."""
+    from mlflow.tracking.context.registry import resolve_tags
+
+    return resolve_tags()
+
+
+def _deliver_run(store: _Store, job: "Job", seed: int, stored: Sequence[Stored], parent: str | None) -> None:
+    folds = [one.outcome.fold for one in stored]
+    tags = _tags(job, stored, signature.run(job.configuration, seed, folds))
+    known = store.known.get(tags["signature"])
+    if known is not None and job.settings.resume is not False:
+        if parent is not None:
+            store.client.set_tag(known, "mlflow.parentRunId", parent)
+        return
+    if parent is not None:
+        tags["mlflow.parentRunId"] = parent
+    parameters = {**job.parameters, "seed": seed, "fold": _folds(job, folds)}
+    with tempfile.TemporaryDirectory() as folder:
+        _write_artifacts(Path(folder), job, stored)
+        outcomes = [one.outcome for one in stored]
+        name = f"{job.name} seed={seed}" + ("" if parameters["fold"] == "all" else f" fold={parameters['fold']}")
+        metrics = {**run_metrics(outcomes), "seconds": sum(outcome.seconds for outcome in outcomes)}
+        store.log(name, tags, parameters, metrics, list(_curves(stored)), Path(folder))
+
+
+def _deliver_parent(store: _Store, job: "Job", runs: Mapping[int, Sequence[Stored]]) -> str:
+    """Means and standard deviations (divisor n - 1) over the seeds."""
+    seeds, first = sorted(runs), next(iter(runs.values()))
+    folds = [one.outcome.fold for one in first]
+    mark = "+".join(signature.run(job.configuration, seed, folds) for seed in seeds)
+    tags = {**_tags(job, first, signature.digest({"parent": mark})), "kind": "parent"}
+    known = store.known.get(tags["signature"])
+    if known is not None and job.settings.resume is not False:
+        return known
+    figures = [run_metrics([one.outcome for one in stored]) for stored in runs.values()]
+    metrics = {key: float(np.mean([figure[key] for figure in figures])) for key in figures[0]}
+    if len(figures) > 1:
+        metrics |= {f"{key}_sd": float(np.std([f[key] for f in figures], ddof=1)) for key in figures[0]}
+    seeds_text = f"{seeds[0]}-{seeds[-1]}" if len(seeds) == seeds[-1] - seeds[0] + 1 else ",".join(map(str, seeds))
+    parameters = {**job.parameters, "seed": seeds_text, "fold": _folds(job, folds)}
+    return store.log(f"{job.name} seeds={seeds_text}", tags, parameters, {**metrics, "seeds": len(seeds)})
+
+
+def _tags(job: "Job", stored: Sequence[Stored], mark: str) -> dict[str, str]:
+    about = stored[0].about
+    tags = {
+        "signature": mark,
+        "configuration": job.configuration,
+        "sweep": job.settings.sweep,
+        "corpus_fingerprint": job.subject.fingerprint,
+        "device": about["device"],
+        "kind": "run",
+    }
+    if about["git_commit"]:
+        tags["git_commit"] = about["git_commit"]
+    if job.subject.corpus.synthetic:
+        tags["synthetic"] = "true"
+    if any(one.outcome.diverged for one in stored):
+        tags["diverged"] = "true"
+    return tags
+
+
+def _folds(job: "Job", folds: Sequence[int]) -> str:
+    return "all" if len(folds) == len(job.subject.corpus.sessions) else ",".join(map(str, folds))
+
+
+def _curves(stored: Sequence[Stored]) -> Iterator[tuple[str, float, int]]:
+    """Per epoch: each fold's figures under ``fold_1/``, and their mean over the folds that still train."""
+    by_step: dict[tuple[str, int], list[float]] = {}
+    for one in stored:
+        for epoch, row in enumerate(one.outcome.history, 1):
+            for key, value in row.items():
+                yield f"fold_{one.outcome.fold}/{key}", value, epoch
+                by_step.setdefault((key, epoch), []).append(value)
+    for (key, epoch), values in by_step.items():
+        yield key, float(np.mean(values)), epoch
+
+
+def _write_artifacts(folder: Path, job: "Job", stored: Sequence[Stored]) -> None:
+    about = {**stored[0].about, "seed": stored[0].outcome.seed, "overrides": job.overrides}
+    (folder / "configuration.json").write_text(json.dumps(about, indent=1, sort_keys=True), encoding="utf-8")
+    _write_predictions(folder / "predictions.csv", stored, job.subject.corpus.classes)
+    _draw_confusion(folder / "confusion.png", job, stored)
+
+
+def _write_predictions(path: Path, stored: Sequence[Stored], classes: Sequence[str]) -> None:
+    """Every test utterance: fold, gold, predicted and probabilities (average), predicted by crop."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "fold", "gold", "predicted", *(f"p_{name}" for name in classes), "crop_predicted"])
+        for outcome in (one.outcome for one in stored):
+            for row, name in enumerate(outcome.ids):
+                chosen, cropped = outcome.average[row].argmax(), outcome.crop[row].argmax()
+                probabilities = [f"{value:.6g}" for value in outcome.average[row]]
+                gold = classes[outcome.gold[row]]
+                writer.writerow([name, outcome.fold, gold, classes[chosen], *probabilities, classes[cropped]])
+
+
+def _draw_confusion(path: Path, job: "Job", stored: Sequence[Stored]) -> None:
+    """The pooled confusion of the run: counts, shaded by each gold class' recall."""
+    from matplotlib.figure import Figure
+
+    classes = job.subject.corpus.classes
+    counts = confusion(*pooled(one.outcome for one in stored), len(classes))
+    recall = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    figure = Figure(figsize=(4.6, 4.2), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(recall, cmap="Blues", vmin=0, vmax=1)
+    for (row, column), count in np.ndenumerate(counts):
+        shade = "white" if recall[row, column] > 0.55 else "black"
+        text = f"{count}\n{100 * recall[row, column]:.0f} %"
+        axes.text(column, row, text, ha="center", va="center", color=shade, fontsize=9)
+    axes.set_xticks(range(len(classes)), classes)
+    axes.set_yticks(range(len(classes)), classes)
+    axes.set(xlabel="predicted", ylabel="gold")
+    axes.set_title(f"{job.name}\n{_title(job, stored)}", fontsize=9)
+    figure.savefig(path)
+
+
+def _title(job: "Job", stored: Sequence[Stored]) -> str:
+    figures = run_metrics([one.outcome for one in stored])
+    corpus = job.subject.corpus
+    name = f"{corpus.name} (synthetic speech)" if corpus.synthetic and corpus.name != "synthetic" else corpus.name
+    return f"{name}, pooled WA {100 * figures['wa_pooled']:.2f} %, UWA {100 * figures['uwa_pooled']:.2f} %"
+
+
+def _mlflow_errors() -> tuple[type[Exception], ...]:
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return (MlflowException, SQLAlchemyError, OSError, sqlite3.Error)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
