@@ -14,11 +14,14 @@ from ser.config import Settings
 from ser.errors import UserError
 from ser.experiment import Subject, configuration_signature, make_task, subject
 from ser.results import Store, run_metrics
-from ser.sweeps import Plan, load_plans, store_point
+from ser.sweeps import store_point
 from ser.training.engines import Replica, choose
 
 STARTED = "SER_SWEEP_STARTED"
 """Environment variable: when the sweep began, in seconds; with resume=false older results do not count."""
+
+PLANNED = "SER_SWEEP_PLANNED"
+"""Environment variable: the sweep whose plan was stored before its jobs began."""
 
 _log = logging.getLogger(__name__)
 
@@ -38,11 +41,8 @@ class Job:
         """Say in the log what canonicalisation changed; leave a plan where the sweep has none for this job."""
         for note in self.settings.notes:
             _log.info("%s: %s", self.name, note)
-        if not any(self._is_planned(plan) for plan in load_plans(self.settings.results, self.settings.sweep)):
+        if os.environ.get(PLANNED) != self.settings.sweep:
             store_point(self.settings, self.overrides)
-
-    def _is_planned(self, plan: Plan) -> bool:
-        return any(point.configuration == self.configuration for point in plan.points)
 
     def replicas(self) -> list[Replica]:
         """All trainings of this job."""

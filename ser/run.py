@@ -57,7 +57,7 @@ def _sweep() -> int:
         return 0
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[ConsoleHandler()])  # until Hydra's own
     from ser import display, sweeps
-    from ser.job import STARTED
+    from ser.job import PLANNED, STARTED
 
     os.environ[STARTED] = str(time.time())
     if not any(override.startswith("sweep=") for override in args.overrides):
@@ -68,6 +68,7 @@ def _sweep() -> int:
     if plan is None:
         job()
         return 0
+    os.environ[PLANNED] = plan.name
     return display.watch(plan, job)
 
 

@@ -151,7 +151,7 @@ class _Composer:
                 raise UserError(f"{lists[0].input_line} is a sweep: add -m (python -m ser.run -m ...).")
             return [overrides]
         fixed = [str(override.input_line) for override in parsed if not override.is_sweep_override()]
-        composed = self._compose(fixed).hydra
+        composed = self._compose([override for override in fixed if not _is_value(override)]).hydra
         self.runs_here = composed.launcher._target_ == _LOCAL
         sweeper = composed.sweeper
         if sweeper._target_ != _BASIC:
@@ -164,10 +164,8 @@ class _Composer:
 
     def config(self, point: Sequence[str]) -> DictConfig:
         """The configuration of a point, as Hydra composes it."""
-        values = [o for o in _parse(point) if _VALUE_KEY.fullmatch(str(o.input_line).split("=")[0])]
-        said = {override.input_line for override in values}
-        config = OmegaConf.create(self._base(tuple(o for o in point if o not in said)))
-        for override in values:
+        config = self._base(tuple(override for override in point if not _is_value(override)))
+        for override in _parse(override for override in point if _is_value(override)):
             _set(config, override)
         return config
 
@@ -190,6 +188,11 @@ class _Composer:
             raise UserError(f"{error} (in {' '.join(overrides)})") from error
 
 
+def _is_value(override: str) -> bool:
+    """Whether an override sets a plain value, so that no composition is needed for it."""
+    return _VALUE_KEY.fullmatch(override.split("=")[0]) is not None
+
+
 @lru_cache(maxsize=4096)
 def _parse_one(override: str) -> Override:
     try:
@@ -208,7 +211,7 @@ def _set(config: DictConfig, override: Override) -> None:
         OmegaConf.update(config, key, override.value(), force_add=False)
     except OmegaConfBaseException as error:
         group = key.split(".")[0]
-        known = [f"{group}.{name}" for name in (config.get(group) or {})] if group in config else list(config)
+        known = _keys_of(config, group)
         raise UserError(f"There is no key {key} ({override.input_line}).{unknown_key(key, known)}") from error
 
 
@@ -271,3 +274,10 @@ def _read(plain: dict[str, Any], results: Path) -> Plan:
 def _read_point(plain: dict[str, Any]) -> Point:
     lists = {key: tuple(plain[key]) for key in ("overrides", "seeds", "folds")}
     return Point(**{**plain, **lists})
+
+
+def _keys_of(config: DictConfig, group: str) -> list[str]:
+    """The keys that a user may set in a group, or at the top."""
+    if group not in config:
+        return list(config)
+    return [f"{group}.{key}" for key in config[group] if key not in ("name", "_target_")]
