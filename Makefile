@@ -28,7 +28,7 @@ demo: $(READY) ## six configurations on generated speech, into MLflow, in minute
 
 .PHONY: ui
 ui: $(READY) ## the MLflow UI on this folder's runs (PORT=5000)
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow ui --workers 1 --port $(or $(PORT),5000)
+	$(BIN)/python -m ser.ui port=$(or $(PORT),5000)
 
 .PHONY: test
 test: $(READY) ## the tests, some minutes

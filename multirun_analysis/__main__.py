@@ -23,9 +23,7 @@ def main(arguments: list[str]) -> str:
     given = dict(argument.partition("=")[::2] for argument in arguments)
     unknown = sorted(given.keys() - {"sweep", "results.dir"})
     if unknown:
-        raise UserError(
-            f"{unknown[0]} is no key of multirun_analysis: give sweep=<name> and results.dir=."
-        )
+        raise UserError(f"{unknown[0]} is no key of multirun_analysis: give sweep=<name> and results.dir=.")
     results = Path(given.get("results.dir", "results"))
     names = sorted(path.name for path in (results / "sweeps").glob("*"))
     if "sweep" not in given:

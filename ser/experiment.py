@@ -41,7 +41,7 @@ def subject(settings: Settings) -> Subject:
         UserError: there is no such corpus, its audio is missing, a fold is beyond its sessions, or it does not carry
             what the additional task wants.
     """
-    corpus, fingerprint = _corpus(json.dumps(settings.corpus, sort_keys=True), settings.cache)
+    corpus, fingerprint = _corpus(json.dumps(settings.corpus), settings.cache)
     sessions = len(corpus.sessions)
     if sessions < 2:
         raise UserError(f"{corpus.root} has one session only ({corpus.sessions[0]}): nothing is left to train on.")
@@ -102,7 +102,7 @@ def _frames(options: str, feature: str, cache_dir: Path) -> cache.Frames:
 def _data(settings: Settings, corpus: Corpus) -> Data:
     from ser.training.task import Data
 
-    options, feature = (json.dumps(part, sort_keys=True) for part in (settings.corpus, settings.groups["feature"]))
+    options, feature = (json.dumps(part) for part in (settings.corpus, settings.groups["feature"]))
     frames = _frames(options, feature, settings.cache)
     utterances = corpus.utterances
     aux_labels, aux_classes = _aux_labels(corpus, settings.groups["aux_task"])

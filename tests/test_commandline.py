@@ -37,9 +37,7 @@ def test_numbers_as_choices(typed, meant):
     assert rewrite([typed]) == [meant]
 
 
-@pytest.mark.parametrize(
-    "typed", ["lambda=0.6,linear", "lambda=range(1,0.6)", "length=range(1,x)"]
-)
+@pytest.mark.parametrize("typed", ["lambda=0.6,linear", "lambda=range(1,0.6)", "length=range(1,x)"])
 def test_mixed_or_empty_lists_are_refused(typed):
     with pytest.raises(UserError) as error:
         rewrite([typed])

@@ -1,0 +1,46 @@
+"""``python -m ser.ui``: MLflow's UI on this folder's runs, light and quickly there, and the address of the table."""
+
+import os
+import subprocess
+import sys
+
+from ser.errors import UserError
+
+_HELP = """MLflow's UI, opened on the runs sorted by WA.
+
+  python -m ser.ui                                  the store that a sweep here would use
+  python -m ser.ui port=5001 experiment=ser uri=sqlite:////path/to/mlflow.db"""
+
+
+def main(arguments: list[str]) -> int:
+    """Start the server and stay until it ends; its exit status.
+
+    Raises:
+        UserError: an unknown key.
+    """
+    if {"-h", "--help"} & set(arguments):
+        print(_HELP)
+        return 0
+    given = {"port": "5000", "experiment": "ser", "uri": ""}
+    for argument in arguments:
+        key, _, value = argument.partition("=")
+        if key not in given:
+            raise UserError(f"{argument} is not understood. Give port=, experiment= or uri=.")
+        given[key] = value
+    from ser import tracking
+
+    uri = tracking.resolve_uri(given["uri"])
+    print(f"http://127.0.0.1:{given['port']}{tracking.page(uri, given['experiment'])}", flush=True)
+    command = [sys.executable, "-m", "mlflow", "ui", "--workers", "1", "--port", given["port"]]
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    try:
+        return subprocess.run([*command, "--backend-store-uri", uri], env=environment, check=False).returncode
+    except KeyboardInterrupt:
+        return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except UserError as error:
+        sys.exit(str(error))
