@@ -13,6 +13,10 @@ IGNORED = -1
 """The label of a sample that lacks what an additional task wants; it does not enter that loss."""
 
 
+_LEAST_LENGTH = 1e-12
+"""What the lengths' product in (6) is divided by at least: a vector of zeros has the cosine 0 with any other."""
+
+
 def cosine_contrastive(first: Tensor, second: Tensor, same: Tensor, margin: float) -> Tensor:
     """Contrastive loss type 1, equation (5), averaged over the pairs.
 
@@ -21,7 +25,8 @@ def cosine_contrastive(first: Tensor, second: Tensor, same: Tensor, margin: floa
         same: whether the two are of one class (Y = 1), boolean, shape (pairs,).
         margin: m, in [-1, 1): a negative pair costs nothing while its cosine (6) is below it.
     """
-    cosine = functional.cosine_similarity(first, second, dim=-1)
+    lengths = torch.linalg.vector_norm(first, dim=-1) * torch.linalg.vector_norm(second, dim=-1)
+    cosine = torch.linalg.vecdot(first, second) / lengths.clamp(min=_LEAST_LENGTH)
     return torch.where(same, 1 - cosine, (cosine - margin).clamp(min=0)).mean()
 
 

@@ -32,7 +32,7 @@ class AttentiveCNN(nn.Module):
 
     def forward(self, frames: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T, D) -> pos_1 vector (B, vector_size), logits (B, classes)."""
-        pooled = self.body(frames).transpose(1, 2)  # B, P, kernels * C
+        pooled = self.body(frames, count)  # B, P, kernels * C
         weights = self.attention(pooled).softmax(dim=1)  # B, P, 1
         vector = (weights * pooled).sum(dim=1)
         return vector, self.classifier(vector)

@@ -4,13 +4,22 @@ B: segments, T: frames, D: features a frame, C: channels, P: pooled frames, one 
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
+
+from ser.models import packed
 
 
 class ConvPool(nn.Module):
-    """Convolution over time, batch normalisation, ReLU and max pooling, for each kernel size beside one another."""
+    """Convolution over time, batch normalisation, ReLU and max pooling, for each kernel size beside one another.
+
+    On the CPU in float32 padding is skipped (``ser.models.packed``); elsewhere, and as the reference, PyTorch's own
+    operations run. A convolution's bias cancels in the normalisation that follows: its gradient is zero but for
+    rounding, which Adam would blow up to full steps, so that it gets none.
+    """
 
     def __init__(
         self, frames: int, features: int, channels: int, kernels: Sequence[int], pool: int, stride: int
@@ -19,15 +28,24 @@ class ConvPool(nn.Module):
         if frames < pool:
             raise ValueError(f"a segment of {frames} frames is shorter than the pooling kernel of {pool}")
         self.pooled = (frames - pool) // stride + 1
-        self.convolutions = nn.ModuleList(nn.Conv1d(features, channels, k, padding=k // 2) for k in kernels)
-        self.norms = nn.ModuleList(nn.BatchNorm1d(channels) for _ in kernels)
-        self.pool = nn.MaxPool1d(pool, stride)
+        self.convolutions: Any = nn.ModuleList(nn.Conv1d(features, channels, k, padding=k // 2) for k in kernels)
+        self.norms: Any = nn.ModuleList(nn.BatchNorm1d(channels) for _ in kernels)
+        self.pool: Any = nn.MaxPool1d(pool, stride)
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """(B, T, D) -> (B, kernels * C, P)."""
+    def forward(self, frames: Tensor, count: Tensor) -> Tensor:
+        """(B, T, D), zeros after each segment's ``count`` real frames -> (B, P, kernels * C)."""
+        if packed.applies(frames, self.pool.kernel_size, self.pool.stride):
+            return packed.forward(frames, count, self.convolutions, self.norms, self.pool, self.training)
+        return self.plain(frames)
+
+    def plain(self, frames: Tensor) -> Tensor:
+        """The same by PyTorch's operations, padding and all."""
         frames = frames.transpose(1, 2)  # B, D, T
-        branches = zip(self.convolutions, self.norms, strict=True)
-        return torch.cat([self.pool(torch.relu(norm(conv(frames)))) for conv, norm in branches], dim=1)
+        branches = []
+        for conv, norm in zip(self.convolutions, self.norms, strict=True):
+            response = functional.conv1d(frames, conv.weight, conv.bias.detach(), padding=conv.padding)
+            branches.append(self.pool(torch.relu(norm(response))))
+        return torch.cat(branches, dim=1).transpose(1, 2)
 
 
 class CNN(nn.Module):
@@ -59,5 +77,5 @@ class CNN(nn.Module):
 
     def forward(self, frames: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T, D) -> pos_1 vector (B, vector_size), logits (B, classes)."""
-        vector = self.body(frames).flatten(1)
+        vector = self.body(frames, count).flatten(1)
         return vector, self.classifier(vector)
