@@ -29,7 +29,8 @@ def run_name(parameters: Mapping[str, Any], overrides: Iterable[str] = ()) -> st
     """A short name for people: what distinguishes most runs, then whatever else was overridden.
 
     >>> run_name({"feature": "mfcc", "length": "9", "model": "cnn", "loader": "loader_1", "position": "pos_1",
-    ...           "loss": "cos", "lambda": "0.6", "aux_task": "none", "model.channels": 16}, ["loss=cos", "model.channels=16"])
+    ...           "loss": "cos", "lambda": "0.6", "aux_task": "none", "model.channels": 16},
+    ...          ["loss=cos", "model.channels=16"])
     'cos 0.6 loader_1 pos_1 mfcc 9s model.channels=16'
     """
     p = parameters

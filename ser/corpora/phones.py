@@ -16,6 +16,8 @@ FRAME = 0.004  # seconds
 SILENT = -70.0  # dB
 
 _GLIDE, _ONSET, _MELODY = 0.064, 0.024, 0.12  # seconds in which formants, levels and pitch reach a new target
+_UNDERSHOOT = 0.4  # share of the way from the neutral vowel that fluent speech saves (Lindblom 1963)
+_NEUTRAL = np.array([500.0, 1450.0, 2450.0])  # Hz, the vowel of a tube
 _STRESSED = 0.4  # share of syllables
 _LENGTHENED = 1.4  # the last syllable of a phrase
 
@@ -30,7 +32,7 @@ class Phone(NamedTuple):
     hiss_at: float = 4000.0
 
 
-_VOWELS = (
+_CAREFUL_VOWELS = (
     Phone((270.0, 2290.0, 3010.0), 0.11),  # heed
     Phone((390.0, 1990.0, 2550.0), 0.08),  # hid
     Phone((530.0, 1840.0, 2480.0), 0.10),  # head
@@ -42,7 +44,15 @@ _VOWELS = (
     Phone((640.0, 1190.0, 2390.0), 0.09),  # hud
     Phone((490.0, 1350.0, 1690.0), 0.12),  # heard
 )
-_CLOSED = Phone((300.0, 1400.0, 2400.0), 0.05, voice=-40.0)
+
+
+def _fluent(vowel: Phone) -> Phone:
+    reduced = _NEUTRAL * (np.array(vowel.formants) / _NEUTRAL) ** (1 - _UNDERSHOOT)
+    return vowel._replace(formants=tuple(reduced.tolist()))
+
+
+_VOWELS = tuple(_fluent(vowel) for vowel in _CAREFUL_VOWELS)
+_CLOSED = Phone((300.0, 1400.0, 2400.0), 0.05, voice=-25.0)
 _M = Phone((250.0, 1000.0, 2200.0), 0.07, voice=-9.0)
 _N = Phone((250.0, 1450.0, 2300.0), 0.06, voice=-9.0)
 _L = Phone((330.0, 1050.0, 2700.0), 0.06, voice=-5.0)
@@ -63,7 +73,7 @@ _ONSETS: tuple[tuple[Phone, ...], ...] = (
     *((_CLOSED, burst) for burst in (_B, _D, _T, _K)),
 )
 _CODAS: tuple[tuple[Phone, ...], ...] = ((), (), (), (_N,), (_M,), (_L,), (_S,), (_F,))
-_PAUSE = Phone((500.0, 1500.0, 2500.0), 0.2, voice=SILENT)
+_PAUSE = Phone((500.0, 1450.0, 2450.0), 0.12, voice=SILENT)
 
 
 class Track(NamedTuple):

@@ -26,7 +26,7 @@ from ser.errors import UserError
 from ser.files import write_text
 from ser.pool import imap
 
-VERSION = 1
+VERSION = 2
 """To be raised with every change that alters a byte of what is generated."""
 
 _LOG = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def sound(turn: Turn, seed: int) -> NDArray[np.int16]:
     who = voice.speaker(turn.gender, generator(seed, turn.session, turn.gender))
     speech = voice.speak(who, voice.manner(turn.affect, rng), turn.end - turn.start, rng)
     room = generator(seed, turn.dialog)
-    gain, noise = room.normal(0.0, 1.0), room.normal(-56.0, 1.5)  # dB
+    gain, noise = room.normal(0.0, 1.0), room.normal(-64.0, 1.5)  # dB
     return voice.record(speech, gain + rng.normal(0.0, 0.7), noise, rng)
 
 

@@ -30,10 +30,11 @@ class Size:
     scripted: int  # turns a session
     dialogs: int  # improvised ones a session and marked actor
     seconds: tuple[float, float, float, float]  # of usable turns: median, sd of the logarithm, shortest, longest
+    overlap: float  # factor on how far turns lie around their emotion: a network learns less from fewer
 
 
 SIZES = {
-    "small": Size(((5, 12, 8, 15),) * 5, 0.3, 0.5, 3, 3, 2, (2.15, 0.55, 0.7, 12.0)),
+    "small": Size(((5, 12, 8, 15),) * 5, 0.3, 0.5, 3, 3, 2, (2.15, 0.55, 0.7, 12.0), 0.55),
     "paper": Size(
         ((62, 132, 104, 223), (22, 191, 100, 217), (90, 149, 190, 198), (84, 195, 81, 174), (31, 280, 133, 287)),
         happy=284 / 947,
@@ -42,8 +43,9 @@ SIZES = {
         scripted=60,
         dialogs=8,
         seconds=(3.43, 0.65, 0.58, 29.1),
+        overlap=1.0,
     ),
-    "tiny": Size(((2, 2, 2, 2),) * 5, 0.5, 0.5, 2, 3, 1, (0.95, 0.2, 0.6, 1.5)),  # for tests
+    "tiny": Size(((2, 2, 2, 2),) * 5, 0.5, 0.5, 2, 3, 1, (0.95, 0.2, 0.6, 1.5), 0.55),  # for tests
 }
 
 
@@ -131,7 +133,8 @@ def plan(size: str, seed: int) -> tuple[Turn, ...]:
         dialogs = _dialogs(line, SIZES[size].dialogs)
         dialog = dialogs[dealt[line.session, line.scripted] % len(dialogs)]
         name = f"{dialog}_{line.gender}{spoken[dialog, line.gender]:03d}"
-        turns.append(_turn(name, line, ends[dialog] + rng.uniform(*_GAPS), generator(seed, name, "rating")))
+        start = round(ends[dialog] + rng.uniform(*_GAPS), 4)
+        turns.append(_turn(name, line, start, SIZES[size].overlap, generator(seed, name, "rating")))
         dealt[line.session, line.scripted] += 1
         spoken[dialog, line.gender] += 1
         ends[dialog] = turns[-1].end
@@ -195,14 +198,13 @@ def _dialogs(line: _Line, improvised: int) -> list[str]:
     return [f"Ses{line.session:02d}{actor}_impro{n:02d}" for n in range(1, improvised + 1) for actor in "FM"]
 
 
-def _turn(name: str, line: _Line, start: float, rng: Generator) -> Turn:
+def _turn(name: str, line: _Line, start: float, overlap: float, rng: Generator) -> Turn:
     valence, activation, other = rng.standard_normal(3)
     dominance = _ACTIVE_IS_DOMINANT * activation + np.sqrt(1 - _ACTIVE_IS_DOMINANT**2) * other
     mean = np.array(EMOTIONS[line.label].affect)
-    felt = np.clip(mean + _SPREAD * [valence, activation, dominance], 1.0, 5.0)
+    felt = np.clip(mean + overlap * _SPREAD * [valence, activation, dominance], 1.0, 5.0)
     raters = 3 if rng.random() < _THIRD_RATER else 2
     opinions = felt + rng.normal(0.0, _RATER_SPREAD, (raters, 3))
     scores = np.clip(np.round(opinions), 1, 5).astype(int).tolist()
-    start = round(start, 4)
     end = round(start + round(line.seconds / FRAME) * FRAME, 4)
     return Turn(name, line.label, start, end, Affect(*felt.tolist()), tuple(map(tuple, scores)))

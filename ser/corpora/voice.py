@@ -27,7 +27,7 @@ _FFT = 8 * _HOP  # leaves 24 ms after each window of 8 ms for the resonances to 
 _HERTZ = np.fft.rfftfreq(_FFT, 1 / SAMPLE_RATE)  # B
 _DELAY = np.exp(-2j * np.pi * _HERTZ / SAMPLE_RATE)  # of one sample, B
 
-_LOUDNESS = 0.05  # root mean square of voiced sound at 0 dB, of full scale 1
+_LOUDNESS = 0.03  # root mean square of voiced sound at 0 dB, of full scale 1
 _BANDWIDTHS = (70.0, 100.0, 150.0)  # Hz, of the three moving formants
 _FOURTH, _EIGHTH = 3500.0, 7500.0  # Hz: the fixed resonances above them, a man's fourth and the last
 _UPPER_BANDWIDTH = 300.0  # Hz
@@ -78,9 +78,9 @@ CUES: dict[str, tuple[float, float, float, float, float]] = {
     # cue: at affect 3, per point of valence, of activation, of dominance, standard deviation of the rest
     "pitch": (0.0, 1.0, 4.0, -0.8, 1.0),  # semitones
     "span": (5.0, 1.2, 1.8, 0.0, 0.8),  # semitones between high and low in a phrase
-    "level": (0.0, -1.0, 7.0, 2.0, 1.0),  # dB
-    "tilt": (0.5, 0.8, -2.4, -0.8, 0.3),  # dB lost per octave above 500 Hz
-    "breath": (-22.0, 2.0, -5.0, -2.0, 1.5),  # dB of aspiration against the voice
+    "level": (0.0, -1.4, 10.0, 2.8, 1.0),  # dB
+    "tilt": (0.5, 1.1, -3.4, -1.1, 0.3),  # dB lost per octave above 500 Hz
+    "breath": (-22.0, 2.6, -6.5, -2.6, 1.5),  # dB of aspiration against the voice
     "tempo": (0.0, 0.04, 0.14, 0.0, 0.08),  # natural logarithm
     "pause": (-0.3, -0.1, -0.5, 0.0, 0.3),  # natural logarithm
     "smile": (0.0, 0.09, 0.0, -0.02, 0.02),  # natural logarithm of the second and third formant
