@@ -1,4 +1,4 @@
-"""The default corpus: generated speech-like turns in IEMOCAP's own layout, so that everything runs at once, without data.
+"""The default corpus: generated speech-like turns in IEMOCAP's own layout, so that everything runs without data.
 
 ``synthetic_plan`` says who says what, ``voice`` how it sounds; this module writes the tree and hands it to IEMOCAP's
 reader. The sound of a turn has its own generator, so the result does not depend on the order or number of workers: on
@@ -26,10 +26,11 @@ from ser.errors import UserError
 from ser.files import write_text
 from ser.pool import imap
 
-VERSION = 2
+VERSION = 3
 """To be raised with every change that alters a byte of what is generated."""
 
 _LOG = logging.getLogger(__name__)
+_DECIDES = ("generator", "version", "size", "seed")  # what the bytes depend on
 _NOTICE = "Generated speech-like signals, not recordings of people: numbers computed on them say nothing about people."
 _HEADER = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n"
 _LITTER = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        \x00\x02\xff"  # what macOS leaves beside a file
@@ -67,7 +68,7 @@ def read(
 
 
 def sound(turn: Turn, seed: int) -> NDArray[np.int16]:
-    """The recording of a turn; its speaker's voice, and its dialog's level and noise, are the same in their other turns."""
+    """The recording of a turn: a speaker sounds alike in all turns, and so does a dialog's room."""
     rng = generator(seed, turn.id)
     who = voice.speaker(turn.gender, generator(seed, turn.session, turn.gender))
     speech = voice.speak(who, voice.manner(turn.affect, rng), turn.end - turn.start, rng)
@@ -80,7 +81,7 @@ def _mark(size: str, seed: int) -> dict[str, Any]:
     """What ``SYNTHETIC.json`` says of a corpus."""
     if size not in SIZES:
         raise UserError(f"corpus.size={size} is not a size of the synthetic corpus. Choose small or paper.")
-    if not isinstance(seed, int) or seed < 0:
+    if type(seed) is not int or seed < 0:
         raise UserError(f"corpus.seed={seed} is not a whole number from 0. Give one.")
     return {"generator": __name__, "version": VERSION, "size": size, "seed": seed, "notice": _NOTICE}
 
@@ -116,12 +117,13 @@ def _check(root: Path, mark: Mapping[str, Any]) -> None:
     file, where = root / iemocap.SYNTHETIC_MARK, f"{root.absolute()} (corpus.root)"
     advice = "Give corpus.root another folder, or remove this one yourself."
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise UserError(f"{where} is not a generated corpus: no {file.name} in it can be read. {advice}") from None
-    for key in ("generator", "version", "size", "seed"):
-        if found.get(key) != mark[key]:
-            raise UserError(f"{where} was generated with {key} {found.get(key)}, asked for is {mark[key]}. {advice}")
+        found = dict(json.loads(file.read_text(encoding="utf-8")))
+        found = {key: found[key] for key in _DECIDES}
+    except (OSError, ValueError, TypeError, KeyError):
+        raise UserError(f"{where} is not a generated corpus: it has no valid {file.name}. {advice}") from None
+    for key in _DECIDES:
+        if found[key] != mark[key]:
+            raise UserError(f"{where} was generated with {key} {found[key]}, asked for is {mark[key]}. {advice}")
 
 
 def _write_tree(root: Path, turns: Sequence[Turn], seed: int) -> None:

@@ -1,8 +1,8 @@
 """Who says what in the synthetic corpus, when, and how it is rated: a pure function of size and seed, without a sound.
 
 A turn's emotion decides around which valence, activation and dominance it is drawn; the three overlap between emotions.
-They alone decide the raters' scores here and, through ``voice.CUES``, how the turn sounds: so ratings say more about the
-sound than the emotion does, and the emotions can be told apart, but not always.
+They alone decide the raters' scores here and, through ``voice.CUES``, how the turn sounds: so ratings say more about
+the sound than the emotion does, and the emotions can be told apart, but not always.
 """
 
 import zlib
@@ -34,7 +34,7 @@ class Size:
 
 
 SIZES = {
-    "small": Size(((5, 12, 8, 15),) * 5, 0.3, 0.5, 3, 3, 2, (2.15, 0.55, 0.7, 12.0), 0.55),
+    "small": Size(((5, 12, 8, 15),) * 5, 0.3, 0.5, 3, 3, 2, (2.15, 0.55, 0.7, 12.0), 0.4),
     "paper": Size(
         ((62, 132, 104, 223), (22, 191, 100, 217), (90, 149, 190, 198), (84, 195, 81, 174), (31, 280, 133, 287)),
         happy=284 / 947,
@@ -45,7 +45,7 @@ SIZES = {
         seconds=(3.43, 0.65, 0.58, 29.1),
         overlap=1.0,
     ),
-    "tiny": Size(((2, 2, 2, 2),) * 5, 0.5, 0.5, 2, 3, 1, (0.95, 0.2, 0.6, 1.5), 0.55),  # for tests
+    "tiny": Size(((2, 2, 2, 2),) * 5, 0.5, 0.5, 2, 3, 1, (0.95, 0.2, 0.6, 1.5), 0.4),  # for tests
 }
 
 
@@ -59,9 +59,9 @@ class Emotion(NamedTuple):
 EMOTIONS = {
     "ang": Emotion("Anger", (2.05, 3.60, 3.95)),
     "hap": Emotion("Happiness", (4.00, 3.20, 3.25)),
-    "exc": Emotion("Excited", (4.15, 3.60, 3.45)),
-    "sad": Emotion("Sadness", (2.35, 2.40, 2.65)),
-    "neu": Emotion("Neutral", (3.10, 2.75, 2.95)),
+    "exc": Emotion("Excited", (4.10, 3.65, 3.45)),
+    "sad": Emotion("Sadness", (2.30, 2.40, 2.65)),
+    "neu": Emotion("Neutral", (3.10, 2.80, 2.95)),
     "fru": Emotion("Frustration", (2.30, 3.10, 3.30)),
     "sur": Emotion("Surprise", (3.20, 3.50, 3.00)),
     "fea": Emotion("Fear", (2.10, 3.50, 2.40)),
@@ -71,7 +71,7 @@ EMOTIONS = {
 }
 _UNUSABLE = ("xxx", "fru", "xxx", "fru", "xxx", "sur", "oth", "fea", "dis")
 _SCRIPTED = ("neu", "fru", "ang", "xxx", "sad", "exc", "hap")
-_SPREAD = np.array([0.70, 0.40, 0.54])  # sd of a turn's valence, activation and dominance within an emotion
+_SPREAD = np.array([0.72, 0.40, 0.54])  # sd of a turn's valence, activation and dominance within an emotion
 _ACTIVE_IS_DOMINANT = 0.5  # correlation of the last two within an emotion
 _RATER_SPREAD = 0.5  # sd of a rater's opinion before rounding to 1 to 5
 _THIRD_RATER = 0.2  # share of turns with three raters; the others have two
@@ -185,7 +185,7 @@ def _shares(counts: list[int], share: float) -> list[int]:
 
 
 def _durations(count: int, median: float, spread: float, shortest: float, longest: float) -> NDArray[np.float64]:
-    """The quantiles of a clipped log-normal distribution (s): nothing is drawn, so every seed has the same statistics."""
+    """Quantiles of a clipped log-normal distribution (s): not drawn, so that every seed has the same statistics."""
     quantiles = ndtri((np.arange(count) + 0.5) / count)
     return np.clip(median * np.exp(spread * quantiles), shortest, longest)
 

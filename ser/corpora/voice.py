@@ -40,7 +40,7 @@ _FADE = 0.02  # seconds at both ends
 
 @dataclass(frozen=True)
 class Speaker:
-    """A voice: pitch (Hz), tract (its formants against a man's), tempo (factor), level, breath (dB), tilt (dB/octave)."""
+    """A voice: pitch (Hz), tract (its formants against a man's), tempo (factor), level, breath (dB), tilt (dB/oct)."""
 
     pitch: float
     tract: float
