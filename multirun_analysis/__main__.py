@@ -31,9 +31,11 @@ def main(arguments: list[str]) -> str:
     if given["sweep"] not in names:
         raise UserError(f"sweep={given['sweep']} is not in {results}. There are: {', '.join(names) or 'none'}.")
     from ser.display import table
+    from ser.results import Store
     from ser.sweeps import load_plans
 
-    return "\n\n".join(f"{' '.join(plan.overrides)}\n{table(plan)}" for plan in load_plans(results, given["sweep"]))
+    plans = load_plans(results, given["sweep"])
+    return "\n\n".join(f"{' '.join(plan.overrides)}\n{table(plan, Store(results))}" for plan in plans)
 
 
 if __name__ == "__main__":

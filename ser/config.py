@@ -4,6 +4,8 @@
 """
 
 import difflib
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ser.build import build
 from ser.errors import UserError
+from ser.naming import shown
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,8 @@ class Real:
         """The value as a float, or ValueError."""
         if value is None and self.none:
             return None
-        if isinstance(value, bool) or not isinstance(value, int | float) or not self._inside(value):
+        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if not number or not self._inside(value):
             raise ValueError(f"must be {self}")
         return float(value)
 
@@ -70,7 +74,7 @@ class Choice:
     def __call__(self, value: Any) -> Any:
         """The value itself, or ValueError."""
         if not any(value == allowed and type(value) is type(allowed) for allowed in self.values):
-            raise ValueError(f"must be one of {', '.join(_shown(allowed) for allowed in self.values)}")
+            raise ValueError(f"must be one of {', '.join(shown(allowed) for allowed in self.values)}")
         return value
 
 
@@ -187,6 +191,15 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
 }
 """Group -> option -> key -> check. An option that is not listed (a user's own) is passed on as it is."""
 
+_NEEDED = {
+    "feature": ("_target_", "sample_rate", "hop", "normalisation"),
+    "length": ("seconds", "tail", "train"),
+    "aux_task": ("weight",),
+    "engine": ("workers",),
+    "tracking": ("uri", "experiment"),
+}
+"""Keys that a user's own option must have, where ``_target_`` alone does not do."""
+
 DECISIVE = tuple(group for group in OPTIONS if group not in ("engine", "tracking"))
 """The groups that can change a number; with the corpus' content they make the signature."""
 
@@ -246,7 +259,7 @@ def resolve(cfg: DictConfig, overrides: Sequence[str] = ()) -> Settings:
         raise UserError(f"The configuration cannot be resolved: {error}") from error
     checked = {group: _option(group, plain[group], overrides) for group in OPTIONS}
     top = {key: _value(key, _lookup(plain, key), check, overrides) for key, check in TOP.items()}
-    groups, notes = _canonical({group: checked[group] for group in DECISIVE})
+    groups, notes = _canonical({group: checked[group] for group in DECISIVE}, overrides)
     settings = Settings(
         corpus=plain["corpus"],
         groups=groups,
@@ -257,7 +270,7 @@ def resolve(cfg: DictConfig, overrides: Sequence[str] = ()) -> Settings:
         tracking=checked["tracking"],
         resume=top["resume"],
         save=top["save"],
-        sweep=top["sweep"] or "single",
+        sweep=_sweep_name(top["sweep"] or "single"),
         results=Path(top["results.dir"]),
         cache=Path(top["cache.dir"]),
         notes=notes,
@@ -278,15 +291,16 @@ def extractor(feature: Mapping[str, Any]) -> Any:
 
 def unknown_key(message_key: str, known: Sequence[str]) -> str:
     """End a message about an unknown key with the closest known ones, or with all."""
-    close = difflib.get_close_matches(message_key, known, n=3, cutoff=0.75)
+    last = {key.rpartition(".")[2]: key for key in known}
+    close = [last[part] for part in difflib.get_close_matches(message_key.rpartition(".")[2], last, n=3, cutoff=0.6)]
     return f" Did you mean {' or '.join(close)}?" if close else f" There are {', '.join(known)}."
 
 
 def _option(group: str, option: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    name = str(option.get("name", "?"))
+    name = str(option.get("name", ""))
     checks = OPTIONS[group].get(name)
     if checks is None:
-        return dict(option)
+        return _own_option(group, option)
     extra = sorted(option.keys() - checks.keys() - {"name", "_target_"})
     if extra:
         raise UserError(f"{group}={name} has no key {group}.{extra[0]}.{unknown_key(extra[0], list(checks))}")
@@ -298,24 +312,24 @@ def _option(group: str, option: Mapping[str, Any], overrides: Sequence[str]) -> 
     return {**fixed, **values}
 
 
+def _own_option(group: str, option: Mapping[str, Any]) -> dict[str, Any]:
+    """A user's own option: passed on as it is, if it has what every option of its group must have."""
+    for key in ("name", *_NEEDED.get(group, ("_target_",))):
+        if key not in option:
+            raise UserError(f"The option chosen for {group} lacks the key {key}: add it to its file ({dict(option)}).")
+    return dict(option)
+
+
 def _value(key: str, value: Any, check: Any, overrides: Sequence[str]) -> Any:
     try:
         return check(value)
     except ValueError as error:
-        raise UserError(f"{key} {error}, got {_shown(value)} ({_origin(key, overrides)}).") from error
+        raise UserError(f"{key} {error}, got {shown(value)} ({_origin(key, overrides)}).") from error
 
 
 def _origin(key: str, overrides: Sequence[str]) -> str:
     typed = [override for override in overrides if override.split("=")[0].lstrip("+") == key]
     return f"from {typed[-1]} on the command line or in the experiment" if typed else "from the configuration files"
-
-
-def _shown(value: Any) -> str:
-    return (
-        {True: "true", False: "false", None: "null"}.get(value, str(value))
-        if not isinstance(value, list)
-        else str(value)
-    )
 
 
 def _lookup(plain: Mapping[str, Any], key: str) -> Any:
@@ -329,8 +343,14 @@ def _folds(value: Any) -> tuple[int, ...] | None:
         return None
     folds = value if isinstance(value, list) else [value]
     if not folds or any(isinstance(fold, bool) or not isinstance(fold, int) or fold < 1 for fold in folds):
-        raise UserError(f"fold must be all, a session's number from 1, or a list such as [1,2], got {_shown(value)}.")
+        raise UserError(f"fold must be all, a session's number from 1, or a list such as [1,2], got {shown(value)}.")
     return tuple(sorted(set(folds)))
+
+
+def _sweep_name(value: str) -> str:
+    if not re.fullmatch(r"\w[\w.+-]*", value):
+        raise UserError(f"sweep={value} is to name a folder: use letters, digits and . _ + - only.")
+    return value
 
 
 def _device(value: str) -> str:
@@ -352,12 +372,14 @@ def _check_length(settings: Settings, overrides: Sequence[str]) -> None:
         )
 
 
-def _canonical(groups: dict[str, dict[str, Any]]) -> tuple[dict[str, dict[str, Any]], tuple[str, ...]]:
-    """Make configurations that train the same the same, and say what was changed."""
+def _canonical(
+    groups: dict[str, dict[str, Any]], overrides: Sequence[str]
+) -> tuple[dict[str, dict[str, Any]], tuple[str, ...]]:
+    """Make configurations that train the same the same, and say what was changed of what the user typed."""
     result, notes = dict(groups), []
     weight = result["lambda"].get("weight") if result["lambda"]["name"] == "constant" else None
     if result["loss"]["name"] == "none" or weight == 0:
-        if weight:
+        if weight and any(override.startswith("lambda") for override in overrides):
             notes.append(f"loss=none is the baseline: lambda={weight:g} becomes 0; loader and position have no part")
         elif result["loss"]["name"] != "none":
             notes.append(f"lambda=0 is the baseline: loss={result['loss']['name']} becomes none")
@@ -373,6 +395,8 @@ def _canonical(groups: dict[str, dict[str, Any]]) -> tuple[dict[str, dict[str, A
     aux = result["aux_task"]
     if aux["name"] != "none" and aux["weight"] == 0:
         notes.append(f"aux_task.weight=0: aux_task={aux['name']} becomes none")
+    elif aux["name"] == "none" and aux["weight"]:
+        notes.append(f"aux_task.weight={aux['weight']:g} has no part without an aux_task")
     if aux["name"] == "none" or aux["weight"] == 0:
         result["aux_task"] = {"name": "none", "weight": 0.0}
     return result, tuple(notes)

@@ -5,15 +5,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ser import metrics
+from ser.errors import UserError
 from ser.job import STARTED
 from ser.naming import differing
 from ser.results import Store, run_metrics
-from ser.sweeps import Plan, Point
+from ser.sweeps import Plan
 
 _SECONDS_BETWEEN_LINES = 10.0
 _MAX_SHOWN_FAILURES = 10
@@ -27,7 +30,7 @@ class Progress(threading.Thread):
 
     def __init__(self, plan: Plan, since: float | None) -> None:
         super().__init__(daemon=True)
-        self._store, self._since = Store(plan.results), since
+        self._store = Store(plan.results, since)
         self._left = set(plan.signatures())
         self._total = len(self._left)
         self._failed: set[str] = set()
@@ -74,16 +77,17 @@ class Progress(threading.Thread):
 
     def _look(self) -> None:
         for signature in list(self._left):
-            if self._store.has(signature, self._since):
+            if self._store.has(signature):
                 self._left.remove(signature)
                 newest = signature
-            elif self._store.failure(signature, self._since or self._began) is not None:
+            elif self._store.failure(signature, self._began) is not None:
                 self._left.remove(signature)
                 self._failed.add(signature)
                 continue
             else:
                 continue
-            self._last = f"last WA {_percent(self._wa(newest))}"
+            with suppress(UserError):  # a damaged file: the job that needs it says so
+                self._last = f"last WA {_percent(self._wa(newest))}"
 
     def _wa(self, signature: str) -> float:
         outcome = self._store.load(signature).outcome
@@ -119,49 +123,45 @@ def watch(plan: Plan, run: Callable[[], object]) -> int:
         status = int(end.code or 0)
     finally:
         progress.stop()
-    print(f"\nsweep {plan.name}\n{table(plan)}", flush=True)
-    return status or int(incomplete(plan))
+    store = Store(plan.results, since)
+    print(f"\nsweep {plan.name}\n{table(plan, store)}", flush=True)
+    return status or int(incomplete(plan, store))
 
 
-def table(plan: Plan) -> str:
+def table(plan: Plan, store: Store) -> str:
     """The sweep's configurations sorted by WA, in percent, as means over seeds; what is missing is named.
 
     A cell whose trainings are not all there is an X with how many there are, never a mean of what happened to be.
     """
-    store = Store(plan.results)
-    points = list({(point.configuration, point.seeds, point.folds): point for point in plan.points}.values())
-    merged = _merge_seeds(points)
-    columns = differing([point.parameters for point in merged])
-    rows = [([str(point.parameters.get(c, "-")) for c in columns], *_cells(point, store)) for point in merged]
-    rows.sort(key=lambda row: -row[2])
+    rows: dict[str, _Row] = {}
+    for index, point in enumerate(plan.points):
+        row = rows.setdefault(point.configuration or f"unknown {index}", _Row(point.parameters))
+        row.replicas |= set(point.replicas())
+    columns = differing([row.parameters for row in rows.values()])
+    figures = sorted((row.figures(store) for row in rows.values()), key=lambda figure: -figure[0])
     header = [*columns, "seeds", "WA %", "UWA %"]
-    lines = _aligned([header, *([*names, *cells] for names, cells, _ in rows)])
-    return "\n".join([*lines, *_failures(plan, store)])
+    body = [[*(row.parameters.get(column, "-") for column in columns), *cells] for _, row, cells in figures]
+    return "\n".join([*_aligned([header, *body]), *_failures(plan, store)])
 
 
-def _merge_seeds(points: Sequence[Point]) -> list[Point]:
-    """One point for each configuration, with the seeds and folds of all its points."""
-    merged: dict[str | None, Point] = {}
-    for index, point in enumerate(points):
-        key = point.configuration or f"unknown {index}"
-        other = merged.get(key)
-        seeds = tuple(sorted({*point.seeds, *(other.seeds if other else ())}))
-        folds = tuple(sorted({*point.folds, *(other.folds if other else ())}))
-        merged[key] = Point(point.overrides, point.parameters, seeds, folds, point.configuration, point.error)
-    return list(merged.values())
+@dataclass
+class _Row:
+    """A configuration and all of its trainings that the plan holds, as (seed, fold, signature)."""
 
+    parameters: dict[str, str]
+    replicas: set[tuple[int, int, str]] = field(default_factory=set)
 
-def _cells(point: Point, store: Store) -> tuple[list[str], float]:
-    """Number of seeds, WA and UWA (mean, with the standard deviation over seeds where there are several)."""
-    signatures = [signature for *_, signature in point.replicas()]
-    present = [signature for signature in signatures if store.has(signature)]
-    if not signatures or len(present) < len(signatures):
-        missing = f"X ({len(present)} of {len(signatures)})" if signatures else "X"
-        return [str(len(point.seeds)), missing, missing], -1.0
-    outcomes = [store.load(signature).outcome for signature in signatures]
-    figures = [run_metrics([o for o in outcomes if o.seed == seed]) for seed in point.seeds]
-    cells = [_mean_and_sd([figure[name] for figure in figures]) for name in ("wa", "uwa")]
-    return [str(len(point.seeds)), *cells], float(np.mean([figure["wa"] for figure in figures]))
+    def figures(self, store: Store) -> tuple[float, "_Row", list[str]]:
+        """Mean WA (-1 where trainings are missing), the row, and its cells: number of seeds, WA and UWA."""
+        seeds = sorted({seed for seed, *_ in self.replicas})
+        present = [signature for *_, signature in self.replicas if store.has(signature)]
+        if not present or len(present) < len(self.replicas):
+            missing = f"X ({len(present)} of {len(self.replicas)})" if self.replicas else "X"
+            return -1.0, self, [str(len(seeds)), missing, missing]
+        outcomes = [store.load(signature).outcome for *_, signature in sorted(self.replicas)]
+        runs = [run_metrics([outcome for outcome in outcomes if outcome.seed == seed]) for seed in seeds]
+        cells = [_mean_and_sd([run[name] for run in runs]) for name in ("wa", "uwa")]
+        return float(np.mean([run["wa"] for run in runs])), self, [str(len(seeds)), *cells]
 
 
 def _mean_and_sd(values: Sequence[float]) -> str:
@@ -170,19 +170,20 @@ def _mean_and_sd(values: Sequence[float]) -> str:
 
 
 def _failures(plan: Plan, store: Store) -> list[str]:
-    lines = [f"failed: {' '.join(p.overrides)}: {p.error}" for p in plan.points if p.error]
+    common = set.intersection(*(set(point.overrides) for point in plan.points))
+    said = {id(p): " ".join(o for o in p.overrides if o not in common or len(plan.points) == 1) for p in plan.points}
+    lines = [f"failed: {said[id(p)]}: {p.error}" for p in plan.points if p.error]
     for signature, point in plan.signatures().items():
         reason = None if store.has(signature) else store.failure(signature)
         if reason is not None:
             seed, fold = next((s, f) for s, f, mark in point.replicas() if mark == signature)
-            lines.append(f"failed: {' '.join(point.overrides)} (seed {seed}, fold {fold}): {reason}")
+            lines.append(f"failed: {said[id(point)]} (seed {seed}, fold {fold}): {reason}")
     more = len(lines) - _MAX_SHOWN_FAILURES
     return ["", *lines[:_MAX_SHOWN_FAILURES], *([f"... and {more} more"] if more > 0 else [])] if lines else []
 
 
-def incomplete(plan: Plan) -> bool:
+def incomplete(plan: Plan, store: Store) -> bool:
     """Whether any training of the plan has no result."""
-    store = Store(plan.results)
     return any(p.error for p in plan.points) or not all(store.has(signature) for signature in plan.signatures())
 
 

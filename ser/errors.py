@@ -1,5 +1,8 @@
 """The one exception for a user's mistake."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from hydra.errors import CompactHydraException
 
 
@@ -9,3 +12,18 @@ class UserError(CompactHydraException):
     Hydra prints its message without a traceback (unless HYDRA_FULL_ERROR=1), exits with 1, and lets the other
     points of a multirun go on.
     """
+
+
+@contextmanager
+def told_to_user() -> Iterator[None]:
+    """Turn what the system refuses (a full disk, a folder that cannot be written) into a UserError that names it."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.strerror is None:
+            raise
+        where = f" ({error.filename})" if error.filename is not None else ""
+        raise UserError(
+            f"{error.strerror or error}{where}. Results, cache and tracking need a folder that can be written and has "
+            "room: see results.dir, cache.dir and tracking.uri."
+        ) from error

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ser import cache, signature
+from ser import cache
 from ser.build import build, locate
 from ser.config import Settings, extractor
 from ser.corpora import Corpus
@@ -52,9 +52,14 @@ def subject(settings: Settings) -> Subject:
     return Subject(corpus, fingerprint, folds)
 
 
-def configuration_signature(settings: Settings, fingerprint: str) -> str:
-    """The signature of the settings' configuration on a corpus of that fingerprint."""
-    return signature.configuration(settings.groups, fingerprint)
+def frames(settings: Settings) -> cache.Frames:
+    """The corpus' features, extracted on first use (once a process).
+
+    Raises:
+        UserError: audio is broken, empty or silent.
+    """
+    options, feature = (json.dumps(part) for part in (settings.corpus, settings.groups["feature"]))
+    return _frames(options, feature, settings.cache)
 
 
 def make_task(settings: Settings, corpus: Corpus, device: str, checkpoints: Path | None) -> Task:
@@ -102,8 +107,7 @@ def _frames(options: str, feature: str, cache_dir: Path) -> cache.Frames:
 def _data(settings: Settings, corpus: Corpus) -> Data:
     from ser.training.task import Data
 
-    options, feature = (json.dumps(part) for part in (settings.corpus, settings.groups["feature"]))
-    frames = _frames(options, feature, settings.cache)
+    packed = frames(settings)
     utterances = corpus.utterances
     aux_labels, aux_classes = _aux_labels(corpus, settings.groups["aux_task"])
     return Data(
@@ -112,8 +116,8 @@ def _data(settings: Settings, corpus: Corpus) -> Data:
         speakers=_indices([u.speaker for u in utterances], sorted({u.speaker for u in utterances})),
         labels=_indices([u.emotion for u in utterances], corpus.classes),
         classes=corpus.classes,
-        frames=frames.path.absolute(),
-        offsets=frames.offsets,
+        frames=packed.path.absolute(),
+        offsets=packed.offsets,
         aux_labels=aux_labels,
         aux_classes=aux_classes,
     )

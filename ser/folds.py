@@ -61,7 +61,7 @@ def split(
         rng: what the draw uses.
 
     Raises:
-        UserError: the fold lacks one of the classes in its training or its test part, or has no validation part.
+        UserError: the fold has no validation part.
     """
     tested = sessions == fold - 1
     validated = validation(sessions, labels, fold - 1, rng) & ~tested

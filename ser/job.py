@@ -12,7 +12,7 @@ import numpy as np
 from ser import environment, naming, signature
 from ser.config import Settings
 from ser.errors import UserError
-from ser.experiment import Subject, configuration_signature, make_task, subject
+from ser.experiment import Subject, make_task, subject
 from ser.results import Store, run_metrics
 from ser.sweeps import store_point
 from ser.training.engines import Replica, choose
@@ -31,10 +31,11 @@ class Job:
 
     def __init__(self, settings: Settings, overrides: Sequence[str]) -> None:
         self.settings, self.overrides = settings, tuple(overrides)
-        self.store = Store(settings.results)
+        self.started = os.environ.get(STARTED, str(time.time()))
+        self.store = Store(settings.results, float(self.started) if settings.resume is False else None)
         self.subject: Subject = subject(settings)
-        self.configuration = configuration_signature(settings, self.subject.fingerprint)
-        self.parameters = naming.parameters(settings.corpus["name"], settings.groups)
+        self.configuration = signature.configuration(settings.groups, self.subject.fingerprint)
+        self.parameters = naming.parameters(settings.corpus, settings.groups)
         self.name = naming.run_name(self.parameters, overrides)
 
     def announce(self) -> None:
@@ -54,10 +55,8 @@ class Job:
 
     def to_train(self) -> list[Replica]:
         """Those without a result that counts, by ``resume``."""
-        resume = self.settings.resume
-        since = float(os.environ.get(STARTED, time.time())) if resume is False else None
-        missing = [replica for replica in self.replicas() if not self.store.has(replica.signature, since)]
-        if resume == "failed":
+        missing = [replica for replica in self.replicas() if not self.store.is_whole(replica.signature)]
+        if self.settings.resume == "failed":
             return [replica for replica in missing if self.store.failure(replica.signature) is not None]
         return missing
 

@@ -155,7 +155,7 @@ class Objective:
         parts = {"cross_entropy": cross_entropy(logits, labels)}
         total = parts["cross_entropy"]
         if self.contrast is not None and self.position is not None:
-            if self.contrast.cross_entropy == "sum":
+            if getattr(self.contrast, "cross_entropy", "mean") == "sum":  # a user's own loss need not have it
                 total = 2 * total
             first, second = self.position(features, logits).chunk(2)
             first_label, second_label = labels.chunk(2)

@@ -9,20 +9,29 @@ _NUMBERS = {"lambda": "weight", "length": "seconds"}
 _SHORT = ("feature", "length", "model", "loader", "position", "loss", "lambda", "aux_task")
 
 
-def parameters(corpus: str, groups: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Flatten canonical groups: ``loss`` and its like hold the option's name, ``lambda`` and ``length`` their number.
+def parameters(corpus: Mapping[str, Any], groups: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Flatten a corpus option and canonical groups into words.
 
-    The other keys follow with their dots, as they are typed: ``loss.margin``, ``trainer.lr``.
+    ``loss`` and its like hold the option's name, ``lambda`` and ``length`` their number. The other keys follow with
+    their dots, as they are typed: ``loss.margin``, ``trainer.lr``.
     """
-    result: dict[str, Any] = {"corpus": corpus}
-    for group, option in groups.items():
+    result: dict[str, Any] = {}
+    for group, option in {"corpus": corpus, **groups}.items():
         number = _NUMBERS.get(group, "")
         result[group] = option[number] if number in option else option["name"]
         if number in option and option["name"] not in ("constant", "fixed"):
             result[f"{group}.name"] = option["name"]
         hidden = {"name", "_target_", number}
         result |= {f"{group}.{key}": value for key, value in option.items() if key not in hidden}
-    return {key: f"{value:g}" if isinstance(value, float) else value for key, value in result.items()}
+    return {key: shown(value) for key, value in result.items()}
+
+
+def shown(value: Any) -> str:
+    """A value as users type it: 9 for 9.0, true, null; a number never loses a digit."""
+    if isinstance(value, float):
+        short = f"{value:g}"
+        return short if float(short) == value else repr(value)
+    return {"True": "true", "False": "false", "None": "null"}.get(str(value), str(value))
 
 
 def run_name(parameters: Mapping[str, Any], overrides: Iterable[str] = ()) -> str:

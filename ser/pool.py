@@ -24,16 +24,29 @@ _pool: ProcessPoolExecutor | None = None
 _size = 0
 
 
+def launched() -> bool:
+    """Whether this process is itself one of a pool (joblib's, say), which must not start processes of its own."""
+    return multiprocessing.current_process().name != "MainProcess"
+
+
 def cores() -> int:
-    """The number of processor cores this process may use."""
+    """The number of processor cores this process may use; one inside a pool of processes."""
+    if launched():
+        return 1
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def workers(size: int | None = None) -> ProcessPoolExecutor:
-    """The shared pool, started on first use; another ``size`` replaces it."""
+    """The shared pool, started on first use; another ``size`` replaces it.
+
+    Raises:
+        UserError: this process is itself one of a pool.
+    """
     global _pool, _size
+    if launched():
+        raise UserError("This launcher's jobs share the cores already: use engine=auto or engine=serial in them.")
     size = size or cores()
     if _pool is None or _size != size:
         close()

@@ -9,7 +9,9 @@ Resuming, assembling runs, delivering them to a tracking server and every table 
 
 import io
 import json
+import logging
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,7 @@ from ser.errors import UserError
 from ser.files import replacing, write_text
 from ser.training.outcome import Outcome
 
+_log = logging.getLogger(__name__)
 _ARRAYS = ("gold", "average", "crop")
 
 
@@ -35,18 +38,28 @@ class Stored:
 
 
 class Store:
-    """The result files under one directory."""
+    """The result files under one directory; with ``since`` (seconds of the epoch) only those from then on count."""
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = Path(directory)
+    def __init__(self, directory: Path, since: float | None = None) -> None:
+        self.directory, self.since = Path(directory), since
 
     def path(self, signature: str) -> Path:
         """Where the result of that signature is or will be."""
         return self.directory / "replicas" / signature[:2] / f"{signature}.npz"
 
-    def has(self, signature: str, since: float | None = None) -> bool:
-        """Whether that replica is finished (``since`` that time, in seconds of the epoch, if given)."""
-        return _is_there(self.path(signature), since)
+    def has(self, signature: str) -> bool:
+        """Whether that replica is finished."""
+        return _is_there(self.path(signature), self.since)
+
+    def is_whole(self, signature: str) -> bool:
+        """Whether that replica is finished and its file can be read; a damaged one is put aside, and logged."""
+        try:
+            return self.has(signature) and self.load(signature) is not None
+        except UserError as error:
+            aside = self.path(signature).with_suffix(".damaged")
+            self.path(signature).rename(aside)
+            _log.warning("%s It is now %s.", error, aside)
+            return False
 
     def save(self, signature: str, outcome: Outcome, about: Mapping[str, Any]) -> None:
         """Write a finished replica, whole or not at all; an earlier failure of it is forgotten."""
@@ -63,7 +76,7 @@ class Store:
         """Read a finished replica.
 
         Raises:
-            UserError: the file is damaged (a disk that was full, say).
+            UserError: the file is damaged.
         """
         path = self.path(signature)
         try:
@@ -71,8 +84,8 @@ class Store:
                 meta = json.loads(str(file["meta"]))
                 arrays = {name: file[name] for name in _ARRAYS}
                 ids = tuple(file["ids"].tolist())
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise UserError(f"Result file {path} is damaged ({error}). Delete it and run the same command.") from error
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise UserError(f"The result {path} is damaged ({error}). The same command trains it again.") from error
         return Stored(Outcome(ids=ids, **meta["outcome"], **arrays), meta["about"])
 
     def fail(self, signature: str, message: str, about: Mapping[str, Any]) -> None:
@@ -82,9 +95,12 @@ class Store:
     def failure(self, signature: str, since: float | None = None) -> str | None:
         """Why that replica failed when it was last tried (``since`` that time, if given); None if it did not."""
         path = self._failure_path(signature)
-        if not _is_there(path, since):
+        if not _is_there(path, since or self.since):
             return None
-        return str(json.loads(path.read_text(encoding="utf-8"))["message"])
+        try:
+            return str(json.loads(path.read_text(encoding="utf-8"))["message"])
+        except FileNotFoundError:  # it has just finished elsewhere
+            return None
 
     def _failure_path(self, signature: str) -> Path:
         return self.directory / "failed" / f"{signature}.json"

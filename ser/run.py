@@ -10,7 +10,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from ser import commandline
-from ser.errors import UserError
+from ser.errors import UserError, told_to_user
 from ser.paths import conf_dir
 from ser.progress import ConsoleHandler
 
@@ -22,13 +22,14 @@ def job(cfg: DictConfig) -> float | None:
     from ser.job import Job
 
     overrides = list(HydraConfig.get().overrides.task)
-    this = Job(resolve(cfg, overrides), overrides)
-    this.announce()
-    try:
-        this.train()
-    finally:
-        wa = this.deliver()
-    return wa
+    with told_to_user():
+        this = Job(resolve(cfg, overrides), overrides)
+        this.announce()
+        try:
+            this.train()
+        finally:
+            wa = this.deliver()
+        return wa
 
 
 def main() -> None:
@@ -37,7 +38,8 @@ def main() -> None:
         print(commandline.help_text())
         return
     try:
-        status = _sweep()
+        with told_to_user():
+            status = _sweep()
     except UserError as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise

@@ -27,14 +27,18 @@ from omegaconf.errors import OmegaConfBaseException
 from ser import environment, naming, signature
 from ser.config import OPTIONS, TOP, Settings, resolve, unknown_key
 from ser.errors import UserError
-from ser.experiment import configuration_signature, subject
+from ser.experiment import frames, subject
 from ser.files import write_text
 from ser.paths import conf_dir
 
 _log = logging.getLogger(__name__)
 _VALUE_KEY = re.compile(r"(?!hydra\.)[a-z_]+(\.\w+)+|seed|repeats|fold|device|resume|save|sweep")
 _BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
-_LOCAL = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
+_LOCAL = (
+    "hydra._internal.core_plugins.basic_launcher.BasicLauncher",
+    "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher",
+)
+"""Launchers whose jobs run on this machine."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Point:
     """
 
     overrides: tuple[str, ...]
-    parameters: dict[str, Any]
+    parameters: dict[str, str]
     seeds: tuple[int, ...]
     folds: tuple[int, ...]
     configuration: str | None
@@ -84,6 +88,8 @@ def make_plan(args: argparse.Namespace) -> Plan | None:
         UserError: an override is wrong, in any of the points; or no point has a corpus to run on.
     """
     overrides = [o for o in args.overrides if o != "hydra.mode=MULTIRUN"]
+    if args.config_path:
+        raise UserError("--config-path is not supported: it would hide the project's groups. Use --config-dir.")
     sweep = bool(args.multirun) or len(overrides) < len(args.overrides)
     with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
         composer = _Composer(args.config_name or "config", args.config_dir)
@@ -94,7 +100,7 @@ def make_plan(args: argparse.Namespace) -> Plan | None:
         if composer.runs_here:
             for one in settings:
                 environment.device(one.device)
-    planned = [_point(point, one) for point, one in zip(points, settings, strict=True)]
+    planned = [_point(point, one, composer.runs_here) for point, one in zip(points, settings, strict=True)]
     errors = {point.error for point in planned}
     if len(errors) == 1 and None not in errors:
         raise UserError(errors.pop() or "")
@@ -109,25 +115,31 @@ def sweep_name(overrides: Sequence[str]) -> str:
     """The name of a sweep that the user did not name: its experiment's, else its swept keys and a hash of it all."""
     given = dict(override.partition("=")[::2] for override in overrides)
     if "experiment" in given:
-        return given["experiment"]
-    said = [key for key in given if key not in ("resume", "device", "save") and not key.startswith(_ASIDE)]
-    swept = [key.removesuffix(".weight").removesuffix(".seconds") for key in said if _is_list(given[key])]
-    text = "\n".join(sorted(f"{key}={given[key]}" for key in said))
-    return "-".join([*swept[:4], hashlib.sha256(text.encode()).hexdigest()[:6]])
+        return given["experiment"].replace(",", "-")
+    said = _decisive(overrides)
+    keys = [override.partition("=")[0] for override in said if _is_list(given[override.partition("=")[0]])]
+    swept = [key.removesuffix(".weight").removesuffix(".seconds") for key in keys]
+    text = "\n".join(sorted(said))
+    return "-".join([*(swept[:4] or ["job"]), hashlib.sha256(text.encode()).hexdigest()[:6]])
 
 
-_ASIDE = ("engine", "tracking", "hydra", "results.", "cache.")
+_ASIDE = re.compile(r"(engine|tracking|hydra|results|cache)\b.*|resume|device|save|sweep")
+
+
+def _decisive(overrides: Sequence[str]) -> list[str]:
+    """The overrides that say what is trained, without those that say how and where."""
+    return [override for override in overrides if not _ASIDE.fullmatch(override.partition("=")[0])]
 
 
 def load_plans(results: Path, name: str) -> list[Plan]:
     """All stored plans of a sweep's name (one for each different command line), the oldest first."""
-    files = sorted((results / "sweeps" / name).glob("*.json"), key=lambda path: path.stat().st_mtime)
+    files = sorted((results / "sweeps" / name).glob("[!.]*.json"), key=lambda path: path.stat().st_mtime)
     return [_read(json.loads(path.read_text(encoding="utf-8")), results) for path in files]
 
 
 def store_point(settings: Settings, overrides: Sequence[str]) -> None:
     """Write down one job as a plan of its own, for sweepers that choose points as they go."""
-    point = _point(list(overrides), settings)
+    point = _point(list(overrides), settings, prepare=False)
     plan = Plan(settings.sweep, tuple(overrides), (point,), settings.results)
     write_text(_path(plan), json.dumps(_plain(plan), indent=1))
 
@@ -137,7 +149,7 @@ class _Composer:
 
     def __init__(self, config_name: str, config_dir: str | None) -> None:
         self._name = config_name
-        self._always = [f"hydra.searchpath=[file://{os.path.abspath(config_dir)}]"] if config_dir else []
+        self._always = [f"hydra.searchpath=['file://{os.path.abspath(config_dir)}']"] if config_dir else []
         self._bases: dict[tuple[str, ...], DictConfig] = {}
         self.runs_here = True
         """Whether the jobs run on this machine, so that its devices are what counts."""
@@ -152,7 +164,7 @@ class _Composer:
             return [overrides]
         fixed = [str(override.input_line) for override in parsed if not override.is_sweep_override()]
         composed = self._compose([override for override in fixed if not _is_value(override)]).hydra
-        self.runs_here = composed.launcher._target_ == _LOCAL
+        self.runs_here = composed.launcher._target_ in _LOCAL
         sweeper = composed.sweeper
         if sweeper._target_ != _BASIC:
             return None
@@ -172,6 +184,8 @@ class _Composer:
     def _base(self, options: tuple[str, ...]) -> DictConfig:
         if options not in self._bases:
             config = self._compose(list(options))
+            if config.hydra.job.chdir:
+                raise UserError("hydra.job.chdir=true is not supported: results and corpora have relative paths.")
             with open_dict(config):
                 del config["hydra"]
             self._bases[options] = config
@@ -230,14 +244,19 @@ def _composition_message(error: ConfigCompositionException) -> str:
     return f"There is no key {key[1]}.{unknown_key(key[1], known)}" if key else str(error)
 
 
-def _point(overrides: Sequence[str], settings: Settings) -> Point:
-    """Settle what a point stands for; what only running shows (a corpus that is not there) is kept as its error."""
-    parameters = naming.parameters(settings.corpus["name"], settings.groups)
+def _point(overrides: Sequence[str], settings: Settings, prepare: bool) -> Point:
+    """Settle what a point stands for; what only running shows (a corpus that is not there) is kept as its error.
+
+    With ``prepare`` its features are extracted now, once for all jobs and with all cores.
+    """
+    parameters = naming.parameters(settings.corpus, settings.groups)
     try:
         found = subject(settings)
+        if prepare:
+            frames(settings)
     except UserError as error:
         return Point(tuple(overrides), parameters, settings.seeds, settings.folds or (), None, str(error))
-    configuration = configuration_signature(settings, found.fingerprint)
+    configuration = signature.configuration(settings.groups, found.fingerprint)
     return Point(tuple(overrides), parameters, settings.seeds, found.folds, configuration)
 
 
@@ -257,7 +276,7 @@ def _is_list(value: str) -> bool:
 
 
 def _path(plan: Plan) -> Path:
-    text = "\n".join(override for override in plan.overrides if not override.startswith("resume="))
+    text = "\n".join(_decisive(plan.overrides))
     return plan.results / "sweeps" / plan.name / f"{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
 
 

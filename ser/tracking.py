@@ -6,10 +6,12 @@ again, so delivering is safe to repeat: after a crash, or into another store.
 """
 
 import csv
+import hashlib
 import json
-import logging
 import os
 import sqlite3
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +26,7 @@ from ser import signature
 from ser.errors import UserError
 from ser.metrics import confusion
 from ser.results import Stored, pooled, run_metrics
+from ser.training.outcome import Outcome
 
 if TYPE_CHECKING:
     from ser.job import Job
@@ -44,22 +47,29 @@ _VIEW_TAGS = {
     ),
 }
 _METRICS_A_CALL = 1000  # MLflow's limit of log_batch
-_log = logging.getLogger(__name__)
+_LONGEST_PARAMETER = 6000  # and of a parameter's text
 
 
 def deliver(job: "Job", runs: Mapping[int, Sequence[Stored]]) -> None:
-    """Log the finished runs of a job, given by seed as their folds' results, and their parent if there are several.
+    """Log the finished runs of a job, given by seed as their folds' results; then their parent, if all seeds are there.
+
+    Several jobs may deliver at once: a lock lets one of them at a time look up what there is and log what is missing.
 
     Raises:
         UserError: the tracking store cannot be reached; the results stay on disk, the same command delivers them.
     """
     options = job.settings.tracking
     uri = resolve_uri(options["uri"])
+    name = hashlib.sha256(f"{uri} {options['experiment']}".encode()).hexdigest()[:12]
+    lock = job.settings.results / "locks" / f"{name}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
     try:
-        store = _store(uri, options["experiment"])
-        parent = _deliver_parent(store, job, runs) if len(job.settings.seeds) > 1 else None
-        for seed, stored in runs.items():
-            _deliver_run(store, job, seed, stored, parent)
+        with FileLock(lock):
+            store = _store(uri, options["experiment"])
+            known = store.known(job.configuration)
+            children = [_deliver_run(store, known, job, seed, stored) for seed, stored in runs.items()]
+            if len(job.settings.seeds) > 1 and len(runs) == len(job.settings.seeds):
+                _deliver_parent(store, known, job, runs, children)
     except _mlflow_errors() as error:
         raise UserError(
             f"MLflow at {uri} did not take the runs of {job.name} ({_first_line(error)}). The results are kept in "
@@ -84,14 +94,14 @@ class _Store:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
         os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-        if uri.startswith("sqlite:///"):
-            _make_sqlite(Path(uri.removeprefix("sqlite:///")), uri)
+        path = Path(uri.removeprefix("sqlite:///"))
+        if uri.startswith("sqlite:///") and not path.exists():
+            _make_sqlite(path)
         from mlflow.tracking import MlflowClient
 
         self.client = MlflowClient(uri)
         self.experiment = self._experiment(experiment)
         self._set_view()
-        self.known = {run.data.tags["signature"]: run.info.run_id for run in self._runs()}
 
     def _experiment(self, name: str) -> str:
         from mlflow.exceptions import MlflowException
@@ -113,13 +123,24 @@ class _Store:
             if tags.get(key) != value:
                 self.client.set_experiment_tag(self.experiment, key, value)
 
-    def _runs(self) -> Iterator[Any]:
+    def known(self, configuration: str) -> dict[str, Any]:
+        """The finished runs of a configuration by signature, the newest of each; what a kill left half-way is deleted.
+
+        To be called with the lock held: then no other job is writing.
+        """
+        found: dict[str, Any] = {}
+        for run in self._search(f"tags.configuration = '{configuration}'"):
+            if run.info.status == "FINISHED":
+                found.setdefault(run.data.tags["signature"], run)
+            else:
+                self.client.delete_run(run.info.run_id)
+        return found
+
+    def _search(self, condition: str) -> Iterator[Any]:
         token = None
         while True:
-            page = self.client.search_runs(
-                [self.experiment], "attributes.status = 'FINISHED'", max_results=5000, page_token=token
-            )
-            yield from (run for run in page if "signature" in run.data.tags)
+            page = self.client.search_runs([self.experiment], condition, max_results=1000, page_token=token)
+            yield from page
             token = page.token
             if not token:
                 return
@@ -134,7 +155,7 @@ class _Store:
         artifacts: Path | None = None,
     ) -> str:
         """Write one finished run in as few calls as MLflow allows; its id."""
-        from mlflow.entities import Metric, Param, RunTag
+        from mlflow.entities import Metric, Param
 
         now = int(time.time() * 1000)
         began = now - int(1000 * metrics.get("seconds", 0))
@@ -143,14 +164,13 @@ class _Store:
         run_id = run.info.run_id
         points = [Metric(key, value, now, 0) for key, value in metrics.items()]
         points += [Metric(key, value, now, step) for key, value, step in curves]
-        params = [Param(key, str(value)) for key, value in parameters.items()]
-        self.client.log_batch(run_id, points[:_METRICS_A_CALL], params, [RunTag("signature", tags["signature"])])
+        params = [Param(key, str(value)[:_LONGEST_PARAMETER]) for key, value in parameters.items()]
+        self.client.log_batch(run_id, points[:_METRICS_A_CALL], params)
         for start in range(_METRICS_A_CALL, len(points), _METRICS_A_CALL):
             self.client.log_batch(run_id, points[start : start + _METRICS_A_CALL])
         if artifacts is not None:
             self.client.log_artifacts(run_id, str(artifacts))
         self.client.set_terminated(run_id, "FINISHED", end_time=now)
-        self.known[tags["signature"]] = run_id
         return run_id
 
 
@@ -159,22 +179,26 @@ def _store(uri: str, experiment: str) -> _Store:
     return _Store(uri, experiment)
 
 
-def _make_sqlite(path: Path, uri: str) -> None:
-    """Make the database under a lock and another name: two makers at once, or a kill half-way, would ruin it."""
-    if path.exists():
-        return
+_MAKE = "import sys; from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as Store; Store(*sys.argv[1:])"
+
+
+def _make_sqlite(path: Path) -> None:
+    """Make the database under a lock and another name: two makers at once, or a kill half-way, would ruin it.
+
+    A process of its own makes it, so that no connection to the file under its first name stays open in this one.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):
         if path.exists():
             return
-        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
         temporary = path.with_name(f".{path.name}-being-made")
         temporary.unlink(missing_ok=True)
-        logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
-        SqlAlchemyStore(f"sqlite:///{temporary}", "./mlruns").engine.dispose()
-        with sqlite3.connect(temporary) as database:
-            database.execute("PRAGMA journal_mode=WAL")
+        command = [sys.executable, "-c", _MAKE, f"sqlite:///{temporary}", "./mlruns"]
+        made = subprocess.run(command, capture_output=True, text=True, check=False)
+        if made.returncode:
+            raise UserError(f"MLflow could not make {path}: {(made.stderr.strip().splitlines() or ['?'])[-1]}")
+        database = sqlite3.connect(temporary)
+        database.execute("PRAGMA journal_mode=WAL")
         database.close()
         os.replace(temporary, path)
 
@@ -187,41 +211,52 @@ def _context_tags() -> dict[str, str]:
     return resolve_tags()
 
 
-def _deliver_run(store: _Store, job: "Job", seed: int, stored: Sequence[Stored], parent: str | None) -> None:
-    folds = [one.outcome.fold for one in stored]
-    tags = _tags(job, stored, signature.run(job.configuration, seed, folds))
-    known = store.known.get(tags["signature"])
-    if known is not None and job.settings.resume is not False:
-        if parent is not None:
-            store.client.set_tag(known, "mlflow.parentRunId", parent)
-        return
-    if parent is not None:
-        tags["mlflow.parentRunId"] = parent
-    parameters = {**job.parameters, "seed": seed, "fold": _folds(job, folds)}
+def _is_delivered(run: Any, job: "Job") -> bool:
+    """Whether a run of that signature need not be logged again: with resume=false only one of this very sweep."""
+    return job.settings.resume is not False or run.data.tags.get("started") == job.started
+
+
+def _deliver_run(store: _Store, known: Mapping[str, Any], job: "Job", seed: int, stored: Sequence[Stored]) -> str:
+    """The id of the run of one seed, logged if need be."""
+    outcomes = [one.outcome for one in stored]
+    tags = _tags(job, stored, signature.run(job.configuration, seed, [outcome.fold for outcome in outcomes]))
+    found = known.get(tags["signature"])
+    if found is not None and _is_delivered(found, job):
+        return found.info.run_id
+    parameters = {**job.parameters, "seed": seed, "fold": _folds(job, outcomes)}
+    metrics = {
+        **run_metrics(outcomes),
+        "seconds": sum(outcome.seconds for outcome in outcomes),
+        "left_out_segments": sum(outcome.left_out for outcome in outcomes),
+    }
+    name = f"{job.name} seed={seed}" + ("" if parameters["fold"] == "all" else f" fold={parameters['fold']}")
     with tempfile.TemporaryDirectory() as folder:
         _write_artifacts(Path(folder), job, stored)
-        outcomes = [one.outcome for one in stored]
-        name = f"{job.name} seed={seed}" + ("" if parameters["fold"] == "all" else f" fold={parameters['fold']}")
-        metrics = {**run_metrics(outcomes), "seconds": sum(outcome.seconds for outcome in outcomes)}
-        store.log(name, tags, parameters, metrics, list(_curves(stored)), Path(folder))
+        return store.log(name, tags, parameters, metrics, list(_curves(stored)), Path(folder))
 
 
-def _deliver_parent(store: _Store, job: "Job", runs: Mapping[int, Sequence[Stored]]) -> str:
-    """Means and standard deviations (divisor n - 1) over the seeds."""
-    seeds, first = sorted(runs), next(iter(runs.values()))
-    folds = [one.outcome.fold for one in first]
-    mark = "+".join(signature.run(job.configuration, seed, folds) for seed in seeds)
-    tags = {**_tags(job, first, signature.digest({"parent": mark})), "kind": "parent"}
-    known = store.known.get(tags["signature"])
-    if known is not None and job.settings.resume is not False:
-        return known
+def _deliver_parent(
+    store: _Store,
+    known: Mapping[str, Any],
+    job: "Job",
+    runs: Mapping[int, Sequence[Stored]],
+    children: Sequence[str],
+) -> None:
+    """Means and standard deviations (divisor n - 1) over the seeds, in a run under which theirs are nested."""
+    seeds, outcomes = sorted(runs), [one.outcome for one in next(iter(runs.values()))]
+    marks = [signature.run(job.configuration, seed, [outcome.fold for outcome in outcomes]) for seed in seeds]
+    tags = {**_tags(job, next(iter(runs.values())), signature.digest({"parent": marks})), "kind": "parent"}
+    found = known.get(tags["signature"])
+    if found is not None and _is_delivered(found, job):
+        return
     figures = [run_metrics([one.outcome for one in stored]) for stored in runs.values()]
     metrics = {key: float(np.mean([figure[key] for figure in figures])) for key in figures[0]}
-    if len(figures) > 1:
-        metrics |= {f"{key}_sd": float(np.std([f[key] for f in figures], ddof=1)) for key in figures[0]}
-    seeds_text = f"{seeds[0]}-{seeds[-1]}" if len(seeds) == seeds[-1] - seeds[0] + 1 else ",".join(map(str, seeds))
-    parameters = {**job.parameters, "seed": seeds_text, "fold": _folds(job, folds)}
-    return store.log(f"{job.name} seeds={seeds_text}", tags, parameters, {**metrics, "seeds": len(seeds)})
+    metrics |= {f"{key}_sd": float(np.std([f[key] for f in figures], ddof=1)) for key in figures[0]}
+    text = f"{seeds[0]}-{seeds[-1]}"
+    parameters = {**job.parameters, "seed": text, "fold": _folds(job, outcomes)}
+    parent = store.log(f"{job.name} seeds={text}", tags, parameters, {**metrics, "seeds": len(seeds)})
+    for child in children:
+        store.client.set_tag(child, "mlflow.parentRunId", parent)
 
 
 def _tags(job: "Job", stored: Sequence[Stored], mark: str) -> dict[str, str]:
@@ -233,6 +268,7 @@ def _tags(job: "Job", stored: Sequence[Stored], mark: str) -> dict[str, str]:
         "corpus_fingerprint": job.subject.fingerprint,
         "device": about["device"],
         "kind": "run",
+        "started": job.started,
     }
     if about["git_commit"]:
         tags["git_commit"] = about["git_commit"]
@@ -243,8 +279,9 @@ def _tags(job: "Job", stored: Sequence[Stored], mark: str) -> dict[str, str]:
     return tags
 
 
-def _folds(job: "Job", folds: Sequence[int]) -> str:
-    return "all" if len(folds) == len(job.subject.corpus.sessions) else ",".join(map(str, folds))
+def _folds(job: "Job", outcomes: Sequence[Outcome]) -> str:
+    whole = len(outcomes) == len(job.subject.corpus.sessions)
+    return "all" if whole else ",".join(str(outcome.fold) for outcome in outcomes)
 
 
 def _curves(stored: Sequence[Stored]) -> Iterator[tuple[str, float, int]]:

@@ -68,11 +68,22 @@ def keys(node, prefix=""):
             yield f"{prefix}{key}"
 
 
-def test_no_key_is_forgotten():
-    """A new key must be entered in one of the lists above."""
-    found = {key for key in keys(composed(*BASE)) if not key.endswith("._target_") and key.split(".")[0] != "corpus"}
-    named = {f"{group}.name" for group in DECISIVE}
-    assert found == DECIDES.keys() | DECIDES_NOTHING.keys() | (BY_ANOTHER_WAY.keys() - {"hydra"}) | named
+@pytest.mark.parametrize(("group", "option"), ALL_OPTIONS, ids="=".join)
+def test_no_key_is_forgotten(group, option):
+    """A new key of any option must be entered in one of the lists above, and be checked."""
+    named = {f"{g}.name" for g in DECISIVE}
+    others = {"lambda.start", "lambda.epochs", "loss.normalise", "feature.bins", "model.hidden", "model.bidirectional"}
+    known = {*DECIDES, *DECIDES_NOTHING, *BY_ANOTHER_WAY, *named, *others}
+    found = {key for key in keys(composed(f"{group}={option}")) if not key.endswith("._target_")}
+    assert {key for key in found if not key.startswith("corpus")} <= known
+    if group != "corpus":
+        typed = {key.removeprefix(f"{group}.") for key in found if key.startswith(f"{group}.")}
+        assert typed == {"name", *OPTIONS[group][option]}
+
+
+def test_the_lists_hold_nothing_that_is_not_there():
+    found = set(keys(composed(*BASE)))
+    assert {*DECIDES, *DECIDES_NOTHING} <= found
 
 
 @pytest.mark.parametrize("key", DECIDES)
@@ -135,6 +146,9 @@ class TestEqualPoints:
         assert sign("aux_task=gender", "aux_task.weight=0") == sign()
         assert settings("aux_task=gender", "aux_task.weight=0").notes
 
+    def test_a_weight_without_a_task_is_noted(self):
+        assert "no part" in settings("aux_task.weight=0.1").notes[0]
+
     def test_whole_numbers_are_real_ones(self):
         assert sign("length=9") == sign("length=9.0")
         assert sign("lambda=1") == sign("lambda.weight=1.0")
@@ -150,6 +164,9 @@ class TestEqualPoints:
         ("lambda=1.5", ["lambda.weight", "[0, 1]", "1.5", "command line"]),
         ("lambda=-0.1", ["lambda.weight", "-0.1"]),
         ("lambda.weight=abc", ["lambda.weight", "abc"]),
+        ("length.seconds=inf", ["length.seconds", "above 0"]),
+        ("trainer.lr=1e999", ["trainer.lr", "above 0"]),
+        ("sweep=a/b", ["sweep=a/b"]),
         ("length=0", ["length.seconds", "above 0"]),
         ("length=0.2", ["0.3 s", "pooling", "20 frames"]),
         ("loss.margin=1", ["loss.margin", "[-1, 1)"]),
