@@ -115,7 +115,7 @@ def wants_help(arguments: Sequence[str]) -> bool:
 
 
 def help_text() -> str:
-    """The groups and their options, each option with the first line of its file."""
+    """The groups and their options, each option with the first line of its file (after Hydra's header)."""
     lines = [
         "Speech emotion recognition with a contrastive loss under siamese networks (Lian et al. 2018).",
         "",
@@ -141,7 +141,8 @@ def _defaults() -> dict[str, str]:
 
 
 def _described(path: Path) -> str:
-    first = path.read_text(encoding="utf-8").splitlines()[0]
+    lines = path.read_text(encoding="utf-8").splitlines()
+    first = next(line for line in lines if not line.startswith("# @"))
     return f"{path.stem:<22}{first.removeprefix('#').strip()}"
 
 
