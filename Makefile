@@ -38,6 +38,10 @@ test: $(READY) ## the tests, some minutes
 test-slow: $(READY) ## the tests that take longer (a full-size generated corpus among them)
 	$(BIN)/python -m pytest -m slow
 
+.PHONY: bench
+bench: $(READY) ## what is fast and how fast, measured here: docs/benchmarks.md (minutes, on a quiet machine)
+	$(BIN)/python -m benchmarks
+
 .PHONY: lint
 lint: $(READY) ## style and types
 	$(BIN)/ruff check .

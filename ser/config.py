@@ -137,7 +137,7 @@ _MEL = {**_FRAMES, "bands": Whole(1), "fmin": Real(0), "fmax": Real(0, over=True
 _LOADER = {"redraw": FLAG}
 _BRANCHES = Choice(("mean", "sum"))
 _RATING = {"weight": _PART, "edges": Numbers(Real(-1e9), length=2, rising=True)}
-_ENGINE = {"workers": Whole(1, none=True)}
+_ENGINE = {"workers": Whole(1, none=True), "stack": Whole(1, none=True)}
 
 OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "feature": {
@@ -186,7 +186,7 @@ OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
             "precision": Choice(("float32", "tf32", "bf16")),
         }
     },
-    "engine": {"auto": _ENGINE, "workers": _ENGINE, "serial": _ENGINE},
+    "engine": {"auto": _ENGINE, "workers": _ENGINE, "serial": _ENGINE, "stack": _ENGINE},
     "tracking": {"mlflow": {"uri": Text(), "experiment": Text(none=False)}, "none": {"uri": _any, "experiment": _any}},
 }
 """Group -> option -> key -> check. An option that is not listed (a user's own) is passed on as it is."""
@@ -195,7 +195,7 @@ _NEEDED = {
     "feature": ("_target_", "sample_rate", "hop", "normalisation"),
     "length": ("seconds", "tail", "train"),
     "aux_task": ("weight",),
-    "engine": ("workers",),
+    "engine": ("workers", "stack"),
     "tracking": ("uri", "experiment"),
 }
 """Keys that a user's own option must have, where ``_target_`` alone does not do."""

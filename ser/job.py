@@ -73,7 +73,7 @@ class Job:
         device = environment.device(settings.device)
         checkpoints = settings.results / "checkpoints" / self.configuration
         task = make_task(settings, self.subject.corpus, device, checkpoints)
-        engine = choose(settings.engine["name"], settings.engine["workers"], device)
+        engine = choose(settings.engine["name"], settings.engine["workers"], device, settings.engine["stack"])
         failures = []
         for replica, result in engine(task, missing):
             if isinstance(result, Exception):

@@ -50,7 +50,7 @@ DECIDES = {
 }  # fmt: skip
 DECIDES_NOTHING = {
     "device": "cpu", "resume": "false", "save": "best", "sweep": "mine", "results.dir": "there", "cache.dir": "there",
-    "engine.workers": "3", "tracking.uri": "sqlite:///other.db", "tracking.experiment": "other",
+    "engine.workers": "3", "engine.stack": "4", "tracking.uri": "sqlite:///other.db", "tracking.experiment": "other",
     "engine.name": None, "tracking.name": None,
 }  # fmt: skip
 BY_ANOTHER_WAY = {

@@ -68,7 +68,7 @@ ALTERNATIVES = [
     "loader=loader_2", "loader.redraw=false", "loader=loader_2 loader.redraw=false",
     "trainer.batch_norm=branch", "trainer.watch=train", "trainer.patience=3", "trainer.precision=bf16",
     "trainer.precision=tf32", "trainer.factor=0.7", "validation=session", "validation.fraction=0.4",
-    "corpus.turns=scripted corpus.labels.fru=happy length.train=first validation.fraction=0.5 loss=none",
+    "corpus.turns=scripted +corpus.labels.fru=happy length.train=first validation.fraction=0.5 loss=none",
     "feature.top_db=null",
 ]  # fmt: skip
 
@@ -149,7 +149,8 @@ class TestEngines:
     def test_the_choice(self):
         assert engines.choose("serial", None, "cpu") is engines.serial
         assert engines.choose("auto", 1, "cpu") is engines.serial
-        assert engines.choose("auto", 4, "cuda") is engines.serial
+        assert engines.choose("auto", 4, "cuda", 16).func is engines.stacked
+        assert engines.choose("stack", 4, "cpu", 16).keywords == {"size": 16}
         assert engines.choose("auto", 4, "cpu").keywords == {"workers": 4}
 
 
@@ -178,9 +179,9 @@ class TestLoop:
         assert rows[-1]["train_loss"] < 0.7 * rows[0]["train_loss"]
 
     def test_it_stops_below_the_least_learning_rate(self, task):
-        rows = train(task("trainer.max_epochs=50", "trainer.min_lr=4e-4", "trainer.lr=1e-3"), 0, 1).history
-        assert len(rows) < 50
-        assert rows[-1]["lr"] == 5e-4
+        rows = train(task("trainer.max_epochs=60", "trainer.min_lr=0.02", "trainer.lr=0.03"), 0, 1).history
+        assert len(rows) < 60
+        assert rows[-1]["lr"] == 0.03
 
     def test_divergence_is_told(self, task):
         made = task("trainer.max_epochs=3")

@@ -1,38 +1,26 @@
-"""How many replicas are run: one after another, or on a pool of processes. Each trains with ``loop.train``."""
+"""How many replicas are run: one after another, on a pool of processes, or as one batched computation."""
 
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
-from typing import NamedTuple
-
-import torch
 
 from ser import pool
-from ser.errors import UserError
-from ser.training.loop import train
-from ser.training.outcome import Outcome
+from ser.training.loop import attempt
+from ser.training.outcome import Finished, Replica
+from ser.training.stack import stack as stacked
 from ser.training.task import Task
 
-
-class Replica(NamedTuple):
-    """One training to do, and the signature of its result."""
-
-    seed: int
-    fold: int
-    signature: str
-
-
-Finished = tuple[Replica, Outcome | Exception]
 Engine = Callable[[Task, Sequence[Replica]], Iterator[Finished]]
 
 
-def choose(name: str, workers: int | None, device: str) -> Engine:
-    """The engine of that name; ``auto`` is ``workers`` on a CPU of several cores and ``serial`` otherwise."""
+def choose(name: str, workers: int | None, device: str, stack: int | None = None) -> Engine:
+    """The engine of that name; ``auto``: ``stack`` on CUDA, ``workers`` on several cores, else ``serial``."""
+    if name == "stack" or (name == "auto" and device != "cpu"):
+        return partial(stacked, size=stack)
     number = workers or pool.cores()
-    if name == "serial" or (name == "auto" and (device != "cpu" or number == 1)):
+    if name == "serial" or (name == "auto" and number == 1):
         return serial
     return partial(on_workers, workers=number)
 
@@ -40,7 +28,7 @@ def choose(name: str, workers: int | None, device: str) -> Engine:
 def serial(task: Task, replicas: Sequence[Replica]) -> Iterator[Finished]:
     """One replica after another in this process, with one thread on the CPU: the reference for every engine."""
     for replica in replicas:
-        yield replica, _attempt(task, replica)
+        yield replica, attempt(task, replica)
 
 
 def on_workers(task: Task, replicas: Sequence[Replica], workers: int) -> Iterator[Finished]:
@@ -68,7 +56,7 @@ def _windowed(task: Task, replicas: Sequence[Replica], workers: int, window: int
     while queue or running:
         while queue and len(running) < window:
             replica = queue.popleft()
-            running[pool.workers(workers).submit(_attempt, task, replica)] = replica
+            running[_submit(task, replica, workers)] = replica
         done = wait(running, return_when=FIRST_COMPLETED).done
         if any(isinstance(future.exception(), BrokenProcessPool) for future in done):
             done = wait(running).done
@@ -78,16 +66,10 @@ def _windowed(task: Task, replicas: Sequence[Replica], workers: int, window: int
             yield replica, error if isinstance(error, Exception) else future.result()
 
 
-def _attempt(task: Task, replica: Replica) -> Outcome | Exception:
-    """Train; an error is a result like any other, so that one bad replica stops no other."""
-    if task.device == "cpu":
-        torch.set_num_threads(1)
-    else:
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = task.recipe.precision == "tf32"
+def _submit(task: Task, replica: Replica, workers: int) -> Future:
+    """Hand a replica to the pool; to a new one, if a worker of the old one died while it had nothing to do."""
     try:
-        return train(task, replica.seed, replica.fold)
-    except UserError as error:
-        return error
-    except Exception as error:
-        error.add_note(traceback.format_exc())
-        return error
+        return pool.workers(workers).submit(attempt, task, replica)
+    except BrokenProcessPool:
+        pool.close(kill=True)
+        return pool.workers(workers).submit(attempt, task, replica)

@@ -1,9 +1,11 @@
 """What the replicas of one configuration share."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ser import randomness, segments
+from ser.files import replacing
 from ser.folds import Fold, Validation
 from ser.losses import Objective
 from ser.segments import Segments
@@ -83,29 +86,90 @@ def make_network(task: Task, features: int, seed: int, fold: int) -> Network:
         return Network(model, task.data.aux_classes)
 
 
+Pass = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor | None]]
+
+
+def in_branches(
+    task: Task, network: Pass, frames: Tensor, count: Tensor, branches: int
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """One pass for all branches, or one for each where batch normalisation is to see them apart; float32 results."""
+    with precision(task):
+        if branches == 1 or task.recipe.batch_norm == "joint":
+            vector, logits, aux = network(frames, count)
+        else:
+            halves = zip(frames.chunk(branches), count.chunk(branches), strict=True)
+            vectors, scores, auxes = zip(*(network(*half) for half in halves), strict=True)
+            vector, logits = torch.cat(vectors), torch.cat(scores)
+            aux = None if auxes[0] is None else torch.cat(auxes)
+    return vector.float(), logits.float(), None if aux is None else aux.float()
+
+
+def precision(task: Task) -> AbstractContextManager[Any]:
+    """bf16 through autocast; tf32 is a switch of the device (``loop.prepare``)."""
+    kind = task.device.partition(":")[0]
+    if task.recipe.precision == "bf16":
+        return torch.autocast(kind, torch.bfloat16)
+    return nullcontext()
+
+
+def keep(task: Task, seed: int, fold: int, name: str, state: dict[str, Tensor]) -> None:
+    """Write weights if the task's ``save`` asks for them: with "best" those of that name, with "all" every epoch's."""
+    if task.checkpoints is None or task.save == "none" or (task.save == "best" and name != "best"):
+        return
+    with replacing(task.checkpoints / f"seed_{seed}_fold_{fold}" / f"{name}.pt") as path:
+        torch.save(state, path)
+
+
+class Normalisation(NamedTuple):
+    """What brings frames to the network's scale: each utterance's group (U,), and the groups' mean and scale (G, D)."""
+
+    group: Tensor
+    mean: Tensor
+    scale: Tensor
+
+
+def windows(
+    frames: Tensor, normalisation: Normalisation, start: Tensor, count: Tensor, utterance: Tensor, length: int
+) -> Tensor:
+    """Windows of the packed frames as a padded, normalised batch (B, T, D), zeros after each one's end.
+
+    Args:
+        frames: packed frames of all utterances, shape (frames, D).
+        normalisation: the replica's.
+        start, count, utterance: of each window, as in ``Segments``, shape (B,).
+        length: T.
+    """
+    group = normalisation.group[utterance]
+    steps = torch.arange(length, device=frames.device)
+    real = steps < count[:, None]  # B, T
+    rows = (start[:, None] + steps).where(real, start[:, None])
+    values = (frames[rows] - normalisation.mean[group, None]) * normalisation.scale[group, None]
+    return values * real[..., None]
+
+
 class Inputs:
     """Segments as padded, normalised batches: the packed frames, on the device, with a replica's normalisation."""
 
     def __init__(self, task: Task, parts: Fold) -> None:
-        data = task.data
-        packed = np.load(data.frames, mmap_mode="c")
+        self.frames = packed_frames(task.data.frames, task.device)
+        self.features = self.frames.shape[1]
+        packed = np.load(task.data.frames, mmap_mode="r")
         groups, mean, deviation = _normalisation(task, packed, parts)
-        self.features = packed.shape[1]
-        self._frames = torch.from_numpy(packed).to(task.device)
-        self._groups = torch.from_numpy(groups).to(task.device)
-        self._mean = torch.from_numpy(mean).to(task.device)
-        self._scale = torch.from_numpy(1 / deviation).to(task.device)
-        self._steps = torch.arange(task.segment_frames, device=task.device)
+        tensors = (torch.from_numpy(array).to(task.device) for array in (groups, mean, 1 / deviation))
+        self.normalisation = Normalisation(*tensors)
+        self._length = task.segment_frames
 
     def __call__(self, chosen: Segments) -> tuple[Tensor, Tensor]:
         """The segments' frames (B, T, D), zeros after the end, and their numbers of real frames (B,)."""
-        device = self._frames.device
-        start, count = torch.from_numpy(chosen.start).to(device), torch.from_numpy(chosen.count).to(device)
-        group = self._groups[torch.from_numpy(chosen.utterance).to(device)]
-        real = self._steps < count[:, None]  # B, T
-        rows = (start[:, None] + self._steps).where(real, start[:, None])
-        frames = (self._frames[rows] - self._mean[group, None]) * self._scale[group, None]
-        return frames * real[..., None], count
+        arrays = (chosen.start, chosen.count, chosen.utterance)
+        start, count, utterance = (torch.from_numpy(array).to(self.frames.device) for array in arrays)
+        return windows(self.frames, self.normalisation, start, count, utterance, self._length), count
+
+
+@lru_cache(maxsize=1)
+def packed_frames(path: Path, device: str) -> Tensor:
+    """A corpus' frames on the device, once for all replicas (on the CPU memory-mapped)."""
+    return torch.from_numpy(np.load(path, mmap_mode="c")).to(device)
 
 
 _moments: dict[Path, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
