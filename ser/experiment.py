@@ -151,5 +151,7 @@ def bins(ratings: NDArray[np.float64], low: float, high: float) -> NDArray[np.in
 def _check_aux_task(corpus: Corpus, task: str) -> None:
     if task == "none" or any(getattr(utterance, task, None) is not None for utterance in corpus.utterances):
         return
+    others = [name for name in (*RATINGS, "gender") if any(getattr(u, name) is not None for u in corpus.utterances)]
+    advice = f"It carries {', '.join(others)}." if others else "Use aux_task=none."
     kind = "ratings of" if task in RATINGS else "the speakers'"
-    raise UserError(f"aux_task={task}: the corpus {corpus.name} does not carry {kind} {task}. Use aux_task=none.")
+    raise UserError(f"aux_task={task}: the corpus {corpus.name} does not carry {kind} {task}. {advice}")

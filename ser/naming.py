@@ -60,6 +60,15 @@ def differing(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """The parameters in which ``rows`` differ, the familiar ones first; ``loss`` if they do not differ at all."""
     keys = [*_SHORT, *sorted({key for row in rows for key in row} - set(_SHORT))]
     chosen = [key for key in keys if len({str(row.get(key, "-")) for row in rows}) > 1]
-    names = [key for key in chosen if "." not in key]
-    explained = {f"{name}." for name in names}
-    return [k for k in chosen if "." not in k or not any(k.startswith(prefix) for prefix in explained)] or ["loss"]
+    return [key for key in chosen if _tells_apart(key, rows)] or ["loss"]
+
+
+def _tells_apart(key: str, rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a key differs between rows of one option; what only differs with the option goes without saying."""
+    group, dot, _ = key.partition(".")
+    if not dot:
+        return True
+    values: dict[str, set[str]] = {}
+    for row in rows:
+        values.setdefault(str(row.get(group)), set()).add(str(row.get(key, "-")))
+    return any(len(each) > 1 for each in values.values())

@@ -107,6 +107,9 @@ def make_plan(args: argparse.Namespace) -> Plan | None:
     name = settings[0].sweep
     plan = Plan(name, tuple(overrides), tuple(planned), settings[0].results, settings[0].resume is False)
     _say_what_is_equal(plan)
+    cannot = [point for point in planned if point.error]
+    if cannot:
+        _log.warning("%d of %d points cannot run, the others will: %s", len(cannot), len(planned), cannot[0].error)
     write_text(_path(plan), json.dumps(_plain(plan), indent=1))
     return plan
 
@@ -118,7 +121,7 @@ def sweep_name(overrides: Sequence[str]) -> str:
         return given["experiment"].replace(",", "-")
     said = _decisive(overrides)
     keys = [override.partition("=")[0] for override in said if _is_list(given[override.partition("=")[0]])]
-    swept = [key.removesuffix(".weight").removesuffix(".seconds") for key in keys]
+    swept = [{"lambda.weight": "lambda", "length.seconds": "length"}.get(key, key) for key in keys]
     text = "\n".join(sorted(said))
     return "-".join([*(swept[:4] or ["job"]), hashlib.sha256(text.encode()).hexdigest()[:6]])
 
@@ -158,17 +161,19 @@ class _Composer:
         """The overrides of every point, in Hydra's order; None if another sweeper is to choose them."""
         parsed = _parse(overrides)
         lists = [override for override in parsed if override.is_sweep_override()]
-        if not sweep:
-            if lists:
-                raise UserError(f"{lists[0].input_line} is a sweep: add -m (python -m ser.run -m ...).")
-            return [overrides]
+        if not sweep and lists:
+            raise UserError(f"{lists[0].input_line} is a sweep: add -m (python -m ser.run -m ...).")
         fixed = [str(override.input_line) for override in parsed if not override.is_sweep_override()]
         composed = self._compose([override for override in fixed if not _is_value(override)]).hydra
         self.runs_here = composed.launcher._target_ in _LOCAL
         sweeper = composed.sweeper
-        if sweeper._target_ != _BASIC:
+        if sweep and sweeper._target_ != _BASIC:
             return None
         params = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
+        if not sweep:
+            if params:
+                raise UserError(f"The experiment is a sweep over {', '.join(sweeper.params)}: add -m.")
+            return [overrides]
         try:
             return BasicSweeper.split_arguments([*_parse(params), *parsed], None)[0]
         except HydraException as error:

@@ -228,6 +228,7 @@ def _deliver_run(store: _Store, known: Mapping[str, Any], job: "Job", seed: int,
         **run_metrics(outcomes),
         "seconds": sum(outcome.seconds for outcome in outcomes),
         "left_out_segments": sum(outcome.left_out for outcome in outcomes),
+        **{f"fold_{outcome.fold}/best_epoch": outcome.best_epoch for outcome in outcomes},
     }
     name = f"{job.name} seed={seed}" + ("" if parameters["fold"] == "all" else f" fold={parameters['fold']}")
     with tempfile.TemporaryDirectory() as folder:
@@ -285,15 +286,16 @@ def _folds(job: "Job", outcomes: Sequence[Outcome]) -> str:
 
 
 def _curves(stored: Sequence[Stored]) -> Iterator[tuple[str, float, int]]:
-    """Per epoch: each fold's figures under ``fold_1/``, and their mean over the folds that still train."""
-    by_step: dict[tuple[str, int], list[float]] = {}
-    for one in stored:
-        for epoch, row in enumerate(one.outcome.history, 1):
+    """Per epoch: each fold's figures under ``fold_1/``, and their mean; a fold that has stopped keeps its last ones."""
+    histories = [one.outcome.history for one in stored]
+    for one, history in zip(stored, histories, strict=True):
+        for epoch, row in enumerate(history, 1):
             for key, value in row.items():
                 yield f"fold_{one.outcome.fold}/{key}", value, epoch
-                by_step.setdefault((key, epoch), []).append(value)
-    for (key, epoch), values in by_step.items():
-        yield key, float(np.mean(values)), epoch
+    for epoch in range(max(len(history) for history in histories)):
+        rows = [history[min(epoch, len(history) - 1)] for history in histories]
+        for key in rows[0]:
+            yield key, float(np.mean([row[key] for row in rows])), epoch + 1
 
 
 def _write_artifacts(folder: Path, job: "Job", stored: Sequence[Stored]) -> None:

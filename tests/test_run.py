@@ -199,7 +199,16 @@ def test_a_key_outside_the_familiar_ones_is_swept_like_any_other(folder, again):
     assert len(names) == 3
 
 
+def test_run_level_curves_keep_a_stopped_folds_last_value(folder):
+    run_id = rows(folder, "select run_uuid from runs where name like 'cos 0.6%seed=0'")[0][0]
+    last = dict(rows(folder, f"select key, value from latest_metrics where run_uuid = '{run_id}'"))
+    folds = [last[f"fold_{fold}/val_loss"] for fold in range(1, 6)]
+    assert last["val_loss"] == pytest.approx(sum(folds) / 5)
+    assert all(1 <= last[f"fold_{fold}/best_epoch"] <= 2 for fold in range(1, 6))
+
+
 REFUSED = {
+    "a grid without -m": (["experiment=fig4"], ["is a sweep over loss, lambda.weight", "add -m"]),
     "unknown option": (["loss=coss"], ["loss=coss", "cos, l2, none"]),
     "unknown key": (["trainer.learning_rate=1"], ["trainer.learning_rate", "trainer.lr"]),
     "unknown group": (["lamda=0.6"], ["lamda", "lambda"]),
@@ -216,7 +225,7 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_users_mistake_is_one_message_before_anything_runs(case, tmp_path, tiny):
     arguments, words = REFUSED[case]
-    sweep = [] if case == "not a sweep" else ["-m"]
+    sweep = [] if case in ("not a sweep", "a grid without -m") else ["-m"]
     corpus = [] if case == "no corpus" else ["corpus.size=tiny", f"corpus.root={tiny}"]
     done = run(*sweep, *corpus, "trainer.max_epochs=1", *arguments, cwd=tmp_path)
     assert done.returncode == 1
