@@ -8,9 +8,10 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from ser.errors import UserError
+from ser.naming import NUMBERS
 from ser.paths import conf_dir
 
-NUMBER_KEYS = {"lambda": "lambda.weight", "length": "length.seconds"}
+NUMBER_KEYS = {group: f"{group}.{key}" for group, key in NUMBERS.items()}
 """Groups that take a number in place of an option, and the key that it sets."""
 
 _CALL = re.compile(r"(range|interval|choice)\((.*)\)", re.DOTALL)

@@ -15,10 +15,10 @@ from ser import metrics
 from ser.errors import UserError
 from ser.job import STARTED
 from ser.naming import differing
+from ser.progress import SECONDS_BETWEEN_LINES
 from ser.results import Store, run_metrics
 from ser.sweeps import Plan
 
-_SECONDS_BETWEEN_LINES = 10.0
 _MAX_SHOWN_FAILURES = 10
 
 
@@ -54,7 +54,7 @@ class Progress(threading.Thread):
             wait = max(0.5, 50 * (time.monotonic() - began))
             if bar is not None:
                 self._update(bar)
-            elif len(self._left) < before and time.monotonic() - spoken >= _SECONDS_BETWEEN_LINES:
+            elif len(self._left) < before and time.monotonic() - spoken >= SECONDS_BETWEEN_LINES:
                 spoken = time.monotonic()
                 print(self.line(), file=sys.stderr, flush=True)
         if bar is not None:
@@ -76,18 +76,14 @@ class Progress(threading.Thread):
         return ", ".join([*parts, self._last] if self._last else parts)
 
     def _look(self) -> None:
-        for signature in list(self._left):
-            if self._store.has(signature):
-                self._left.remove(signature)
-                newest = signature
-            elif self._store.failure(signature, self._began) is not None:
-                self._left.remove(signature)
-                self._failed.add(signature)
-                continue
-            else:
-                continue
+        finished = [signature for signature in self._left if self._store.has(signature)]
+        self._left -= set(finished)
+        failed = {signature for signature in self._left if self._store.failure(signature, self._began) is not None}
+        self._left -= failed
+        self._failed |= failed
+        if finished:
             with suppress(UserError):  # a damaged file: the job that needs it says so
-                self._last = f"last WA {_percent(self._wa(newest))}"
+                self._last = f"last WA {_percent(self._wa(finished[-1]))}"
 
     def _wa(self, signature: str) -> float:
         outcome = self._store.load(signature).outcome

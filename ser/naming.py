@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-_NUMBERS = {"lambda": "weight", "length": "seconds"}
+NUMBERS = {"lambda": "weight", "length": "seconds"}
 """Groups that go by their number, and the key that holds it."""
 
 _SHORT = ("feature", "length", "model", "loader", "position", "loss", "lambda", "aux_task")
@@ -17,7 +17,7 @@ def parameters(corpus: Mapping[str, Any], groups: Mapping[str, Mapping[str, Any]
     """
     result: dict[str, Any] = {}
     for group, option in {"corpus": corpus, **groups}.items():
-        number = _NUMBERS.get(group, "")
+        number = NUMBERS.get(group, "")
         result[group] = option[number] if number in option else option["name"]
         if number in option and option["name"] not in ("constant", "fixed"):
             result[f"{group}.name"] = option["name"]

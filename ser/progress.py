@@ -8,7 +8,7 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 
-_SECONDS_BETWEEN_LINES = 10.0
+SECONDS_BETWEEN_LINES = 10.0
 
 
 def track(items: Iterable[Item], total: int, label: str) -> Iterator[Item]:
@@ -21,7 +21,7 @@ def track(items: Iterable[Item], total: int, label: str) -> Iterator[Item]:
     last = time.monotonic()
     for done, item in enumerate(items, 1):
         yield item
-        if time.monotonic() - last >= _SECONDS_BETWEEN_LINES:
+        if time.monotonic() - last >= SECONDS_BETWEEN_LINES:
             last = time.monotonic()
             print(f"{label}: {done} of {total}", file=sys.stderr, flush=True)
 

@@ -138,7 +138,7 @@ class ConvNormReluPool(Function):
             sign = np.where(gamma.detach().numpy() < 0, np.float32(-1), np.float32(1))
             best = np.empty((segments, pooled, channels), np.float32)
             row = np.empty((segments, pooled, channels), np.int32)
-            sums = _pool(response.numpy(), windows.first, windows.frames, sign, pool // stride, stride, best, row)
+            sums = _pool(response.numpy(), windows.first, sign, pool // stride, stride, best, row)
             if statistics is None:
                 mean[index], variance[index] = _moments(sums, segments * windows.frames)
             else:
@@ -213,7 +213,7 @@ def _fill_windows(frames: Array, first: Array, matrix: Array) -> None:
 
 @_compiled
 def _pool(
-    response: Array, first: Array, length: int, sign: Array, width: int, stride: int, best: Array, row: Array
+    response: Array, first: Array, sign: Array, width: int, stride: int, best: Array, row: Array
 ) -> tuple[Array, Array]:
     """Maxima over ``width * stride`` frames every ``stride`` (minima where ``sign`` is -1), and the rows they are in.
 
