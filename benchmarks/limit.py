@@ -11,6 +11,7 @@ from benchmarks.replicas import LENGTHS
 from benchmarks.step import Pairs, Step
 from benchmarks.workers import window
 from ser import pool
+from ser.training.loop import prepare
 from ser.training.task import Task
 
 _BATCHES = {1: 16, 3: 8, 9: 4, 15: 4}
@@ -52,6 +53,7 @@ def measure(options: Options) -> Section:
 def in_worker(task: Task, size: int, repetitions: int) -> Measured:
     """Measure both in this process on one thread."""
     torch.set_num_threads(1)
+    prepare(task)
     step = Step(task)
     times = paired(
         lambda number: products(step, window(task, number, size)),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.plain import Batch
+from ser.training.loop import prepare
 from ser.training.plan import Plan
 from ser.training.task import Inputs, Task, make_network
 
@@ -69,6 +70,7 @@ def rate_in_worker(task: Task, batches: Pairs, begin: float, training: bool = Tr
     As the workers engine does it: one thread a process. The replica is kept for the next call.
     """
     torch.set_num_threads(1)
+    prepare(task)
     key = (task.data.frames, task.segment_frames)
     if key not in _replicas:
         _replicas.clear()
@@ -83,6 +85,7 @@ def rate_in_worker(task: Task, batches: Pairs, begin: float, training: bool = Tr
 def memory_of_worker(task: Task, batches: Pairs, replicas: int) -> list[float]:
     """MiB that this process holds for itself after each of so many replicas, one after another; NaN if unknown."""
     torch.set_num_threads(1)
+    prepare(task)
     _replicas.clear()
     found = []
     for seed in range(replicas):

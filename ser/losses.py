@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ser.inner_products import halves, inner_products
+
 IGNORED = -1
 """The label of a sample that lacks what an additional task wants; it does not enter that loss."""
 
 
-_LEAST_LENGTH = 1e-12
+_LEAST = 1e-12
 """What the lengths' product in (6) is divided by at least: a vector of zeros has the cosine 0 with any other."""
 
 
@@ -25,8 +27,8 @@ def cosine_contrastive(first: Tensor, second: Tensor, same: Tensor, margin: floa
         same: whether the two are of one class (Y = 1), boolean, shape (pairs,).
         margin: m, in [-1, 1): a negative pair costs nothing while its cosine (6) is below it.
     """
-    lengths = torch.linalg.vector_norm(first, dim=-1) * torch.linalg.vector_norm(second, dim=-1)
-    cosine = torch.linalg.vecdot(first, second) / lengths.clamp(min=_LEAST_LENGTH)
+    own, cross, other = inner_products(first, second)
+    cosine = cross / (own * other).clamp(min=_LEAST**2).sqrt()
     return torch.where(same, 1 - cosine, (cosine - margin).clamp(min=0)).mean()
 
 
@@ -157,7 +159,7 @@ class Objective:
         if self.contrast is not None and self.position is not None:
             if getattr(self.contrast, "cross_entropy", "mean") == "sum":  # a user's own loss need not have it
                 total = 2 * total
-            first, second = self.position(features, logits).chunk(2)
+            first, second = halves(self.position(features, logits))
             first_label, second_label = labels.chunk(2)
             parts["contrastive"] = self.contrast(first, second, first_label == second_label)
             total = weight * parts["contrastive"] + (1 - weight) * total

@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 
+from ser import compiled
 from ser.models import packed
 from ser.models.cnn import CNN, ConvPool
 
@@ -87,14 +88,14 @@ def test_fifty_steps_of_training_stay_together():
         labels = torch.arange(16) % 4
         for model, optimiser in zip((mine, other), optimisers, strict=True):
             optimiser.zero_grad()
-            with packed.forbidden() if model is other else torch.enable_grad():
+            with compiled.forbidden() if model is other else torch.enable_grad():
                 _, logits = model(data, count)
             torch.nn.functional.cross_entropy(logits, labels).backward()
             optimiser.step()
     for p, q in zip(mine.parameters(), other.parameters(), strict=True):
         assert (p - q).abs().max() < 1e-4
     data, count = batch(16, 150, seed=99)
-    with packed.forbidden():
+    with compiled.forbidden():
         expected = other.eval()(data, count)[1]
     assert torch.allclose(mine.eval()(data, count)[1], expected, atol=1e-3)
 
@@ -108,6 +109,6 @@ def test_where_it_does_not_apply_the_plain_modules_run():
     assert not packed.applies(data.clone().requires_grad_(), 30, 3)
     with torch.autocast("cpu", torch.bfloat16):
         assert not packed.applies(data, 30, 3)
-    with packed.forbidden():
+    with compiled.forbidden():
         assert not packed.applies(data, 30, 3)
     assert packed.applies(data, 30, 3)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ser.models import packed
+from ser.models.narrow import NarrowLinear
 
 
 class ConvPool(nn.Module):
@@ -73,7 +74,7 @@ class CNN(nn.Module):
         super().__init__()
         self.body = ConvPool(frames, features, channels, kernels, pool, stride)
         self.vector_size = len(kernels) * channels * self.body.pooled
-        self.classifier = nn.Linear(self.vector_size, classes)
+        self.classifier = NarrowLinear(self.vector_size, classes)
 
     def forward(self, frames: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T, D) -> pos_1 vector (B, vector_size), logits (B, classes)."""

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, vmap
 
+from ser import compiled
 from ser.losses import IGNORED
-from ser.models import packed
 from ser.training.masked import Rows, mask_norms, over_real_pairs
 from ser.training.padded import Batch
 from ser.training.task import Network, Normalisation, Task, in_branches, windows
@@ -53,7 +53,7 @@ class Computation:
             aux_labels = None if self._aux_labels is None else self._looked_up(self._aux_labels, rows, branches)
             return objective(vector, logits, labels, weight, aux_logits, aux_labels), logits, buffers
 
-        with packed.forbidden():
+        with compiled.forbidden():
             return vmap(one)(weights, state_of(tensors), tensors["normalisation"], batch.windows)
 
     def probabilities(self, tensors: dict[str, Named], batch: Batch) -> Tensor:
@@ -62,7 +62,7 @@ class Computation:
         def one(state: Named, norm: Named, rows: Named) -> Tensor:
             return self._forward(state, norm, rows, branches=1)[1].softmax(dim=-1)
 
-        with packed.forbidden():
+        with compiled.forbidden():
             return vmap(one)(state_of(tensors), tensors["normalisation"], batch.windows)
 
     def _forward(

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ser.allocation import keep_freed_memory
 from ser.errors import UserError
 from ser.pairs import batches
 from ser.segments import Segments
@@ -31,8 +32,10 @@ def attempt(task: Task, replica: Replica) -> Outcome | Exception:
 
 
 def prepare(task: Task) -> None:
-    """Set the device's switch for TF32 as ``trainer.precision`` asks."""
-    if task.device != "cpu":
+    """Set this process up for the task's device; TF32 as ``trainer.precision`` asks."""
+    if task.device == "cpu":
+        keep_freed_memory()
+    else:
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = task.recipe.precision == "tf32"
 
 

@@ -16,6 +16,7 @@ from ser import randomness, segments
 from ser.files import replacing
 from ser.folds import Fold, Validation
 from ser.losses import Objective
+from ser.models.narrow import NarrowLinear
 from ser.segments import Segments
 from ser.training.recipe import Recipe
 
@@ -70,7 +71,7 @@ class Network(nn.Module):
     def __init__(self, model: nn.Module, aux_classes: int) -> None:
         super().__init__()
         self.model = model
-        self.aux = nn.Linear(int(model.vector_size), aux_classes) if aux_classes else None  # type: ignore[arg-type]
+        self.aux = NarrowLinear(int(model.vector_size), aux_classes) if aux_classes else None  # type: ignore[arg-type]
 
     def forward(self, frames: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """(B, T, D) -> vector (B, V), logits (B, classes), the additional task's logits or None."""
