@@ -118,6 +118,7 @@ def run_metrics(outcomes: Sequence[Outcome]) -> dict[str, float]:
 
     ``wa`` and ``uwa`` are means over the folds in ``average`` mode, ``crop_wa`` and ``crop_uwa`` in ``crop`` mode;
     ``wa_pooled`` and so on take the folds' utterances together; ``fold_1/wa`` and so on are each fold's.
+    ``best_val_wa`` is the validation WA of the epoch that was tested.
     """
     result: dict[str, float] = {}
     for mode, prefix in (("average", ""), ("crop", "crop_")):
@@ -126,7 +127,8 @@ def run_metrics(outcomes: Sequence[Outcome]) -> dict[str, float]:
             result[f"{prefix}{name}"] = float(np.mean(folds))
             result[f"{prefix}{name}_pooled"] = measure(*pooled(outcomes, mode))
             result |= {f"fold_{o.fold}/{prefix}{name}": value for o, value in zip(outcomes, folds, strict=True)}
-    return result
+    validation = {f"fold_{o.fold}/best_val_wa": o.history[o.best_epoch - 1]["val_wa"] for o in outcomes}
+    return {**result, **validation, "best_val_wa": float(np.mean(list(validation.values())))}
 
 
 def pooled(outcomes: Iterable[Outcome], mode: str = "average") -> tuple[NDArray[np.int64], NDArray[np.int64]]:

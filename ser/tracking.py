@@ -267,6 +267,7 @@ def _tags(job: "Job", stored: Sequence[Stored], mark: str) -> dict[str, str]:
         "configuration": job.configuration,
         "sweep": job.settings.sweep,
         "corpus_fingerprint": job.subject.fingerprint,
+        "numerics": str(signature.NUMERICS),
         "device": about["device"],
         "kind": "run",
         "started": job.started,
@@ -301,21 +302,25 @@ def _curves(stored: Sequence[Stored]) -> Iterator[tuple[str, float, int]]:
 def _write_artifacts(folder: Path, job: "Job", stored: Sequence[Stored]) -> None:
     about = {**stored[0].about, "seed": stored[0].outcome.seed, "overrides": job.overrides}
     (folder / "configuration.json").write_text(json.dumps(about, indent=1, sort_keys=True), encoding="utf-8")
-    _write_predictions(folder / "predictions.csv", stored, job.subject.corpus.classes)
+    speakers = {utterance.id: utterance.speaker for utterance in job.subject.corpus.utterances}
+    _write_predictions(folder / "predictions.csv", stored, job.subject.corpus.classes, speakers)
     _draw_confusion(folder / "confusion.png", job, stored)
 
 
-def _write_predictions(path: Path, stored: Sequence[Stored], classes: Sequence[str]) -> None:
-    """Every test utterance: fold, gold, predicted and probabilities (average), predicted by crop."""
+def _write_predictions(
+    path: Path, stored: Sequence[Stored], classes: Sequence[str], speakers: Mapping[str, str]
+) -> None:
+    """Every test utterance: fold, speaker, gold, predicted and probabilities (average), predicted by crop."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["id", "fold", "gold", "predicted", *(f"p_{name}" for name in classes), "crop_predicted"])
+        names = (f"p_{name}" for name in classes)
+        writer.writerow(["id", "fold", "speaker", "gold", "predicted", *names, "crop_predicted"])
         for outcome in (one.outcome for one in stored):
             for row, name in enumerate(outcome.ids):
                 chosen, cropped = outcome.average[row].argmax(), outcome.crop[row].argmax()
                 probabilities = [f"{value:.6g}" for value in outcome.average[row]]
-                gold = classes[outcome.gold[row]]
-                writer.writerow([name, outcome.fold, gold, classes[chosen], *probabilities, classes[cropped]])
+                words = (speakers[name], classes[outcome.gold[row]], classes[chosen])
+                writer.writerow([name, outcome.fold, *words, *probabilities, classes[cropped]])
 
 
 def _draw_confusion(path: Path, job: "Job", stored: Sequence[Stored]) -> None:
