@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -70,10 +70,9 @@ def make_task(settings: Settings, corpus: Corpus, device: str, checkpoints: Path
 
     groups = settings.groups
     baseline = groups["loss"]["name"] == "none"
-    model = {key: value for key, value in groups["model"].items() if key not in ("name", "_target_")}
     return Task(
         data=_data(settings, corpus),
-        model=partial(locate(groups["model"]["_target_"]), **model),
+        model=network_of(settings),
         segment_frames=settings.segment_frames,
         tail=groups["length"]["tail"],
         train_on=groups["length"]["train"],
@@ -91,6 +90,13 @@ def make_task(settings: Settings, corpus: Corpus, device: str, checkpoints: Path
         save=settings.save,
         checkpoints=checkpoints,
     )
+
+
+def network_of(settings: Settings) -> Callable[..., Any]:
+    """What builds the network, from ``frames``, ``features`` and ``classes``."""
+    model = settings.groups["model"]
+    keys = {key: value for key, value in model.items() if key not in ("name", "_target_")}
+    return partial(locate(model["_target_"]), **keys)
 
 
 @lru_cache(maxsize=8)

@@ -11,7 +11,7 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -67,13 +67,17 @@ class Point:
 
 @dataclass(frozen=True)
 class Plan:
-    """A named sweep and its points; ``anew`` if results from before it do not count (resume=false)."""
+    """A named sweep and its points; ``anew`` if results from before it do not count (resume=false).
+
+    ``tracking`` is the option by which its runs are logged; a plan read from its file does not know it.
+    """
 
     name: str
     overrides: tuple[str, ...]
     points: tuple[Point, ...]
     results: Path
     anew: bool = False
+    tracking: dict[str, Any] = field(default_factory=dict)
 
     def signatures(self) -> dict[str, Point]:
         """Every training of the sweep once, by its signature."""
@@ -93,27 +97,62 @@ def make_plan(args: argparse.Namespace) -> Plan | None:
     if args.config_path:
         raise UserError("--config-path is not supported: it would hide the project's groups. Use --config-dir.")
     sweep = bool(args.multirun) or len(overrides) < len(args.overrides)
+    plan = compose_plan(overrides, sweep, args.config_name, args.config_dir, prepare=True)
+    if plan is None:
+        return None
+    errors = {point.error for point in plan.points}
+    if len(errors) == 1 and None not in errors:
+        raise UserError(errors.pop() or "")
+    _say_what_is_equal(plan)
+    cannot = [point for point in plan.points if point.error]
+    if cannot:
+        _log.warning("%d of %d points cannot run, the others will: %s", len(cannot), len(plan.points), cannot[0].error)
+    write_text(_path(plan), json.dumps(_plain(plan), indent=1))
+    return plan
+
+
+def compose_plan(
+    overrides: list[str],
+    sweep: bool = True,
+    config_name: str | None = None,
+    config_dir: str | None = None,
+    prepare: bool = False,
+) -> Plan | None:
+    """The points of a command line's overrides, each checked; nothing is stored.
+
+    With ``prepare``, where the jobs run on this machine, the device is checked and features are extracted besides.
+
+    Returns:
+        None where another sweeper than Hydra's basic one chooses the points as it goes.
+
+    Raises:
+        UserError: an override is wrong, in any of the points.
+    """
     with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
-        composer = _Composer(args.config_name or "config", args.config_dir)
+        composer = _Composer(config_name or "config", config_dir)
         points = composer.points(overrides, sweep)
         if points is None:
             return None
         settings = [resolve(composer.config(point), point) for point in points]
-        if composer.runs_here:
-            for one in settings:
-                environment.device(one.device)
-    planned = [_point(point, one, composer.runs_here) for point, one in zip(points, settings, strict=True)]
-    errors = {point.error for point in planned}
-    if len(errors) == 1 and None not in errors:
-        raise UserError(errors.pop() or "")
-    name = settings[0].sweep
-    plan = Plan(name, tuple(overrides), tuple(planned), settings[0].results, settings[0].resume is False)
-    _say_what_is_equal(plan)
-    cannot = [point for point in planned if point.error]
-    if cannot:
-        _log.warning("%d of %d points cannot run, the others will: %s", len(cannot), len(planned), cannot[0].error)
-    write_text(_path(plan), json.dumps(_plain(plan), indent=1))
-    return plan
+    prepare = prepare and composer.runs_here
+    if prepare:
+        for one in settings:
+            environment.device(one.device)
+    planned = [_point(point, one, prepare) for point, one in zip(points, settings, strict=True)]
+    first = settings[0]
+    return Plan(first.sweep, tuple(overrides), tuple(planned), first.results, first.resume is False, first.tracking)
+
+
+def compose_settings(overrides: list[str]) -> Settings:
+    """The settings of one point.
+
+    Raises:
+        UserError: an override is wrong, or is a sweep.
+    """
+    with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
+        composer = _Composer("config", None)
+        (point,) = composer.points(overrides, sweep=False) or [[]]
+        return resolve(composer.config(point), point)
 
 
 def sweep_name(overrides: Sequence[str]) -> str:
