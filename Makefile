@@ -26,6 +26,41 @@ demo: $(READY) ## six configurations on generated speech, into MLflow, in minute
 	@echo
 	@echo "The speech was generated: these numbers say nothing about people. Browse the runs with: make ui"
 
+# The paper's tables and figures: train what the store lacks, then make the table from the store.
+CORPUS ?= synthetic
+ROOT   ?=
+SEEDS  ?= 20
+DEVICE ?= auto
+ARGS   ?=
+EXPERIMENTS := baseline fig2 table2 fig3 fig4
+OVERRIDES = corpus=$(CORPUS) $(if $(ROOT),corpus.root=$(ROOT)) repeats=$(SEEDS) device=$(DEVICE) \
+	$(if $(LAUNCHER),hydra/launcher=$(LAUNCHER)) $(ARGS)
+SCOPED = $(foreach e,$(EXPERIMENTS),$(addprefix $(e):,$(ARGS_$(e))))
+# $(call reproduce,EXPERIMENTS,TABLE): a sweep of which parts fail is still shown, as far as it is there
+define reproduce
+	@failed=0; \
+	$(foreach e,$(1),$(BIN)/python -m ser.run -m experiment=$(e) $(OVERRIDES) $(ARGS_$(e)); s=$$?; \
+		if [ $$s -gt 1 ]; then exit $$s; fi; if [ $$s -eq 1 ]; then failed=1; fi; echo;) \
+	$(BIN)/python -m multirun_analysis $(2) $(OVERRIDES) $(SCOPED) || exit $$?; \
+	if [ $$failed -eq 1 ]; then echo "Parts of the grid failed: see above." >&2; exit 1; fi
+endef
+
+.PHONY: table1 table2 table3 fig2 fig3 fig4 paper
+table1: $(READY) ## the paper's network beside the one that is built
+	@$(BIN)/python -m multirun_analysis table1 $(ARGS)
+table2: $(READY) ## additional tasks (CORPUS= ROOT= SEEDS=20 DEVICE=auto LAUNCHER= ARGS=, for all of these)
+	$(call reproduce,table2,table2)
+table3: $(READY) ## settings of the contrastive loss and the baseline
+	$(call reproduce,baseline fig3 fig4,table3)
+fig2: $(READY) ## both features over 1 to 15 s
+	$(call reproduce,fig2,fig2)
+fig3: $(READY) ## loaders and positions over lambda
+	$(call reproduce,fig3,fig3)
+fig4: $(READY) ## contrastive losses over lambda
+	$(call reproduce,fig4,fig4)
+paper: $(READY) ## all of them, and one report.html
+	$(call reproduce,$(EXPERIMENTS),report)
+
 .PHONY: ui
 ui: $(READY) ## the MLflow UI on this folder's runs (PORT=5000)
 	$(BIN)/python -m ser.ui port=$(or $(PORT),5000)

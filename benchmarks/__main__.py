@@ -1,6 +1,6 @@
 """``python -m benchmarks``: every measurement in one run, as Markdown tables.
 
-only=replicas,startup   some of them: replicas, limit, scaling, features, startup, tracking, stack
+only=replicas,startup   some of them: replicas, limit, scaling, features, startup, tracking, store, stack
 quick=true              fewer repetitions
 json=path               the figures as numbers, too
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.measure import Options, Section
 
-NAMES = ("replicas", "limit", "scaling", "features", "startup", "tracking", "stack")
+NAMES = ("replicas", "limit", "scaling", "features", "startup", "tracking", "store", "stack")
 
 
 def main(arguments: Sequence[str]) -> None:

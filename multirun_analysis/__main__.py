@@ -1,41 +1,163 @@
-"""``python -m multirun_analysis sweep=<name>``: a sweep's table from the result store; without a name, the sweeps."""
+"""``python -m multirun_analysis``: the paper's tables and figures, a report, or any sweep, from the tracking store."""
 
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from ser.errors import UserError
 
-_HELP = """The table of a sweep, from its result files: WA and UWA by configuration, what is missing, what failed.
+_HELP = """Tables and figures from the tracking store (MLflow), with intervals over seeds; nothing is trained.
 
-  python -m multirun_analysis                             the sweeps there are
-  python -m multirun_analysis sweep=loss-lambda-3f2a91    one of them
-  python -m multirun_analysis sweep=fig4 results.dir=/path/to/results"""
+  python -m multirun_analysis table3 corpus=emodb corpus.root=... repeats=5    the runs of the same ser.run overrides
+  python -m multirun_analysis report corpus=emodb corpus.root=... repeats=5    everything, as one report.html
+  python -m multirun_analysis                              the sweeps there are
+  python -m multirun_analysis sweep=NAME                   one of them, by what was swept
+  python -m multirun_analysis sweep=NAME by=loss,lambda    the same, averaged within each seed over all else
+
+Of the paper: table1, table2, table3, fig2, fig3, fig4, claims, report. They take any override of ser.run and select the
+grid that it gives; one for a single experiment has its name before it: fig2:length=1,2,3 (experiments: baseline, fig2,
+table2, fig3, fig4).
+
+  out=FOLDER           where files are written (default: reports/<corpus>)
+  audit=shout          make tables of runs that should not be compared, and say so (default: refuse)
+  results.dir=DIR, tracking.uri=URI, tracking.experiment=NAME, as for ser.run"""
+
+EXPERIMENTS = {
+    "table1": (),
+    "table2": ("table2",),
+    "table3": ("baseline", "fig3", "fig4"),
+    "fig2": ("fig2",),
+    "fig3": ("fig3",),
+    "fig4": ("fig4",),
+    "claims": ("fig2", "table2", "baseline", "fig3", "fig4"),
+    "report": ("fig2", "table2", "baseline", "fig3", "fig4"),
+}
+"""What can be made, and the experiments whose runs it is read from."""
 
 
-def main(arguments: list[str]) -> str:
-    """What a command line asks for, as text.
+class Asked(NamedTuple):
+    """A command line, taken apart."""
+
+    what: str
+    overrides: list[str]
+    own: dict[str, str]
+
+
+def main(arguments: Sequence[str]) -> str:
+    """What a command line asks for, as text; files are written besides.
 
     Raises:
-        UserError: an unknown key, or a sweep that is not there.
+        UserError: an unknown word or key, a sweep that is not there, or runs that cannot be compared.
     """
     if {"-h", "--help"} & set(arguments):
         return _HELP
-    given = dict(argument.partition("=")[::2] for argument in arguments)
-    unknown = sorted(given.keys() - {"sweep", "results.dir"})
-    if unknown:
-        raise UserError(f"{unknown[0]} is no key of multirun_analysis: give sweep=<name> and results.dir=.")
-    results = Path(given.get("results.dir", "results"))
-    names = sorted(path.name for path in (results / "sweeps").glob("*"))
-    if "sweep" not in given:
-        return "\n".join(names) or f"There are no sweeps in {results}."
-    if given["sweep"] not in names:
-        raise UserError(f"sweep={given['sweep']} is not in {results}. There are: {', '.join(names) or 'none'}.")
-    from ser.display import table
-    from ser.results import Store
-    from ser.sweeps import load_plans
+    asked = _asked(arguments)
+    if asked.what in EXPERIMENTS:
+        return _paper(asked)
+    return _sweeps(asked)
 
-    plans = load_plans(results, given["sweep"])
-    return "\n\n".join(f"{' '.join(plan.overrides)}\n{table(plan, Store(results))}" for plan in plans)
+
+def _asked(arguments: Sequence[str]) -> Asked:
+    words = [argument for argument in arguments if "=" not in argument]
+    if len(words) > 1 or not set(words) <= EXPERIMENTS.keys():
+        wrong = next((word for word in words if word not in EXPERIMENTS), " ".join(words))
+        raise UserError(f"{wrong}: give one of {', '.join(EXPERIMENTS)}, or sweep=NAME. See --help.")
+    own = dict(argument.split("=", 1) for argument in arguments if argument.partition("=")[0] in ("out", "audit"))
+    if own.setdefault("audit", "refuse") not in ("refuse", "shout"):
+        raise UserError(f"audit must be refuse or shout, got {own['audit']}.")
+    overrides = [argument for argument in arguments if "=" in argument and argument.partition("=")[0] not in own]
+    return Asked(words[0] if words else "", overrides, own)
+
+
+def _paper(asked: Asked) -> str:
+    from multirun_analysis import claims, curves, grids, paper, report
+
+    if asked.what == "table1":
+        return _written([paper.table1(_for("table1", asked.overrides))], asked, "network")
+    makers: dict[str, Callable] = {"table2": paper.table2, "table3": paper.table3}
+    drawers: dict[str, Callable] = {"fig2": curves.fig2, "fig3": curves.fig3, "fig4": curves.fig4}
+
+    def study(what: str) -> grids.Study:
+        found = grids.paper({name: _for(name, asked.overrides) for name in EXPERIMENTS[what]})
+        if asked.own["audit"] == "refuse":
+            grids.refuse(found.findings)
+        return found
+
+    if asked.what in makers:
+        one = study(asked.what)
+        return _with_findings(one, _written(makers[asked.what](one), asked, one.name))
+    if asked.what in drawers:
+        one = study(asked.what)
+        return _with_findings(one, _drawn([drawers[asked.what](one)], asked, one.name))
+    three = [study(what) for what in ("fig2", "table2", "table3")]
+    if asked.what == "claims":
+        table = claims.table(claims.verdicts(claims.all_claims(*three)), three[-1].corpus)
+        return _written([table], asked, three[-1].name)
+    whole = report.make(paper.table1(_for("table1", asked.overrides)), *three)
+    folder = _folder(asked, three[-1].name)
+    text = _written([*whole.tables, whole.verdicts], asked, three[-1].name)
+    _drawn(whole.drawings, asked, three[-1].name)
+    (folder / "report.html").write_text(whole.html(), encoding="utf-8")
+    return f"{text}\nThe report: {folder / 'report.html'}"
+
+
+def _for(experiment: str, overrides: Sequence[str]) -> list[str]:
+    """The overrides that are for all experiments, then those for this one."""
+    mine = [override.partition(":")[2] for override in overrides if override.startswith(f"{experiment}:")]
+    common = [override for override in overrides if override.partition(":")[0] not in _NAMES]
+    return [*common, *mine]
+
+
+_NAMES = {name for names in EXPERIMENTS.values() for name in names}
+
+
+def _folder(asked: Asked, name: str) -> Path:
+    return Path(asked.own.get("out") or f"reports/{name}")
+
+
+def _written(tables: Sequence, asked: Asked, name: str) -> str:
+    """The tables as text; in the folder as Markdown, LaTeX and CSV."""
+    folder = _folder(asked, name)
+    folder.mkdir(parents=True, exist_ok=True)
+    for table in tables:
+        for ending, text in (("md", table.markdown()), ("tex", table.latex()), ("csv", table.csv())):
+            (folder / f"{table.name}.{ending}").write_text(text, encoding="utf-8")
+    return "\n".join([*(table.markdown() for table in tables), f"Written to {folder}."])
+
+
+def _drawn(drawings: Sequence, asked: Asked, name: str) -> str:
+    """The pictures' numbers as text; in the folder the pictures and their numbers."""
+    from multirun_analysis import figures
+
+    for drawing in drawings:
+        figures.save(figures.draw(drawing), _folder(asked, name), drawing.name)
+    return _written([drawing.table() for drawing in drawings], asked, name)
+
+
+def _with_findings(study: Any, text: str) -> str:
+    return "\n".join([*(f"{finding.severity.upper()}: {finding.text}" for finding in study.findings), text])
+
+
+def _sweeps(asked: Asked) -> str:
+    """The names of all sweeps, or one as a table: from its result files, or with ``by`` from the tracking store."""
+    from multirun_analysis import grids, sweep
+
+    given = dict(override.split("=", 1) for override in asked.overrides)
+    if "sweep" not in given:
+        results = Path(given.get("results.dir", "results"))
+        return "\n".join(sweep.names(results)) or f"There are no sweeps in {results}."
+    plans = sweep.plans(given)
+    if "by" not in given:
+        from ser.display import table
+        from ser.results import Store
+
+        return "\n\n".join(f"{' '.join(plan.overrides)}\n{table(plan, Store(plan.results))}" for plan in plans)
+    study = grids.study(plans, given.get("tracking.uri"), given.get("tracking.experiment", "ser"))
+    if asked.own["audit"] == "refuse":
+        grids.refuse(study.findings)
+    tables = sweep.tables(study, given["sweep"], given["by"].split(","))
+    return _with_findings(study, _written(tables, asked, study.name))
 
 
 if __name__ == "__main__":

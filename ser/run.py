@@ -33,7 +33,10 @@ def job(cfg: DictConfig) -> float | None:
 
 
 def main() -> None:
-    """Check the whole sweep, run it with its progress shown, end with its table; exit status 1 if any part failed."""
+    """Check the whole sweep, run it with its progress shown, end with its table.
+
+    Exit status 1 if any part failed, 2 if the command was refused before anything ran.
+    """
     if commandline.wants_help(sys.argv[1:]):
         print(commandline.help_text())
         return
@@ -44,7 +47,7 @@ def main() -> None:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
         print(error, file=sys.stderr)
-        status = 1
+        status = 2
     except KeyboardInterrupt:
         print("Interrupted. Finished trainings are kept: the same command goes on from here.", file=sys.stderr)
         status = 130

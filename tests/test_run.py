@@ -228,7 +228,7 @@ def test_a_users_mistake_is_one_message_before_anything_runs(case, tmp_path, tin
     sweep = [] if case in ("not a sweep", "a grid without -m") else ["-m"]
     corpus = [] if case == "no corpus" else ["corpus.size=tiny", f"corpus.root={tiny}"]
     done = run(*sweep, *corpus, "trainer.max_epochs=1", *arguments, cwd=tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == 2
     for word in words:
         assert word in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,0 +1,111 @@
+"""One configuration against another, paired by seed, as rows of a table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from multirun_analysis import statistics
+from multirun_analysis.collect import Collected, predictions
+from multirun_analysis.grids import Floats, Scores, absent, paired
+from multirun_analysis.statistics import Difference, Interval
+from multirun_analysis.tables import Absent, Percent, Rounded, Table
+from ser.errors import UserError
+
+MOST_SEEDS = 10_000
+"""More than this many seeds are not worth counting."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """First minus second, of one metric; each side is a cell, or several that are averaged within a seed."""
+
+    name: str
+    first: Sequence[Scores]
+    second: Sequence[Scores]
+    metric: str = "wa"
+
+    def missing(self) -> Absent | None:
+        """X if a side is not all there."""
+        if not self.first or not self.second:
+            return Absent(0, 0)
+        return absent([*self.first, *self.second])
+
+    def values(self) -> tuple[Floats, Floats]:
+        """Both sides by seed."""
+        return paired(self.first, self.second, self.metric)
+
+    def difference(self, level: float = statistics.LEVEL) -> Difference:
+        """The paired difference; equal stores give equal intervals."""
+        return statistics.paired_difference(*self.values(), rng(), level)
+
+
+def rng() -> np.random.Generator:
+    """The generator of every interval: the same store gives the same report."""
+    return np.random.default_rng(0)
+
+
+COLUMNS = (
+    "difference", "metric", "points [95 %]", "seeds", "p (Wilcoxon)", "p (Holm)", "smallest p", "P(improvement)",
+    "seeds needed",
+)  # fmt: skip
+
+
+def table(name: str, title: str, comparisons: Sequence[Comparison], notes: Sequence[str] = ()) -> Table:
+    """A row for each comparison; p adjusted by Holm over all of them."""
+    found = [None if each.missing() else each.difference() for each in comparisons]
+    adjusted = statistics.holm([None if each is None else each.p for each in found])
+    rows = [
+        (each.name, each.metric.replace("_", " ").upper(), each.missing(), *[None] * 6)
+        if one is None
+        else (
+            each.name,
+            each.metric.replace("_", " ").upper(),
+            Percent(one.mean, one.interval),
+            one.n,
+            None if one.p is None else Rounded(one.p, 4),
+            None if np.isnan(p) else Rounded(float(p), 4),
+            Rounded(one.smallest_p, 4),
+            Rounded(one.improvement, 2),
+            seeds(one.needed),
+        )
+        for each, one, p in zip(comparisons, found, adjusted, strict=True)
+    ]
+    return Table(name, title, COLUMNS, rows, (*_small(found), *notes))
+
+
+def seeds(needed: int | None) -> str | int | None:
+    """A number of seeds; a huge one is none that anybody trains."""
+    return needed if needed is None or needed <= MOST_SEEDS else f"> {MOST_SEEDS}"
+
+
+def _small(found: Sequence[Difference | None]) -> list[str]:
+    numbers = [each.n for each in found if each is not None]
+    if not numbers or min(numbers) >= 6:
+        return []
+    n = min(numbers)
+    return [
+        f"With {n} seed{'s' * (n > 1)} no p can be below {2.0 ** (1 - n):g}: a test at 0.05 cannot reject, whatever "
+        "the difference. The intervals (Student's t below 8 seeds) rest on normal differences."
+    ]
+
+
+def clustered(collected: Collected, first: Scores, second: Scores) -> tuple[float, Interval | None] | None:
+    """Difference of pooled WA over utterances, resampling speakers; None if the predictions cannot be read."""
+    seeds = sorted(set(first.values.index) & set(second.values.index))
+    try:
+        one, other = (_correctness(collected, each, seeds) for each in (first, second))
+    except UserError:
+        return None
+    both = one.join(other["correct"].rename("other"), how="inner")
+    return statistics.clustered_difference(both["correct"], both["other"], both["speaker"], rng())
+
+
+def _correctness(collected: Collected, scores: Scores, seeds: Sequence[int]) -> pd.DataFrame:
+    """For each test utterance its speaker and in which share of the seeds it was recognised, by id."""
+    configuration = scores.cell.configuration or ""
+    frames = [predictions(collected, configuration, seed).set_index("id") for seed in seeds]
+    correct = pd.concat([frame["gold"] == frame["predicted"] for frame in frames], axis=1).mean(axis=1)
+    speaker = frames[0]["speaker"] if "speaker" in frames[0] else frames[0]["fold"]
+    return pd.DataFrame({"correct": correct, "speaker": speaker})

@@ -1,0 +1,200 @@
+"""Which cells a table or figure is made of, and what the store has of each: figures by seed, folds averaged within."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from multirun_analysis.audit import Cell, Finding, audit
+from multirun_analysis.collect import Collected, collect
+from multirun_analysis.tables import Absent, Percent
+from ser import sweeps
+from ser.commandline import NUMBER_KEYS, rewrite
+from ser.errors import UserError
+
+METRICS = ("wa", "uwa", "crop_wa", "crop_uwa", "best_val_wa")
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A cell and what its complete seeds reached: ``values`` has a row a seed, a column for each of ``METRICS``."""
+
+    cell: Cell
+    values: pd.DataFrame
+
+    @property
+    def complete(self) -> bool:
+        """Whether every planned seed has all of its folds."""
+        return bool(self.cell.seeds) and len(self.values) == len(self.cell.seeds)
+
+    def __getitem__(self, parameter: str) -> str:
+        """A parameter, in users' words."""
+        return self.cell.parameters.get(parameter, "")
+
+    def number(self, parameter: str) -> float:
+        """A parameter that is a number."""
+        return float(self[parameter])
+
+    def of(self, metric: str) -> Floats:
+        """A metric of every seed, in the order of seeds, shape (seeds,)."""
+        return self.values[metric].to_numpy(dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Study:
+    """Cells to be compared, with their scores; the keys in which they are meant to differ; what collecting found."""
+
+    scores: tuple[Scores, ...]
+    swept: tuple[str, ...]
+    collected: Collected
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """What must be known before comparing."""
+        return audit([each.cell for each in self.scores], self.collected, self.swept)
+
+    def where(self, **parameters: str) -> list[Scores]:
+        """The cells with these parameters, each configuration once."""
+        chosen: dict[Any, Scores] = {}
+        for each in self.scores:
+            if all(each[key] == value for key, value in parameters.items()):
+                chosen.setdefault(each.cell.configuration or id(each), each)
+        return list(chosen.values())
+
+    @property
+    def name(self) -> str:
+        """A folder's name for what is made of it."""
+        return "-".join(sorted({each["corpus"] for each in self.scores}))
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether any of it was trained on generated speech."""
+        return bool(self.replicas["synthetic"].any()) or any(s["corpus"] == "synthetic" for s in self.scores)
+
+    @property
+    def corpus(self) -> str:
+        """What was trained on, as it must be called wherever its numbers stand."""
+        names = sorted({each["corpus"] for each in self.scores})
+        said = " and ".join(names) or "no corpus"
+        if self.synthetic:
+            return "SYNTHETIC speech" if names == ["synthetic"] else f"{said} (with SYNTHETIC speech)"
+        return said
+
+    @property
+    def replicas(self) -> pd.DataFrame:
+        """The rows of all trainings of these cells."""
+        names = {each.cell.configuration for each in self.scores}
+        return self.collected.replicas[self.collected.replicas["configuration"].isin(names)]
+
+    def seeds(self) -> int:
+        """The number of seeds planned for a cell: the largest, should they differ."""
+        return max((len(each.cell.seeds) for each in self.scores), default=0)
+
+
+def paper(experiments: Mapping[str, Sequence[str]]) -> Study:
+    """The grids of ``conf/experiment``, composed with what a user adds to them, and what the store has of them.
+
+    Args:
+        experiments: options of the group ``experiment``, each with further overrides, the same as are given to
+            ``python -m ser.run -m experiment=...``.
+
+    Raises:
+        UserError: an override is wrong, or the tracking store cannot be read.
+    """
+    plans = [_plan(name, overrides) for name, overrides in experiments.items()]
+    tracking = plans[0].tracking
+    return study(plans, tracking["uri"], tracking["experiment"] or "ser")
+
+
+def study(plans: Sequence[sweeps.Plan], uri: str | None, experiment: str) -> Study:
+    """What the tracking store has of the plans' points; each seed's folds are averaged."""
+    cells = [_cell(point) for plan in plans for point in plan.points]
+    swept = tuple(dict.fromkeys(key for plan in plans for key in _swept(plan)))
+    collected = collect(uri, experiment, {cell.configuration for cell in cells if cell.configuration is not None})
+    rows = {str(name): frame for name, frame in collected.replicas.groupby("configuration")}
+    return Study(tuple(Scores(cell, _by_seed(cell, rows)) for cell in cells), swept, collected)
+
+
+def _plan(experiment: str, arguments: Sequence[str]) -> sweeps.Plan:
+    plan = sweeps.compose_plan(rewrite([f"experiment={experiment}", *arguments]))
+    if plan is None:
+        raise UserError("The tables need a grid: Hydra's basic sweeper, not another one (hydra/sweeper=).")
+    return plan
+
+
+def _cell(point: sweeps.Point) -> Cell:
+    return Cell(point.configuration, point.parameters, point.seeds, point.folds, point.error)
+
+
+def _swept(plan: sweeps.Plan) -> Iterable[str]:
+    """The keys that have more than one value among the points' overrides."""
+    values: dict[str, set[str]] = {}
+    for point in plan.points:
+        for override in point.overrides:
+            key, _, value = override.lstrip("+").partition("=")
+            values.setdefault(key, set()).add(value)
+    return [key for key, some in values.items() if len(some) > 1 and key not in ("seed", "fold")]
+
+
+def _by_seed(cell: Cell, rows: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The means over the planned folds of the seeds that have all of them."""
+    empty = pd.DataFrame(columns=list(METRICS), index=pd.Index([], name="seed"), dtype=float)
+    mine = rows.get(cell.configuration or "")
+    if mine is None:
+        return empty
+    mine = mine[mine["seed"].isin(cell.seeds) & mine["fold"].isin(cell.folds)]
+    whole = mine.groupby("seed")["fold"].transform("nunique") == len(cell.folds)
+    return mine[whole].groupby("seed")[list(METRICS)].mean() if whole.any() else empty
+
+
+def paired(first: Sequence[Scores], second: Sequence[Scores], metric: str) -> tuple[Floats, Floats]:
+    """Both sides' values by seed, each the mean over its cells, for the seeds that all of these cells have."""
+    common = sorted(set.intersection(*(set(each.values.index) for each in (*first, *second))))
+    one, other = (
+        np.mean([each.values.loc[common, metric].to_numpy(dtype=np.float64) for each in side], axis=0)
+        for side in (first, second)
+    )
+    return one, other
+
+
+def chosen(cells: Sequence[Scores]) -> Scores:
+    """The cell with the highest mean validation WA; of equals, the first. No test figure has a part in it."""
+    return max(cells, key=lambda each: each.of("best_val_wa").mean())
+
+
+def highest(cells: Sequence[Scores], metric: str) -> Percent:
+    """The highest figure of all cells and seeds, and of how many it is that."""
+    values = np.concatenate([each.of(metric) for each in cells])
+    return Percent(float(values.max()), n=len(values))
+
+
+def absent(cells: Sequence[Scores]) -> Absent | None:
+    """X with the number of complete seeds, if any of the cells lacks one, or there is no cell; else None."""
+    if cells and all(each.complete for each in cells):
+        return None
+    return Absent(sum(len(each.values) for each in cells), sum(len(each.cell.seeds) for each in cells))
+
+
+def refuse(findings: Sequence[Finding]) -> None:
+    """Stop where a comparison would mislead.
+
+    Raises:
+        UserError: a finding says so.
+    """
+    refusals = [finding.text for finding in findings if finding.severity == "refuse"]
+    if refusals:
+        raise UserError(
+            "These runs cannot be compared:\n"
+            + "\n".join(f"- {text}" for text in refusals)
+            + "\nWith audit=shout the tables are made all the same, and say so."
+        )
+
+
+def word(key: str) -> str:
+    """A swept key as parameters name it: ``lambda`` for ``lambda.weight``."""
+    return {number: group for group, number in NUMBER_KEYS.items()}.get(key, key)

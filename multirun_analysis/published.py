@@ -1,0 +1,74 @@
+"""What Lian et al. 2018 printed, in percent: "the highest" of at least 20 trainings each, never a mean."""
+
+from typing import NamedTuple
+
+
+class Layer(NamedTuple):
+    """A row of Table 1 with the entries of its branches No. 1 and No. 2."""
+
+    part: str
+    name: str
+    values: tuple[int, int]
+
+
+TABLE_1 = (
+    Layer("convolutional layer", "# filter outputs", (100, 100)),
+    Layer("convolutional layer", "filter size", (13, 7)),
+    Layer("convolutional layer", "padding", (6, 3)),
+    Layer("convolutional layer", "stride", (1, 1)),
+    Layer("max pooling layer", "kernel size", (30, 30)),
+    Layer("max pooling layer", "padding", (0, 0)),
+    Layer("max pooling layer", "stride", (3, 3)),
+)
+
+
+class Task(NamedTuple):
+    """A row of Table 2: an additional task, its highest WA and the lambda of equation (9) at which it was found."""
+
+    experiment: int
+    task: str
+    wa: float
+    weight: float
+
+
+TABLE_2 = (
+    Task(1, "gender", 61.67, 0.04),
+    Task(2, "valence", 62.00, 0.08),
+    Task(3, "activation", 61.54, 0.04),
+    Task(4, "dominance", 62.20, 0.04),
+    Task(5, "none", 61.05, 0.0),
+)
+
+
+class Setting(NamedTuple):
+    """A row of Table 3; without loader, position and loss a row that is no setting of the contrastive loss."""
+
+    experiment: int
+    name: str
+    loader: str
+    position: str
+    loss: str
+    wa: float
+    uwa: float | None
+
+
+TABLE_3 = (
+    Setting(1, "", "loader_1", "pos_1", "cos", 62.19, 63.21),
+    Setting(2, "", "loader_1", "pos_2", "cos", 60.78, 61.17),
+    Setting(3, "", "loader_2", "pos_1", "cos", 53.16, 56.73),
+    Setting(4, "", "loader_1", "pos_1", "l2", 61.95, 63.26),
+    Setting(5, "Baseline results", "none", "none", "none", 61.05, 60.66),
+    Setting(6, "The best result in [6]", "", "", "", 61.94, None),
+)
+
+
+class Baseline(NamedTuple):
+    """The one point of Fig. 2 whose value the text states (section 4.1, and Table 3 for its UWA)."""
+
+    feature: str
+    length: float
+    wa: float
+    uwa: float
+
+
+BASELINE = Baseline("mfcc", 9, 61.05, 60.66)

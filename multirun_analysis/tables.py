@@ -1,0 +1,148 @@
+"""Tables as data, and as Markdown, LaTeX, CSV and HTML."""
+
+import csv
+import html
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from multirun_analysis.statistics import Interval
+
+
+@dataclass(frozen=True)
+class Percent:
+    """A fraction shown in percent with two decimals; with what is known of it: its interval, how many it is of.
+
+    ``interval`` False: none is shown; None: one was asked for and cannot be had (one seed).
+    """
+
+    value: float
+    interval: Interval | bool | None = False
+    n: int | None = None
+
+    def __str__(self) -> str:
+        words = [f"{100 * self.value:.2f}"]
+        if self.interval is None:
+            words.append("[–]")
+        elif isinstance(self.interval, Interval):
+            words.append(f"[{100 * self.interval.low:.2f}, {100 * self.interval.high:.2f}]")
+        return " ".join([*words, f"(n = {self.n})"] if self.n is not None else words)
+
+
+@dataclass(frozen=True)
+class Absent:
+    """X: a cell whose trainings are not all there, with how many seeds there are; no mean of what happened to be."""
+
+    found: int
+    planned: int
+
+    def __str__(self) -> str:
+        return f"X ({self.found} of {self.planned})" if self.planned else "X"
+
+
+@dataclass(frozen=True)
+class Rounded:
+    """A number shown with so many decimals."""
+
+    value: float
+    digits: int
+
+    def __str__(self) -> str:
+        if self.digits and 0 < self.value < 10**-self.digits / 2:
+            return f"< {10**-self.digits:g}"
+        return f"{self.value:.{self.digits}f}"
+
+
+Cell = Percent | Absent | Rounded | str | int | None
+"""What stands in a table; None is a dash: nothing to say."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns and rows, with a title and what must be known to read them."""
+
+    name: str
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[Sequence[Cell]]
+    notes: tuple[str, ...] = ()
+
+    def markdown(self) -> str:
+        """For the terminal and for documents: columns aligned."""
+        body = [[_text(cell) for cell in row] for row in self.rows]
+        lines = [list(self.columns), *body]
+        widths = [max(len(line[index]) for line in lines) for index in range(len(self.columns))]
+        rule = ["-" * width for width in widths]
+        table = [
+            "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
+            for line in (lines[0], rule, *body)
+        ]
+        return "\n\n".join([f"**{self.title}**", "\n".join(table), *self.notes]) + "\n"
+
+    def latex(self) -> str:
+        """A ``tabular`` with booktabs' rules; the notes as comments."""
+        body = [" & ".join(_latex(_text(cell)) for cell in row) + r" \\" for row in self.rows]
+        return "\n".join(
+            [
+                f"% {self.title}",
+                *(f"% {note}" for note in self.notes),
+                rf"\begin{{tabular}}{{{'l' * len(self.columns)}}}",
+                r"\toprule",
+                " & ".join(_latex(column) for column in self.columns) + r" \\",
+                r"\midrule",
+                *body,
+                r"\bottomrule",
+                r"\end{tabular}",
+                "",
+            ]
+        )
+
+    def csv(self) -> str:
+        """Numbers in full (fractions, not percent), the ends of intervals and n in columns of their own."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        parts = [_parts(row[index] for row in self.rows) for index in range(len(self.columns))]
+        writer.writerow(
+            f"{name} {part}".strip() for name, some in zip(self.columns, parts, strict=True) for part in some
+        )
+        for row in self.rows:
+            writer.writerow(_value(cell, part) for cell, some in zip(row, parts, strict=True) for part in some)
+        return text.getvalue()
+
+    def html(self) -> str:
+        """A figure element with the title as its caption."""
+        head = "".join(f"<th>{html.escape(column)}</th>" for column in self.columns)
+        body = "".join(
+            f"<tr>{''.join(f'<td>{html.escape(_text(cell))}</td>' for cell in row)}</tr>\n" for row in self.rows
+        )
+        notes = "".join(f"<p class='note'>{html.escape(note)}</p>" for note in self.notes)
+        title = html.escape(self.title)
+        return f"<figure><figcaption>{title}</figcaption><table><tr>{head}</tr>\n{body}</table>{notes}</figure>\n"
+
+
+def _text(cell: Cell) -> str:
+    return "–" if cell is None else str(cell)
+
+
+def _latex(text: str) -> str:
+    for character in "&%#_":
+        text = text.replace(character, f"\\{character}")
+    return text.replace("–", "--").replace("λ", r"$\lambda$").replace("±", r"$\pm$").replace("< ", "$<$ ")
+
+
+def _parts(cells: Any) -> list[str]:
+    """What a column of the CSV is split into: itself, and the ends of intervals or n if any cell has them."""
+    cells = [cell for cell in cells if isinstance(cell, Percent)]
+    intervals = any(cell.interval is not False for cell in cells)
+    return ["", *(["low", "high"] if intervals else []), *(["n"] if any(cell.n is not None for cell in cells) else [])]
+
+
+def _value(cell: Cell, part: str) -> object:
+    if part == "":
+        return cell.value if isinstance(cell, Percent | Rounded) else "" if cell is None else str(cell)
+    if not isinstance(cell, Percent):
+        return ""
+    if part == "n":
+        return "" if cell.n is None else cell.n
+    return getattr(cell.interval, part) if isinstance(cell.interval, Interval) else ""
