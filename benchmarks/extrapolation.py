@@ -23,8 +23,8 @@ class Part(NamedTuple):
 PARTS = (
     Part("15 lengths of MFCC", 15, 13, None),
     Part("15 lengths of log-mel", 15, 26, None),
-    Part(f"4 additional tasks x 26 weights, {LENGTH} s", 104, 13, LENGTH),
-    Part(f"4 settings x 5 lambdas, {LENGTH} s", 20, 13, LENGTH),
+    Part(f"4 additional tasks x 25 weights above 0, {LENGTH} s", 100, 13, LENGTH),
+    Part(f"5 settings x 5 lambdas, {LENGTH} s", 25, 13, LENGTH),
 )
 
 

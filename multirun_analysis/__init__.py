@@ -1,1 +1,1 @@
-"""Tables from the result store: what was run, what is missing, and how the configurations compare."""
+"""Tables, figures and a report from the tracking store: what was run, what is missing, how configurations compare."""

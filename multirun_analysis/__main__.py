@@ -1,11 +1,18 @@
 """``python -m multirun_analysis``: the paper's tables and figures, a report, or any sweep, from the tracking store."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ser.errors import UserError
+
+if TYPE_CHECKING:  # pandas, scipy and matplotlib are imported late: --help does without them
+    from multirun_analysis.curves import Drawing
+    from multirun_analysis.grids import Study
+    from multirun_analysis.tables import Table
 
 _HELP = """Tables and figures from the tracking store (MLflow), with intervals over seeds; nothing is trained.
 
@@ -71,35 +78,38 @@ def _asked(arguments: Sequence[str]) -> Asked:
 
 
 def _paper(asked: Asked) -> str:
-    from multirun_analysis import claims, curves, grids, paper, report
+    """One of the paper's tables or figures, or the report, as text; its files are written."""
+    from multirun_analysis import claims, curves, paper, report
 
     if asked.what == "table1":
         return _written([paper.table1(_for("table1", asked.overrides))], asked, "network")
-    makers: dict[str, Callable] = {"table2": paper.table2, "table3": paper.table3}
-    drawers: dict[str, Callable] = {"fig2": curves.fig2, "fig3": curves.fig3, "fig4": curves.fig4}
-
-    def study(what: str) -> grids.Study:
-        found = grids.paper({name: _for(name, asked.overrides) for name in EXPERIMENTS[what]})
-        if asked.own["audit"] == "refuse":
-            grids.refuse(found.findings)
-        return found
-
-    if asked.what in makers:
-        one = study(asked.what)
-        return _with_findings(one, _written(makers[asked.what](one), asked, one.name))
-    if asked.what in drawers:
-        one = study(asked.what)
-        return _with_findings(one, _drawn([drawers[asked.what](one)], asked, one.name))
-    three = [study(what) for what in ("fig2", "table2", "table3")]
+    tables: dict[str, Callable[[Any], list[Table]]] = {"table2": paper.table2, "table3": paper.table3}
+    drawings: dict[str, Callable[[Any], Drawing]] = {"fig2": curves.fig2, "fig3": curves.fig3, "fig4": curves.fig4}
+    if asked.what in tables:
+        study = _study(asked.what, asked)
+        return _with_findings(study, _written(tables[asked.what](study), asked, study.name))
+    if asked.what in drawings:
+        study = _study(asked.what, asked)
+        return _with_findings(study, _drawn([drawings[asked.what](study)], asked, study.name))
+    three = [_study(what, asked) for what in ("fig2", "table2", "table3")]
+    name = three[-1].name
     if asked.what == "claims":
-        table = claims.table(claims.verdicts(claims.all_claims(*three)), three[-1].corpus)
-        return _written([table], asked, three[-1].name)
+        return _written([claims.table(claims.verdicts(claims.all_claims(*three)), three[-1].corpus)], asked, name)
     whole = report.make(paper.table1(_for("table1", asked.overrides)), *three)
-    folder = _folder(asked, three[-1].name)
-    text = _written([*whole.tables, whole.verdicts], asked, three[-1].name)
-    _drawn(whole.drawings, asked, three[-1].name)
-    (folder / "report.html").write_text(whole.html(), encoding="utf-8")
-    return f"{text}\nThe report: {folder / 'report.html'}"
+    texts = [_written([*whole.tables, whole.verdicts], asked, name), _drawn(whole.drawings, asked, name)]
+    page = _folder(asked, name) / "report.html"
+    page.write_text(whole.html(), encoding="utf-8")
+    return "\n".join([*texts, f"The report: {page}"])
+
+
+def _study(what: str, asked: Asked) -> Study:
+    """The runs that something is read from, unless they cannot be compared."""
+    from multirun_analysis import grids
+
+    study = grids.paper({name: _for(name, asked.overrides) for name in EXPERIMENTS[what]})
+    if asked.own["audit"] == "refuse":
+        grids.refuse(study.findings)
+    return study
 
 
 def _for(experiment: str, overrides: Sequence[str]) -> list[str]:
@@ -116,7 +126,7 @@ def _folder(asked: Asked, name: str) -> Path:
     return Path(asked.own.get("out") or f"reports/{name}")
 
 
-def _written(tables: Sequence, asked: Asked, name: str) -> str:
+def _written(tables: Sequence[Table], asked: Asked, name: str) -> str:
     """The tables as text; in the folder as Markdown, LaTeX and CSV."""
     folder = _folder(asked, name)
     folder.mkdir(parents=True, exist_ok=True)
@@ -126,7 +136,7 @@ def _written(tables: Sequence, asked: Asked, name: str) -> str:
     return "\n".join([*(table.markdown() for table in tables), f"Written to {folder}."])
 
 
-def _drawn(drawings: Sequence, asked: Asked, name: str) -> str:
+def _drawn(drawings: Sequence[Drawing], asked: Asked, name: str) -> str:
     """The pictures' numbers as text; in the folder the pictures and their numbers."""
     from multirun_analysis import figures
 
@@ -135,7 +145,7 @@ def _drawn(drawings: Sequence, asked: Asked, name: str) -> str:
     return _written([drawing.table() for drawing in drawings], asked, name)
 
 
-def _with_findings(study: Any, text: str) -> str:
+def _with_findings(study: Study, text: str) -> str:
     return "\n".join([*(f"{finding.severity.upper()}: {finding.text}" for finding in study.findings), text])
 
 

@@ -124,7 +124,8 @@ class _Subject:
 def _failed(subject: _Subject) -> Iterator[Finding]:
     failed = [cell for cell in subject.cells if cell.error]
     if failed:
-        each = [f"{subject.name(cell)}: {cell.error}" for cell in failed]
+        groups = _grouped(failed, lambda cell: cell.error)
+        each = [f"{subject.some(cells)}: {error}" for error, cells in groups.items()]
         yield Finding("warn", f"{_count(failed, 'cell')} cannot run and {_is(failed)} left out: {_few(each, '; ')}")
 
 

@@ -38,7 +38,7 @@ def _panel(axes: Any, panel: Panel, axis: str) -> None:
     for index, curve in enumerate(panel.curves):
         _curve(axes, curve, index, spread * (index - (len(panel.curves) - 1) / 2))
     if any(curve.published for curve in panel.curves):
-        axes.plot([], [], "*", color="black", mfc="none", markersize=11, label="published highest")
+        axes.plot([], [], "*", color="black", mfc="none", markersize=11, label="published highest (IEMOCAP)")
     stated = [place for curve in panel.curves for place, _ in curve.published if place is not None]
     ticks = sorted({*places, *stated})
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])

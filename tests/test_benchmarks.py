@@ -9,6 +9,7 @@ from benchmarks.__main__ import main
 from benchmarks.measure import Section, paired, spread
 from benchmarks.replicas import LENGTHS
 from benchmarks.step import Step
+from benchmarks.store import paper_grid
 from benchmarks.workers import window
 from ser.training.loop import train
 
@@ -101,13 +102,14 @@ def test_pairs_are_measured_in_turns():
     assert order == ["a0", "b0", "a1", "b1", "a2", "b2"]
 
 
-def test_the_extrapolation_counts_the_papers_replicas():
+def test_the_extrapolation_counts_the_papers_replicas(tiny):
     """A plain replica of a minute a second of length, ours ten times as fast; log-mel twice as slow."""
     measured = {f"{s}/13": {"plain_seconds": 60.0 * s, "our_seconds": 6.0 * s} for s in LENGTHS}
     measured["9/26"] = {"plain_seconds": 1080.0, "our_seconds": 108.0}
     found = extrapolation.section(Section("", (), [], values=measured), None)
-    minutes = 100 * (3 * sum(range(1, 16)) + 124 * 9)
-    assert found.values["replicas"] == 20 * 5 * (2 * 15 + 4 * 26 + 4 * 5)
+    minutes = 100 * (3 * sum(range(1, 16)) + 125 * 9)
+    grid = paper_grid(["corpus.size=tiny", f"corpus.root={tiny}", f"cache.dir={tiny.parent / 'cache'}"])
+    assert found.values["replicas"] == 20 * 5 * (2 * 15 + 4 * 25 + 5 * 5) == 20 * 5 * len(grid)
     assert found.values["plain_hours"] == pytest.approx(minutes / 60)
     assert found.values["our_hours"] == pytest.approx(minutes / 600)
 

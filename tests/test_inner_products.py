@@ -7,7 +7,7 @@ import torch
 
 from ser import compiled
 from ser.inner_products import halves, inner_products
-from ser.losses import Cosine, L2
+from ser.losses import L2, Cosine
 from ser.models.narrow import NarrowLinear
 
 

@@ -2,15 +2,18 @@
 
 import logging
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
-from support import settings
+from support import EMODB, NO_EMODB, settings
 from torch import nn
 
+from multirun_analysis.statistics import paired_difference
 from ser import experiment
 from ser.errors import UserError
+from ser.metrics import weighted_accuracy
 from ser.training import engines, loop, stacked
 from ser.training import stack as stack_module
 from ser.training.masked import Rows, mask_norms
@@ -353,3 +356,28 @@ def test_the_engine_is_chosen_by_name_and_weights_are_kept(task, tmp_path):
     ours, reference = (torch.load(folder / "seed_1_fold_3" / "best.pt") for folder in (tmp_path, tmp_path / "serial"))
     assert ours.keys() == reference.keys()
     assert all(torch.allclose(ours[name], reference[name], atol=1e-5) for name in ours)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.skipif(not EMODB.exists(), reason=NO_EMODB)
+@pytest.mark.parametrize("loss", ["none", "cos"])
+def test_wa_over_seeds_is_that_of_serial(loss, tmp_path):
+    """A schedule that halves on the smallest rise turns rounding into another learning rate: only means can agree."""
+    keys = (f"loss={loss}", "length=1", "model.channels=30", "trainer.max_epochs=30", "tracking=none", "device=cpu")
+    chosen = settings("corpus=emodb", f"corpus.root={EMODB}", f"cache.dir={tmp_path}", *keys)
+    made = experiment.make_task(chosen, experiment.subject(chosen).corpus, "cpu", None)
+    replicas = [Replica(seed, fold, f"{seed}-{fold}") for seed in range(8) for fold in range(1, 6)]
+    both = [_wa_by_seed(engine(made, replicas)) for engine in (engines.serial, partial(stack, size=10))]
+    found = paired_difference(*both, np.random.default_rng(0))
+    print(f"{loss}: serial {both[0].mean():.4f}, stack {both[1].mean():.4f}, {found}")
+    assert found.interval.low <= 0 <= found.interval.high
+    assert found.interval.high - found.interval.low < 0.03, "an interval that could have excluded it"
+    assert both[0].mean() > 0.6, "they learned"
+
+
+def _wa_by_seed(found):
+    folds = {}
+    for outcome in results(found):
+        folds.setdefault(outcome.seed, []).append(weighted_accuracy(outcome.gold, outcome.average.argmax(axis=1)))
+    return np.array([np.mean(folds[seed]) for seed in sorted(folds)])

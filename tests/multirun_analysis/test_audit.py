@@ -109,7 +109,9 @@ def test_long_lists_are_shortened():
 def test_cells_that_cannot_run_are_named_with_their_error():
     broken = cell("x", error="corpus.root=/x is not there.", loss="l2", loss__margin="1")
     finding = only(audit([COS, broken], collected(COS), ["loss"]))
-    assert finding == Finding("warn", "1 cell cannot run and is left out: loss=l2: corpus.root=/x is not there.")
+    assert finding == Finding(
+        "warn", "1 cell cannot run and is left out: 1 cell (loss=l2): corpus.root=/x is not there."
+    )
 
 
 def test_planned_seeds_that_differ_are_a_warning():
