@@ -27,13 +27,14 @@ demo: $(READY) ## six configurations on generated speech, into MLflow, in minute
 	@echo "The speech was generated: these numbers say nothing about people. Browse the runs with: make ui"
 
 # The paper's tables and figures: train what the store lacks, then make the table from the store.
-CORPUS ?= synthetic
-ROOT   ?=
-SEEDS  ?= 20
-DEVICE ?= auto
-ARGS   ?=
+CORPUS   := synthetic
+ROOT     :=
+SEEDS    := 20
+DEVICE   := auto
+LAUNCHER :=
+ARGS     :=
 EXPERIMENTS := baseline fig2 table2 fig3 fig4
-OVERRIDES = corpus=$(CORPUS) $(if $(ROOT),corpus.root=$(ROOT)) repeats=$(SEEDS) device=$(DEVICE) \
+OVERRIDES = corpus=$(CORPUS) $(if $(ROOT),'corpus.root=$(ROOT)') repeats=$(SEEDS) device=$(DEVICE) \
 	$(if $(LAUNCHER),hydra/launcher=$(LAUNCHER)) $(ARGS)
 SCOPED = $(foreach e,$(EXPERIMENTS),$(addprefix $(e):,$(ARGS_$(e))))
 # $(call reproduce,EXPERIMENTS,TABLE): a sweep of which parts fail is still shown, as far as it is there

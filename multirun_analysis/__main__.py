@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ser.errors import UserError
+from ser.errors import UserError, told_to_user
 
 if TYPE_CHECKING:  # pandas, scipy and matplotlib are imported late: --help does without them
+    from multirun_analysis.audit import Finding
     from multirun_analysis.curves import Drawing
     from multirun_analysis.grids import Study
     from multirun_analysis.tables import Table
@@ -41,6 +43,16 @@ EXPERIMENTS = {
     "report": ("fig2", "table2", "baseline", "fig3", "fig4"),
 }
 """What can be made, and the experiments whose runs it is read from."""
+
+_SETTING = ("loader", "position", "loss", "lambda")
+AXES = {
+    "table2": ("aux_task", "aux_task.weight"),
+    "table3": _SETTING,
+    "fig2": ("feature", "length"),
+    "fig3": _SETTING,
+    "fig4": _SETTING,
+}
+"""The parameters that say where a cell stands."""
 
 
 class Asked(NamedTuple):
@@ -74,6 +86,10 @@ def _asked(arguments: Sequence[str]) -> Asked:
     if own.setdefault("audit", "refuse") not in ("refuse", "shout"):
         raise UserError(f"audit must be refuse or shout, got {own['audit']}.")
     overrides = [argument for argument in arguments if "=" in argument and argument.partition("=")[0] not in own]
+    for scope in {_scope(override) for override in overrides} - {"", *EXPERIMENTS["report"]}:
+        raise UserError(
+            f"{scope}: is no experiment. An override is for {', '.join(EXPERIMENTS['report'])}, or for all."
+        )
     return Asked(words[0] if words else "", overrides, own)
 
 
@@ -82,31 +98,42 @@ def _paper(asked: Asked) -> str:
     from multirun_analysis import claims, curves, paper, report
 
     if asked.what == "table1":
-        return _written([paper.table1(_for("table1", asked.overrides))], asked, "network")
+        return _written([paper.table1(_for("baseline", asked.overrides))], asked, "network")
     tables: dict[str, Callable[[Any], list[Table]]] = {"table2": paper.table2, "table3": paper.table3}
     drawings: dict[str, Callable[[Any], Drawing]] = {"fig2": curves.fig2, "fig3": curves.fig3, "fig4": curves.fig4}
     if asked.what in tables:
         study = _study(asked.what, asked)
-        return _with_findings(study, _written(tables[asked.what](study), asked, study.name))
+        return _with_findings(study.findings, _written(tables[asked.what](study), asked, study.name, study.findings))
     if asked.what in drawings:
         study = _study(asked.what, asked)
-        return _with_findings(study, _drawn([drawings[asked.what](study)], asked, study.name))
+        return _with_findings(study.findings, _drawn([drawings[asked.what](study)], asked, study.name, study.findings))
+    network = _network(asked)
     three = [_study(what, asked) for what in ("fig2", "table2", "table3")]
-    name = three[-1].name
+    name, findings = three[-1].name, list(dict.fromkeys(each for study in three for each in study.findings))
     if asked.what == "claims":
-        return _written([claims.table(claims.verdicts(claims.all_claims(*three)), three[-1].corpus)], asked, name)
-    whole = report.make(paper.table1(_for("table1", asked.overrides)), *three)
-    texts = [_written([*whole.tables, whole.verdicts], asked, name), _drawn(whole.drawings, asked, name)]
+        verdicts = claims.table(claims.verdicts(claims.all_claims(*three)), three[-1].corpus)
+        return _with_findings(findings, _written([verdicts], asked, name, findings))
+    whole = report.make(network, *three)
+    written = _written([*whole.tables, whole.verdicts], asked, name, findings)
+    drawn = _drawn(whole.drawings, asked, name, findings)
     page = _folder(asked, name) / "report.html"
     page.write_text(whole.html(), encoding="utf-8")
-    return "\n".join([*texts, f"The report: {page}"])
+    return _with_findings(findings, f"{written}\n{drawn}\nThe report: {page}")
+
+
+def _network(asked: Asked) -> Table | None:
+    """Table 1, if the network is the paper's."""
+    from multirun_analysis import paper
+
+    other = any(override.startswith("model=") and override != "model=cnn" for override in asked.overrides)
+    return None if other else paper.table1(_for("baseline", asked.overrides))
 
 
 def _study(what: str, asked: Asked) -> Study:
     """The runs that something is read from, unless they cannot be compared."""
     from multirun_analysis import grids
 
-    study = grids.paper({name: _for(name, asked.overrides) for name in EXPERIMENTS[what]})
+    study = grids.paper({name: _for(name, asked.overrides) for name in EXPERIMENTS[what]}, AXES[what])
     if asked.own["audit"] == "refuse":
         grids.refuse(study.findings)
     return study
@@ -114,39 +141,46 @@ def _study(what: str, asked: Asked) -> Study:
 
 def _for(experiment: str, overrides: Sequence[str]) -> list[str]:
     """The overrides that are for all experiments, then those for this one."""
-    mine = [override.partition(":")[2] for override in overrides if override.startswith(f"{experiment}:")]
-    common = [override for override in overrides if override.partition(":")[0] not in _NAMES]
+    mine = [override.partition(":")[2] for override in overrides if _scope(override) == experiment]
+    common = [override for override in overrides if not _scope(override)]
     return [*common, *mine]
 
 
-_NAMES = {name for names in EXPERIMENTS.values() for name in names}
+def _scope(override: str) -> str:
+    """The experiment that an override is for; empty if it is for all."""
+    scope, colon, _ = override.partition("=")[0].partition(":")
+    return scope if colon else ""
 
 
 def _folder(asked: Asked, name: str) -> Path:
     return Path(asked.own.get("out") or f"reports/{name}")
 
 
-def _written(tables: Sequence[Table], asked: Asked, name: str) -> str:
-    """The tables as text; in the folder as Markdown, LaTeX and CSV."""
+def _written(tables: Sequence[Table], asked: Asked, name: str, findings: Sequence[Finding] = ()) -> str:
+    """The tables as text; in the folder as Markdown, LaTeX and CSV. What should not be compared says so in each."""
     folder = _folder(asked, name)
     folder.mkdir(parents=True, exist_ok=True)
+    shouted = tuple(f"NOT COMPARABLE: {each.text}" for each in findings if each.severity == "refuse")
+    tables = [replace(table, notes=(*shouted, *table.notes)) for table in tables]
     for table in tables:
         for ending, text in (("md", table.markdown()), ("tex", table.latex()), ("csv", table.csv())):
             (folder / f"{table.name}.{ending}").write_text(text, encoding="utf-8")
     return "\n".join([*(table.markdown() for table in tables), f"Written to {folder}."])
 
 
-def _drawn(drawings: Sequence[Drawing], asked: Asked, name: str) -> str:
+def _drawn(drawings: Sequence[Drawing], asked: Asked, name: str, findings: Sequence[Finding]) -> str:
     """The pictures' numbers as text; in the folder the pictures and their numbers."""
     from multirun_analysis import figures
 
+    refused = any(each.severity == "refuse" for each in findings)
     for drawing in drawings:
-        figures.save(figures.draw(drawing), _folder(asked, name), drawing.name)
-    return _written([drawing.table() for drawing in drawings], asked, name)
+        shown = replace(drawing, title=f"{drawing.title} (NOT COMPARABLE)") if refused else drawing
+        figures.save(figures.draw(shown), _folder(asked, name), drawing.name)
+    return _written([drawing.table() for drawing in drawings], asked, name, findings)
 
 
-def _with_findings(study: Study, text: str) -> str:
-    return "\n".join([*(f"{finding.severity.upper()}: {finding.text}" for finding in study.findings), text])
+def _with_findings(findings: Sequence[Finding], text: str) -> str:
+    return "\n".join([*(f"{finding.severity.upper()}: {finding.text}" for finding in findings), text])
 
 
 def _sweeps(asked: Asked) -> str:
@@ -154,24 +188,33 @@ def _sweeps(asked: Asked) -> str:
     from multirun_analysis import grids, sweep
 
     given = dict(override.split("=", 1) for override in asked.overrides)
+    unknown = sorted(given.keys() - set(sweep.KEYS))
+    if unknown:
+        raise UserError(f"{unknown[0]} is no key for a sweep: there are {', '.join(sweep.KEYS)}, out and audit.")
+    results = Path(given.get("results.dir", "results"))
     if "sweep" not in given:
-        results = Path(given.get("results.dir", "results"))
         return "\n".join(sweep.names(results)) or f"There are no sweeps in {results}."
-    plans = sweep.plans(given)
+    plans = sweep.plans(results, given["sweep"])
     if "by" not in given:
         from ser.display import table
         from ser.results import Store
 
         return "\n\n".join(f"{' '.join(plan.overrides)}\n{table(plan, Store(plan.results))}" for plan in plans)
-    study = grids.study(plans, given.get("tracking.uri"), given.get("tracking.experiment", "ser"))
+    study = grids.study(plans[-1:], given.get("tracking.uri"), given.get("tracking.experiment", "ser"))
     if asked.own["audit"] == "refuse":
         grids.refuse(study.findings)
     tables = sweep.tables(study, given["sweep"], given["by"].split(","))
-    return _with_findings(study, _written(tables, asked, study.name))
+    newest = f"The newest of {len(plans)} command lines of that name: {' '.join(plans[-1].overrides)}\n"
+    text = _with_findings(study.findings, _written(tables, asked, study.name, study.findings))
+    return newest + text if len(plans) > 1 else text
 
 
 if __name__ == "__main__":
     try:
-        print(main(sys.argv[1:]))
+        with told_to_user():
+            print(main(sys.argv[1:]))
     except UserError as error:
-        sys.exit(str(error))
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

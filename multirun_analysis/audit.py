@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -49,9 +49,20 @@ def audit(cells: Sequence[Cell], collected: Collected, swept: Collection[str]) -
         collected: what the store holds; replicas of other configurations are not looked at.
         swept: the parameters that the cells are meant to differ in, as typed: ``loss``, ``lambda``, ``trainer.lr``.
     """
-    subject = _Subject(cells, collected, frozenset(word for key in swept for word in _words(key)))
+    subject = _Subject(merged(cells), collected, frozenset(word for key in swept for word in _words(key)))
     findings = [finding for check in CHECKS for finding in check(subject)]
     return sorted(findings, key=lambda finding: finding.severity != "refuse")
+
+
+def merged(cells: Iterable[Cell]) -> list[Cell]:
+    """Each configuration once, with all its seeds and folds; cells that cannot run as they are."""
+    result: dict[Any, Cell] = {}
+    for cell in cells:
+        key = cell.configuration or id(cell)
+        other = result.get(key, cell)
+        seeds, folds = {*other.seeds, *cell.seeds}, {*other.folds, *cell.folds}
+        result[key] = replace(other, seeds=tuple(sorted(seeds)), folds=tuple(sorted(folds)))
+    return list(result.values())
 
 
 @dataclass(frozen=True)
@@ -62,15 +73,8 @@ class _Subject:
 
     @cached_property
     def planned(self) -> dict[str, Cell]:
-        """The cells that can run, each configuration once with all its seeds and folds, by configuration."""
-        result: dict[str, Cell] = {}
-        for cell in self.cells:
-            if cell.configuration is not None:
-                other = result.get(cell.configuration, cell)
-                seeds, folds = {*other.seeds, *cell.seeds}, {*other.folds, *cell.folds}
-                merged = (tuple(sorted(seeds)), tuple(sorted(folds)))
-                result[cell.configuration] = Cell(cell.configuration, other.parameters, *merged)
-        return result
+        """The cells that can run, by configuration."""
+        return {cell.configuration: cell for cell in self.cells if cell.configuration is not None}
 
     @cached_property
     def corpora(self) -> list[list[str]]:
@@ -241,7 +245,7 @@ def _numerics(subject: _Subject) -> Iterator[Finding]:
 
 
 def _commits(subject: _Subject) -> Iterator[Finding]:
-    commits = subject.replicas["git_commit"].str.replace(r"^([0-9a-f]{10})[0-9a-f]+", r"\1", regex=True)
+    commits = subject.replicas["git_commit"].str.replace(r"([0-9a-f]{10})[0-9a-f]+", r"\1", regex=True)
     if commits.nunique() > 1:
         yield Finding(
             "warn", f"The code was of different commits (git_commit): {_values(subject, subject.replicas, commits)}."

@@ -9,14 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from multirun_analysis import published, statistics
 from multirun_analysis.comparisons import Comparison, rng, seeds
 from multirun_analysis.curves import FEATURES
 from multirun_analysis.grids import Scores, Study, absent, chosen
 from multirun_analysis.paper import setting_cells
-from multirun_analysis.statistics import Difference
+from multirun_analysis.statistics import Difference, Floats
 from multirun_analysis.tables import Absent, Cell, Table
 
 ALIKE = 1.0
@@ -24,8 +23,6 @@ ALIKE = 1.0
 
 _BELOW = 4.0  # seconds: where the paper sees average above crop, and from where on it sees them alike
 _WITHOUT = "λ = 1 is left out: at pos_1 it gives the classifier no gradient (equation 1)."
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ class Part:
 
     def difference(self, level: float) -> Difference | None:
         """The paired difference with an interval at that level; None if there is nothing to compare."""
-        if self.first is None or self.second is None or not len(self.first):
+        if self.first is None or self.second is None:
             return None
         return statistics.paired_difference(self.scale * self.first, self.scale * self.second, rng(), level)
 
@@ -91,7 +88,7 @@ def all_claims(fig2: Study, table2: Study, table3: Study) -> list[Claim]:
 
 def verdicts(claims: Sequence[Claim]) -> list[Verdict]:
     """Each claim's verdict, at a level that holds for all of them together."""
-    made = sum(part.difference(statistics.LEVEL) is not None for claim in claims for part in claim.parts)
+    made = sum(part.first is not None for claim in claims for part in claim.parts)
     level = 1 - (1 - statistics.LEVEL) / max(made, 1)
     return [_verdict(claim, level) for claim in claims]
 
@@ -104,9 +101,10 @@ def table(found: Sequence[Verdict], corpus: str) -> Table:
     ]
     note = (
         "Supported: the whole interval lies on the claimed side; not supported: on the other side; else undecided at "
-        "this number of seeds. Intervals are of paired differences over seeds, at a level that holds for all claims "
-        f"together (Bonferroni); about as good: within {ALIKE:g} point. They say how other seeds would turn out, on "
-        "this corpus."
+        "this number of seeds. A claim of several parts needs all of them, and one that fails refutes it; it cannot be "
+        "said where a part's trainings are not there. Intervals are of paired differences over seeds, at a level that "
+        f"holds for all claims together (Bonferroni); about as good: within {ALIKE:g} point. They say how other seeds "
+        "would turn out, on this corpus."
     )
     return Table("claims", f"The paper's claims on {corpus}", ("claim", "paper", "verdict", "because"), rows, (note,))
 
@@ -114,7 +112,7 @@ def table(found: Sequence[Verdict], corpus: str) -> Table:
 def _verdict(claim: Claim, level: float) -> Verdict:
     judged = [_judged(part, level) for part in claim.parts]
     words, reasons = [word for word, _ in judged], tuple(reason for _, reason in judged)
-    for word in ("cannot be said", "not supported", "undecided"):
+    for word in ("not supported", "cannot be said", "undecided"):
         if word in words:
             return Verdict(claim, word, reasons)
     return Verdict(claim, "supported", reasons)
@@ -166,7 +164,10 @@ def _baseline(study: Study, feature: str) -> list[Scores]:
 
 def _features(study: Study) -> Part:
     mfcc, logmel = (_baseline(study, feature) for feature in FEATURES)
-    return _compared("MFCC - log-mel, WA, mean over lengths", mfcc, logmel)
+    words = "MFCC - log-mel, WA, mean over lengths"
+    if [each["length"] for each in mfcc] != [each["length"] for each in logmel]:
+        return Part(words, missing="the two have different lengths")
+    return _compared(words, mfcc, logmel)
 
 
 def _rising(study: Study) -> Part:
@@ -230,31 +231,40 @@ def _dominance(study: Study) -> tuple[Part, ...]:
     return tuple(_compared(f"dominance - {task}, WA", mine, _chosen(study.where(aux_task=task))) for task in others)
 
 
-def _lambdas(study: Study, **keys: str) -> list[Scores]:
-    """A setting's cells over lambda, without lambda = 1."""
-    cells = study.where(**keys)
-    return sorted((each for each in cells if each.number("lambda") < 1), key=lambda each: each.number("lambda"))
+def _matched(study: Study, key: str, values: tuple[str, str], **common: str) -> tuple[list[Scores], list[Scores], str]:
+    """The cells of both values of ``key``, where the other has the same position and lambda; and those lambdas.
+
+    Without lambda = 1, see ``_WITHOUT``.
+    """
+    sides: list[dict[tuple[float, str], Scores]] = []
+    for value in values:
+        cells = study.where(**{key: value}, **common)
+        places = {(each.number("lambda"), "" if key == "position" else each["position"]): each for each in cells}
+        sides.append({place: each for place, each in places.items() if place[0] < 1})
+    shared = sorted(sides[0].keys() & sides[1].keys())
+    weights = ", ".join(f"{weight:g}" for weight in sorted({weight for weight, _ in shared}))
+    return [sides[0][place] for place in shared], [sides[1][place] for place in shared], weights
 
 
 def _loaders(study: Study) -> Part:
-    one, other = (_lambdas(study, loader=loader, loss="cos") for loader in ("loader_1", "loader_2"))
-    return _compared("loader_1 - loader_2, UWA, mean over λ and positions", one, other, "uwa")
+    one, other, weights = _matched(study, "loader", ("loader_1", "loader_2"), loss="cos")
+    return _compared(f"loader_1 - loader_2, UWA, mean over λ = {weights} and positions", one, other, "uwa")
 
 
 def _positions(study: Study) -> Part:
-    one, other = (_lambdas(study, position=name, loader="loader_1", loss="cos") for name in ("pos_1", "pos_2"))
-    return _compared("pos_1 - pos_2, UWA, mean over λ, loader_1", one, other, "uwa")
+    one, other, weights = _matched(study, "position", ("pos_1", "pos_2"), loader="loader_1", loss="cos")
+    return _compared(f"pos_1 - pos_2, UWA, mean over λ = {weights}, loader_1", one, other, "uwa")
 
 
-def _both_losses(study: Study) -> list[list[Scores]]:
-    return [_lambdas(study, loader="loader_1", position="pos_1", loss=loss) for loss in ("cos", "l2")]
+def _both_losses(study: Study) -> tuple[list[Scores], list[Scores], str]:
+    return _matched(study, "loss", ("cos", "l2"), loader="loader_1", position="pos_1")
 
 
 def _steadier(study: Study) -> Part:
-    words = "standard deviation of UWA over λ, l2 - cos"
-    sides = _both_losses(study)
-    if any(len(cells) < 2 for cells in sides):
-        return Part(words, missing="it takes two λ below 1 of each loss")
+    *sides, weights = _both_losses(study)
+    words = f"standard deviation of UWA over λ = {weights}, l2 - cos"
+    if len(sides[0]) < 2:
+        return Part(words, missing="it takes two λ below 1 that both losses have")
     values = [_by_seed(cells, "uwa") for cells in sides]
     texts = [each for each in values if isinstance(each, str)]
     if texts:
@@ -264,8 +274,8 @@ def _steadier(study: Study) -> Part:
 
 
 def _losses(study: Study) -> Part:
-    cos, l2 = _both_losses(study)
-    return _compared("cos - l2, UWA, mean over λ", cos, l2, "uwa")
+    cos, l2, weights = _both_losses(study)
+    return _compared(f"cos - l2, UWA, mean over λ = {weights}", cos, l2, "uwa")
 
 
 def _contrastive(study: Study) -> tuple[Part, ...]:

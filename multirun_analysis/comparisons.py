@@ -8,10 +8,9 @@ import pandas as pd
 
 from multirun_analysis import statistics
 from multirun_analysis.collect import Collected, predictions
-from multirun_analysis.grids import Floats, Scores, absent, paired
-from multirun_analysis.statistics import Difference, Interval
+from multirun_analysis.grids import Scores, absent, paired
+from multirun_analysis.statistics import Difference, Floats, Interval
 from multirun_analysis.tables import Absent, Percent, Rounded, Table
-from ser.errors import UserError
 
 MOST_SEEDS = 10_000
 """More than this many seeds are not worth counting."""
@@ -95,13 +94,14 @@ def _small(found: Sequence[Difference | None]) -> list[str]:
     ]
 
 
-def clustered(collected: Collected, first: Scores, second: Scores) -> tuple[float, Interval | None] | None:
-    """Difference of pooled WA over utterances, resampling speakers; None if the predictions cannot be read."""
+def clustered(collected: Collected, first: Scores, second: Scores) -> tuple[float, Interval | None]:
+    """Difference of pooled WA over the utterances of the planned folds, resampling speakers.
+
+    Raises:
+        UserError: the predictions cannot be read.
+    """
     seeds = sorted(set(first.values.index) & set(second.values.index))
-    try:
-        one, other = (_correctness(collected, each, seeds) for each in (first, second))
-    except UserError:
-        return None
+    one, other = (_correctness(collected, each, seeds) for each in (first, second))
     both = one.join(other["correct"].rename("other"), how="inner")
     return statistics.clustered_difference(both["correct"], both["other"], both["speaker"], rng())
 
@@ -110,6 +110,6 @@ def _correctness(collected: Collected, scores: Scores, seeds: Sequence[int]) -> 
     """For each test utterance its speaker and in which share of the seeds it was recognised, by id."""
     configuration = scores.cell.configuration or ""
     frames = [predictions(collected, configuration, seed).set_index("id") for seed in seeds]
+    frames = [frame[frame["fold"].isin(scores.cell.folds)] for frame in frames]
     correct = pd.concat([frame["gold"] == frame["predicted"] for frame in frames], axis=1).mean(axis=1)
-    speaker = frames[0]["speaker"] if "speaker" in frames[0] else frames[0]["fold"]
-    return pd.DataFrame({"correct": correct, "speaker": speaker})
+    return pd.DataFrame({"correct": correct, "speaker": frames[0]["speaker"]})

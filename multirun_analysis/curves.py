@@ -69,9 +69,10 @@ def fig2(study: Study) -> Drawing:
                 stated = ((published.BASELINE.length, getattr(published.BASELINE, metric)),) if known else ()
                 curves.append(Curve(f"{name}, {mode}", _points(cells, "length", prefix + metric), stated))
         panels.append(Panel(metric.upper(), tuple(curves)))
+    cells = study.where(loss="none", aux_task="none")
     note = "Star: the one value that the paper states, the highest at 9 s with MFCC (average), on IEMOCAP."
     title = f"Fig. 2: length of segments, on {study.corpus}"
-    return Drawing("fig2", title, "length (s)", tuple(panels), (_reading(), note, *_missing(study.scores)))
+    return Drawing("fig2", title, "length (s)", tuple(panels), (_reading(), note, *_missing(cells)))
 
 
 def fig3(study: Study) -> Drawing:
@@ -95,8 +96,9 @@ def fig4(study: Study) -> Drawing:
 
 def _over_lambda(name: str, title: str, study: Study, settings: Sequence[tuple[str, dict[str, str]]]) -> Drawing:
     curves = [Curve(label, _points(study.where(**keys), "lambda", "uwa"), _stated(keys)) for label, keys in settings]
+    cells = [each for _, keys in settings for each in study.where(**keys)]
     note = "Stars at the edge: the highest of the paper's Table 3 on IEMOCAP, whose λ it does not state."
-    return Drawing(name, title, "λ", (Panel("UWA", tuple(curves)),), (_reading(), note, *_missing(study.scores)))
+    return Drawing(name, title, "λ", (Panel("UWA", tuple(curves)),), (_reading(), note, *_missing(cells)))
 
 
 def _stated(keys: dict[str, str]) -> tuple[tuple[None, float], ...]:

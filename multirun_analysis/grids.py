@@ -3,21 +3,20 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from multirun_analysis.audit import Cell, Finding, audit
+from multirun_analysis.audit import Cell, Finding, audit, merged
 from multirun_analysis.collect import Collected, collect
+from multirun_analysis.statistics import Floats
 from multirun_analysis.tables import Absent, Percent
 from ser import sweeps
 from ser.commandline import NUMBER_KEYS, rewrite
 from ser.errors import UserError
+from ser.naming import differing
 
 METRICS = ("wa", "uwa", "crop_wa", "crop_uwa", "best_val_wa")
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,10 @@ class Scores:
 
 @dataclass(frozen=True)
 class Study:
-    """Cells to be compared, with their scores; the keys in which they are meant to differ; what collecting found."""
+    """Cells to be compared, with their scores; the keys in which they are meant to differ; what collecting found.
+
+    Each configuration is one cell, with all the seeds and folds that any point of the grid plans for it.
+    """
 
     scores: tuple[Scores, ...]
     swept: tuple[str, ...]
@@ -59,12 +61,8 @@ class Study:
         return audit([each.cell for each in self.scores], self.collected, self.swept)
 
     def where(self, **parameters: str) -> list[Scores]:
-        """The cells with these parameters, each configuration once."""
-        chosen: dict[Any, Scores] = {}
-        for each in self.scores:
-            if all(each[key] == value for key, value in parameters.items()):
-                chosen.setdefault(each.cell.configuration or id(each), each)
-        return list(chosen.values())
+        """The cells with these parameters."""
+        return [each for each in self.scores if all(each[key] == value for key, value in parameters.items())]
 
     @property
     def name(self) -> str:
@@ -96,24 +94,35 @@ class Study:
         return max((len(each.cell.seeds) for each in self.scores), default=0)
 
 
-def paper(experiments: Mapping[str, Sequence[str]]) -> Study:
+def paper(experiments: Mapping[str, Sequence[str]], axes: Sequence[str]) -> Study:
     """The grids of ``conf/experiment``, composed with what a user adds to them, and what the store has of them.
 
     Args:
         experiments: options of the group ``experiment``, each with further overrides, the same as are given to
             ``python -m ser.run -m experiment=...``.
+        axes: the parameters that say where a cell stands in the table or figure.
 
     Raises:
-        UserError: an override is wrong, or the tracking store cannot be read.
+        UserError: an override is wrong, two cells would stand in one place, or the tracking store cannot be read.
     """
     plans = [_plan(name, overrides) for name, overrides in experiments.items()]
     tracking = plans[0].tracking
-    return study(plans, tracking["uri"], tracking["experiment"] or "ser")
+    found = study(plans, tracking["uri"], tracking["experiment"] or "ser")
+    places: dict[tuple[str, ...], Scores] = {}
+    for each in found.scores:
+        other = places.setdefault(tuple(each[axis] for axis in axes), each)
+        if other is not each and each.cell.configuration is not None:
+            key, *_ = differing([each.cell.parameters, other.cell.parameters])
+            raise UserError(
+                f"The grid has {key}={other[key]} and {key}={each[key]}, but the table has one place for both: give "
+                f"{key} one value, or use sweep=NAME by={key}."
+            )
+    return found
 
 
 def study(plans: Sequence[sweeps.Plan], uri: str | None, experiment: str) -> Study:
     """What the tracking store has of the plans' points; each seed's folds are averaged."""
-    cells = [_cell(point) for plan in plans for point in plan.points]
+    cells = merged(_cell(point) for plan in plans for point in plan.points)
     swept = tuple(dict.fromkeys(key for plan in plans for key in _swept(plan)))
     collected = collect(uri, experiment, {cell.configuration for cell in cells if cell.configuration is not None})
     rows = {str(name): frame for name, frame in collected.replicas.groupby("configuration")}
@@ -147,7 +156,7 @@ def _by_seed(cell: Cell, rows: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     mine = rows.get(cell.configuration or "")
     if mine is None:
         return empty
-    mine = mine[mine["seed"].isin(cell.seeds) & mine["fold"].isin(cell.folds)]
+    mine = mine[mine["seed"].isin(cell.seeds) & mine["fold"].isin(cell.folds)].dropna(subset=list(METRICS))
     whole = mine.groupby("seed")["fold"].transform("nunique") == len(cell.folds)
     return mine[whole].groupby("seed")[list(METRICS)].mean() if whole.any() else empty
 

@@ -27,7 +27,7 @@ img { max-width: 100% }
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that can be made of the three studies: tables and drawings by name, in the paper's order."""
+    """Everything that can be made of the three studies, in the paper's order."""
 
     studies: Mapping[str, Study]
     tables: Sequence[Table]
@@ -55,14 +55,14 @@ class Report:
         return f"<!DOCTYPE html>\n<html lang='en'><head>{head}</head><body>\n{body}\n</body></html>\n"
 
 
-def make(network: Table, fig2: Study, table2: Study, table3: Study) -> Report:
-    """The report of the runs of Fig. 2, Table 2, and Table 3 with Fig. 3 and Fig. 4; ``network`` is Table 1."""
+def make(network: Table | None, fig2: Study, table2: Study, table3: Study) -> Report:
+    """The report of the runs of Fig. 2, Table 2, and Table 3 with Figs. 3 and 4; ``network``: Table 1, if any."""
     studies = {"fig2": fig2, "table2": table2, "table3, fig3, fig4": table3}
     found = claims.verdicts(claims.all_claims(fig2, table2, table3))
     findings = list(dict.fromkeys(each for study in studies.values() for each in study.findings))
     return Report(
         studies,
-        [network, *paper.table2(table2), *paper.table3(table3)],
+        [*([network] if network else []), *paper.table2(table2), *paper.table3(table3)],
         [curves.fig2(fig2), curves.fig3(table3), curves.fig4(table3)],
         claims.table(found, table3.corpus),
         findings,
@@ -103,7 +103,7 @@ def _found(study: Study) -> int:
 
 def _values(study: Study, column: str, length: int) -> str:
     values = sorted(study.replicas[column].dropna().astype(str).unique())
-    return ", ".join(value[:length] + value[40:] for value in values) or "unknown"
+    return ", ".join(value[:length] for value in values) or "unknown"
 
 
 def _picture(drawing: Drawing) -> str:

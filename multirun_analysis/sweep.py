@@ -20,20 +20,15 @@ def names(results: Path) -> list[str]:
     return sorted(path.name for path in (results / "sweeps").glob("*"))
 
 
-def plans(given: Mapping[str, str]) -> list[Plan]:
-    """The stored plans of the sweep that is asked for.
+def plans(results: Path, name: str) -> list[Plan]:
+    """The stored plans of a sweep, one for each different command line, the newest last.
 
     Raises:
-        UserError: there is none of that name, or a key is unknown.
+        UserError: there is none of that name.
     """
-    unknown = sorted(given.keys() - set(KEYS))
-    if unknown:
-        raise UserError(f"{unknown[0]} is no key for a sweep: there are {', '.join(KEYS)}, out and audit.")
-    results = Path(given.get("results.dir", "results"))
-    if given["sweep"] not in names(results):
-        there = ", ".join(names(results)) or "none"
-        raise UserError(f"sweep={given['sweep']} is not in {results}. There are: {there}.")
-    return load_plans(results, given["sweep"])
+    if name not in names(results):
+        raise UserError(f"sweep={name} is not in {results}. There are: {', '.join(names(results)) or 'none'}.")
+    return load_plans(results, name)
 
 
 def tables(study: Study, name: str, by: Sequence[str]) -> list[Table]:
@@ -50,7 +45,7 @@ def tables(study: Study, name: str, by: Sequence[str]) -> list[Table]:
         if key not in known:
             raise UserError(f"by={key}: the sweep has no such key. It has {', '.join(known)}.")
     groups: dict[tuple[str, ...], list[Scores]] = {}
-    for each in study.where():
+    for each in study.scores:
         groups.setdefault(tuple(each[key] for key in keys), []).append(each)
     rows = [(*values, *_found(cells, study)) for values, cells in sorted(groups.items(), key=_order)]
     averaged = [key for key in map(grids.word, study.swept) if key not in keys]
@@ -60,7 +55,8 @@ def tables(study: Study, name: str, by: Sequence[str]) -> list[Table]:
         "IQM WA %", "cells", "seeds",
     )  # fmt: skip
     title = f"Sweep {name} on {study.corpus}"
-    return [Table(name, title, columns, rows, tuple(notes)), *_differences(name, title, groups)]
+    file = f"sweep_{name}"
+    return [Table(file, title, columns, rows, tuple(notes)), *_differences(file, title, groups)]
 
 
 def _order(item: tuple[tuple[str, ...], list[Scores]]) -> list[tuple[bool, float, str]]:

@@ -81,12 +81,13 @@ class Table:
         return "\n\n".join([f"**{self.title}**", "\n".join(table), *self.notes]) + "\n"
 
     def latex(self) -> str:
-        """A ``tabular`` with booktabs' rules; the notes as comments."""
-        body = [" & ".join(_latex(_text(cell)) for cell in row) + r" \\" for row in self.rows]
+        """A ``table`` with booktabs' rules; the notes as comments."""
+        body = [" & ".join(_latex(_text(cell)) for cell in row) + r" \\{}" for row in self.rows]
         return "\n".join(
             [
-                f"% {self.title}",
                 *(f"% {note}" for note in self.notes),
+                r"\begin{table}",
+                rf"\caption{{{_latex(self.title)}}}",
                 rf"\begin{{tabular}}{{{'l' * len(self.columns)}}}",
                 r"\toprule",
                 " & ".join(_latex(column) for column in self.columns) + r" \\",
@@ -94,20 +95,21 @@ class Table:
                 *body,
                 r"\bottomrule",
                 r"\end{tabular}",
+                r"\end{table}",
                 "",
             ]
         )
 
     def csv(self) -> str:
-        """Numbers in full (fractions, not percent), the ends of intervals and n in columns of their own."""
+        """Numbers in full, the ends of intervals and n in columns of their own; the title, with the corpus, last."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         parts = [_parts(row[index] for row in self.rows) for index in range(len(self.columns))]
-        writer.writerow(
-            f"{name} {part}".strip() for name, some in zip(self.columns, parts, strict=True) for part in some
-        )
+        heads = [f"{name} {part}".strip() for name, some in zip(self.columns, parts, strict=True) for part in some]
+        writer.writerow([*heads, "title"])
         for row in self.rows:
-            writer.writerow(_value(cell, part) for cell, some in zip(row, parts, strict=True) for part in some)
+            values = [_value(cell, part) for cell, some in zip(row, parts, strict=True) for part in some]
+            writer.writerow([*values, self.title])
         return text.getvalue()
 
     def html(self) -> str:
@@ -126,8 +128,10 @@ def _text(cell: Cell) -> str:
 
 
 def _latex(text: str) -> str:
-    for character in "&%#_":
+    text = text.replace("\\", r"\textbackslash ")
+    for character in "&%#_${}":
         text = text.replace(character, f"\\{character}")
+    text = text.replace("^", r"\^{}").replace("~", r"\~{}")
     return text.replace("–", "--").replace("λ", r"$\lambda$").replace("±", r"$\pm$").replace("< ", "$<$ ")
 
 
@@ -140,9 +144,11 @@ def _parts(cells: Any) -> list[str]:
 
 def _value(cell: Cell, part: str) -> object:
     if part == "":
-        return cell.value if isinstance(cell, Percent | Rounded) else "" if cell is None else str(cell)
+        if isinstance(cell, Percent):
+            return 100 * cell.value
+        return cell.value if isinstance(cell, Rounded) else "" if cell is None else str(cell)
     if not isinstance(cell, Percent):
         return ""
     if part == "n":
         return "" if cell.n is None else cell.n
-    return getattr(cell.interval, part) if isinstance(cell.interval, Interval) else ""
+    return 100 * getattr(cell.interval, part) if isinstance(cell.interval, Interval) else ""

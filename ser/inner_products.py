@@ -40,12 +40,10 @@ class _Halves(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, first: Tensor, second: Tensor) -> Tensor:
-        beside = second.data_ptr() == first.data_ptr() + first.nbytes
-        whole = (
-            first.is_contiguous() and second.is_contiguous() and first.untyped_storage().nbytes() >= 2 * first.nbytes
-        )
-        if beside and whole and first.shape == second.shape:
-            return first.as_strided((2 * len(first), *first.shape[1:]), first.stride())
+        one_storage = first.untyped_storage().data_ptr() == second.untyped_storage().data_ptr()
+        beside = one_storage and second.data_ptr() == first.data_ptr() + first.nbytes
+        if beside and first.is_contiguous() and second.is_contiguous():
+            return first.as_strided((2 * first.numel(),), (1,)).view(2 * len(first), *first.shape[1:])
         return torch.cat([first, second])
 
 

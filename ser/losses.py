@@ -16,7 +16,7 @@ IGNORED = -1
 
 
 _LEAST = 1e-12
-"""What the lengths' product in (6) is divided by at least: a vector of zeros has the cosine 0 with any other."""
+"""What the inner product in (6) is divided by at least: a vector of zeros has the cosine 0 with any other."""
 
 
 def cosine_contrastive(first: Tensor, second: Tensor, same: Tensor, margin: float) -> Tensor:

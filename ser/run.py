@@ -74,7 +74,11 @@ def _sweep() -> int:
         job()
         return 0
     os.environ[PLANNED] = plan.name
-    return display.watch(plan, job)
+    try:
+        return display.watch(plan, job)
+    except UserError as error:  # a result that has just been damaged, say: no refusal any more
+        print(error, file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

@@ -100,9 +100,6 @@ def make_plan(args: argparse.Namespace) -> Plan | None:
     plan = compose_plan(overrides, sweep, args.config_name, args.config_dir, prepare=True)
     if plan is None:
         return None
-    errors = {point.error for point in plan.points}
-    if len(errors) == 1 and None not in errors:
-        raise UserError(errors.pop() or "")
     _say_what_is_equal(plan)
     cannot = [point for point in plan.points if point.error]
     if cannot:
@@ -126,7 +123,7 @@ def compose_plan(
         None where another sweeper than Hydra's basic one chooses the points as it goes.
 
     Raises:
-        UserError: an override is wrong, in any of the points.
+        UserError: an override is wrong, in any of the points; or no point can run, all for one reason.
     """
     with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
         composer = _Composer(config_name or "config", config_dir)
@@ -139,19 +136,22 @@ def compose_plan(
         for one in settings:
             environment.device(one.device)
     planned = [_point(point, one, prepare) for point, one in zip(points, settings, strict=True)]
+    errors = {point.error for point in planned}
+    if len(errors) == 1 and None not in errors:
+        raise UserError(errors.pop() or "")
     first = settings[0]
     return Plan(first.sweep, tuple(overrides), tuple(planned), first.results, first.resume is False, first.tracking)
 
 
 def compose_settings(overrides: list[str]) -> Settings:
-    """The settings of one point.
+    """The settings of the first point of a command line.
 
     Raises:
-        UserError: an override is wrong, or is a sweep.
+        UserError: an override is wrong.
     """
     with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
         composer = _Composer("config", None)
-        (point,) = composer.points(overrides, sweep=False) or [[]]
+        point = (composer.points(overrides, sweep=True) or [[]])[0]
         return resolve(composer.config(point), point)
 
 

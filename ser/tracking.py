@@ -261,24 +261,28 @@ def _deliver_parent(
 
 
 def _tags(job: "Job", stored: Sequence[Stored], mark: str) -> dict[str, str]:
-    about = stored[0].about
     tags = {
         "signature": mark,
         "configuration": job.configuration,
         "sweep": job.settings.sweep,
         "corpus_fingerprint": job.subject.fingerprint,
         "numerics": str(signature.NUMERICS),
-        "device": about["device"],
+        "device": _distinct(stored, "device"),
         "kind": "run",
         "started": job.started,
     }
-    if about["git_commit"]:
-        tags["git_commit"] = about["git_commit"]
+    if commits := _distinct(stored, "git_commit"):
+        tags["git_commit"] = commits
     if job.subject.corpus.synthetic:
         tags["synthetic"] = "true"
     if any(one.outcome.diverged for one in stored):
         tags["diverged"] = "true"
     return tags
+
+
+def _distinct(stored: Sequence[Stored], key: str) -> str:
+    """What the folds' results say of themselves, one word if they agree."""
+    return ",".join(sorted({one.about[key] for one in stored if one.about[key]}))
 
 
 def _folds(job: "Job", outcomes: Sequence[Outcome]) -> str:

@@ -51,6 +51,13 @@ def test_halves_of_which_only_one_is_used_and_halves_apart():
     assert apart.tolist() == [[2.0] * 5] * 2 + [[3.0] * 5] * 2
 
 
+@pytest.mark.parametrize("pairs", [1, 3])
+def test_halves_that_are_stacked(pairs):
+    both, weights = random(2 * pairs, 4).requires_grad_(), random(pairs, 2, 4, seed=1)
+    (found,) = torch.autograd.grad((torch.stack(halves(both), dim=1) * weights).sum(), both)
+    assert torch.equal(found, torch.cat([weights[:, 0], weights[:, 1]]))
+
+
 def test_a_vector_of_zeros_has_the_cosine_zero_and_no_gradient_that_is_no_number():
     first, second = torch.zeros(2, 8, requires_grad=True), torch.zeros(2, 8)
     loss = Cosine(0.1)(first, second, torch.tensor([True, False]))

@@ -27,7 +27,8 @@ class NarrowLinear(nn.Linear):
     def forward(self, vector: Tensor) -> Tensor:
         """(B, V) -> (B, K)."""
         if applies(vector) and vector.dim() == 2 and self.out_features <= _MOST_OUTPUTS:
-            return _Narrow.apply(vector.contiguous(), self.weight) + self.bias
+            product = _Narrow.apply(vector.contiguous(), self.weight)
+            return product if self.bias is None else product + self.bias
         return super().forward(vector)
 
 

@@ -27,7 +27,8 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from torch.nn.grad import conv2d_weight
 
-from ser import compiled
+from ser.compiled import applies as compiled_applies
+from ser.compiled import compiled
 
 Array = NDArray[Any]
 
@@ -37,7 +38,7 @@ _ROUND = 256
 
 def applies(frames: Tensor, pool: int, stride: int) -> bool:
     """Whether a batch can be done here: no gradient for the input, pooling by whole strides, see ``ser.compiled``."""
-    return compiled.applies(frames) and not frames.requires_grad and pool % stride == 0
+    return compiled_applies(frames) and not frames.requires_grad and pool % stride == 0
 
 
 def forward(
@@ -197,7 +198,7 @@ def _mean_and_variance(sums: tuple[Array, Array], number: int) -> tuple[Tensor, 
     return torch.from_numpy(mean.astype(np.float32)), torch.from_numpy(variance.astype(np.float32))
 
 
-@compiled.compiled
+@compiled
 def _fill(frames: Array, count: Array, first: Array, data: Array) -> None:
     for b in range(len(count)):
         begin, end = first[b], first[b] + count[b]
@@ -206,7 +207,7 @@ def _fill(frames: Array, count: Array, first: Array, data: Array) -> None:
     data[first[-1] :] = 0
 
 
-@compiled.compiled
+@compiled
 def _moments(response: Array, first: Array, rows: Array) -> tuple[Array, Array]:
     """Sums of the responses and of their squares over all segments' rows."""
     channels = response.shape[1]
@@ -225,7 +226,7 @@ def _moments(response: Array, first: Array, rows: Array) -> tuple[Array, Array]:
     return total, squares
 
 
-@compiled.compiled
+@compiled
 def _pool(
     response: Array, first: Array, rows: Array, pooled: Array, lowest: Array, width: int, stride: int
 ) -> tuple[Array, Array]:
@@ -252,7 +253,7 @@ def _pool(
     return best, row
 
 
-@compiled.compiled
+@compiled
 def _reduce_blocks(response: Array, begin: int, end: int, sign: Array, stride: int, value: Array, place: Array) -> None:
     """The largest of each block of ``stride`` rows; beyond the rows' end lie constant frames."""
     for q in range(len(value)):
@@ -270,7 +271,7 @@ def _reduce_blocks(response: Array, begin: int, end: int, sign: Array, stride: i
                 place[q, c] = n + k if better else place[q, c]
 
 
-@compiled.compiled
+@compiled
 def _running_maxima(value: Array, place: Array, suffix: Array, suffix_row: Array, width: int) -> None:
     """Of every group of ``width`` blocks: the maxima from each block to its end, and from its beginning (in place)."""
     used, channels = value.shape
@@ -288,7 +289,7 @@ def _running_maxima(value: Array, place: Array, suffix: Array, suffix_row: Array
                 place[q, c] = place[q - 1, c] if keep else place[q, c]
 
 
-@compiled.compiled
+@compiled
 def _meet(
     suffix: Array, suffix_row: Array, prefix: Array, prefix_row: Array, sign: Array, best: Array, row: Array
 ) -> None:
@@ -302,7 +303,7 @@ def _meet(
             row[p, c] = head_row[c] if keep else tail_row[c]
 
 
-@compiled.compiled
+@compiled
 def _scale_and_rectify(best: Array, pooled: Array, scale: Array, shift: Array, out: Array) -> None:
     constant = np.maximum(shift, np.float32(0))
     for b in range(out.shape[0]):
@@ -315,7 +316,7 @@ def _scale_and_rectify(best: Array, pooled: Array, scale: Array, shift: Array, o
                 out[b, p, c] = constant[c]
 
 
-@compiled.compiled
+@compiled
 def _gate(outer: Array, best: Array, pooled: Array, scale: Array, shift: Array) -> tuple[Array, Array]:
     """What comes back through ReLU: its sums, plain and times the pooled responses, which it then takes the place of.
 
@@ -346,7 +347,7 @@ def _gate(outer: Array, best: Array, pooled: Array, scale: Array, shift: Array) 
     return beta_sum, times_sum
 
 
-@compiled.compiled
+@compiled
 def _spread(
     gated: Array, row: Array, pooled: Array, first: Array, rows: Array, offset: Array, slope: Array, response: Array
 ) -> None:
