@@ -148,7 +148,7 @@ def _compared(
     missing = absent([*first, *second])
     if missing is not None:
         errors = sorted({each.cell.error for each in (*first, *second) if each.cell.error})
-        return Part(words, missing=" ".join([_so_many(missing), *errors]).rstrip("."))
+        return Part(words, missing=(" ".join(errors) or _so_many(missing)).rstrip("."))
     return Part(words, *Comparison(words, first, second, metric).values(), alike=alike)
 
 

@@ -54,6 +54,8 @@ class Rounded:
         return f"{self.value:.{self.digits}f}"
 
 
+_WIDEST = 70  # characters to which a column is filled up: a longer text stands out at its end
+
 Cell = Percent | Absent | Rounded | str | int | None
 """What stands in a table; None is a dash: nothing to say."""
 
@@ -73,6 +75,7 @@ class Table:
         body = [[_text(cell) for cell in row] for row in self.rows]
         lines = [list(self.columns), *body]
         widths = [max(len(line[index]) for line in lines) for index in range(len(self.columns))]
+        widths = [min(width, _WIDEST) for width in widths]
         rule = ["-" * width for width in widths]
         table = [
             "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
