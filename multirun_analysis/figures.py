@@ -26,7 +26,8 @@ def draw(drawing: Drawing) -> Figure:
         _panel(axes, panel, drawing.axis)
         axes.set_title(f"({'abcdef'[place]})" if len(panels) > 1 else "", fontsize=10)
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=5 if len(panels) > 1 else 3, fontsize=8.5, frameon=False)
+    columns = 5 if len(panels) > 1 else 3
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8.5, frameon=False)
     return figure
 
 

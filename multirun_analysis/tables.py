@@ -72,7 +72,7 @@ class Table:
 
     def markdown(self) -> str:
         """For the terminal and for documents: columns aligned."""
-        body = [[_text(cell) for cell in row] for row in self.rows]
+        body = [[_text(cell).replace("|", "\\|") for cell in row] for row in self.rows]
         lines = [list(self.columns), *body]
         widths = [max(len(line[index]) for line in lines) for index in range(len(self.columns))]
         widths = [min(width, _WIDEST) for width in widths]
@@ -88,7 +88,7 @@ class Table:
         body = [" & ".join(_latex(_text(cell)) for cell in row) + r" \\{}" for row in self.rows]
         return "\n".join(
             [
-                *(f"% {note}" for note in self.notes),
+                *(f"% {_flat(note)}" for note in self.notes),
                 r"\begin{table}",
                 rf"\caption{{{_latex(self.title)}}}",
                 rf"\begin{{tabular}}{{{'l' * len(self.columns)}}}",
@@ -127,7 +127,12 @@ class Table:
 
 
 def _text(cell: Cell) -> str:
-    return "–" if cell is None else str(cell)
+    return "–" if cell is None else _flat(str(cell))
+
+
+def _flat(text: str) -> str:
+    """Without line breaks."""
+    return " ".join(text.split())
 
 
 def _latex(text: str) -> str:
@@ -135,7 +140,9 @@ def _latex(text: str) -> str:
     for character in "&%#_${}":
         text = text.replace(character, f"\\{character}")
     text = text.replace("^", r"\^{}").replace("~", r"\~{}")
-    return text.replace("–", "--").replace("λ", r"$\lambda$").replace("±", r"$\pm$").replace("< ", "$<$ ")
+    for character, command in {"–": "--", "λ": r"$\lambda$", "±": r"$\pm$", "<": "$<$", ">": "$>$"}.items():
+        text = text.replace(character, command)
+    return text
 
 
 def _parts(cells: Any) -> list[str]:
