@@ -129,8 +129,8 @@ def _failed(subject: _Subject) -> Iterator[Finding]:
     failed = [cell for cell in subject.cells if cell.error]
     if failed:
         groups = _grouped(failed, lambda cell: cell.error)
-        each = [f"{subject.some(cells)}: {error}" for error, cells in groups.items()]
-        yield Finding("warn", f"{_count(failed, 'cell')} cannot run and {_is(failed)} left out: {_few(each, '; ')}")
+        each = [f"{subject.some(cells)}: {str(error).rstrip('.')}" for error, cells in groups.items()]
+        yield Finding("warn", f"{_count(failed, 'cell')} cannot run and {_is(failed)} left out: {_few(each, '; ')}.")
 
 
 def _missing(subject: _Subject) -> Iterator[Finding]:

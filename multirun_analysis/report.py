@@ -15,6 +15,8 @@ _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums }
 th, td { padding: .25rem .6rem; text-align: left; border-bottom: 1px solid #ddd; vertical-align: top }
+td { white-space: nowrap }
+td.long { white-space: normal }
 th { border-bottom: 2px solid #555 }
 figure { margin: 1.5rem 0; overflow-x: auto }
 figcaption { font-weight: 600; margin-bottom: .4rem }
@@ -41,7 +43,6 @@ class Report:
         parts = [
             f"<h1>Lian et al. 2018 on {html.escape(corpus)}</h1>",
             *(f"<p class='{each.severity}'>{html.escape(each.text)}</p>" for each in self.findings),
-            "<h2>The paper's claims</h2>",
             self.verdicts.html(),
             "<h2>Tables</h2>",
             *(table.html() for table in self.tables),

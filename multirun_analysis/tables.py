@@ -118,9 +118,7 @@ class Table:
     def html(self) -> str:
         """A figure element with the title as its caption."""
         head = "".join(f"<th>{html.escape(column)}</th>" for column in self.columns)
-        body = "".join(
-            f"<tr>{''.join(f'<td>{html.escape(_text(cell))}</td>' for cell in row)}</tr>\n" for row in self.rows
-        )
+        body = "".join(f"<tr>{''.join(map(_html, map(_text, row)))}</tr>\n" for row in self.rows)
         notes = "".join(f"<p class='note'>{html.escape(note)}</p>" for note in self.notes)
         title = html.escape(self.title)
         return f"<figure><figcaption>{title}</figcaption><table><tr>{head}</tr>\n{body}</table>{notes}</figure>\n"
@@ -133,6 +131,10 @@ def _text(cell: Cell) -> str:
 def _flat(text: str) -> str:
     """Without line breaks."""
     return " ".join(text.split())
+
+
+def _html(text: str) -> str:
+    return f"<td{' class=long' if len(text) > _WIDEST // 2 else ''}>{html.escape(text)}</td>"
 
 
 def _latex(text: str) -> str:
