@@ -192,6 +192,8 @@ def _sweeps(asked: Asked) -> str:
     if unknown:
         raise UserError(f"{unknown[0]} is no key for a sweep: there are {', '.join(sweep.KEYS)}, out and audit.")
     results = Path(given.get("results.dir", "results"))
+    if "sweep" not in given and given.keys() - {"results.dir"}:
+        raise UserError(f"{min(given.keys() - {'results.dir'})}= is for one sweep: add sweep=NAME.")
     if "sweep" not in given:
         return "\n".join(sweep.names(results)) or f"There are no sweeps in {results}."
     plans = sweep.plans(results, given["sweep"])

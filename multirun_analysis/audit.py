@@ -58,7 +58,7 @@ def merged(cells: Iterable[Cell]) -> list[Cell]:
     """Each configuration once, with all its seeds and folds; cells that cannot run as they are."""
     result: dict[Any, Cell] = {}
     for cell in cells:
-        key = cell.configuration or id(cell)
+        key = cell.configuration or tuple(sorted(cell.parameters.items()))
         other = result.get(key, cell)
         seeds, folds = {*other.seeds, *cell.seeds}, {*other.folds, *cell.folds}
         result[key] = replace(other, seeds=tuple(sorted(seeds)), folds=tuple(sorted(folds)))

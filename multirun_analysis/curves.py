@@ -72,7 +72,7 @@ def fig2(study: Study) -> Drawing:
     cells = study.where(loss="none", aux_task="none")
     note = "Star: the one value that the paper states, the highest at 9 s with MFCC (average), on IEMOCAP."
     title = f"Fig. 2: length of segments, on {study.corpus}"
-    return Drawing("fig2", title, "length (s)", tuple(panels), (_reading(), note, *_missing(cells)))
+    return Drawing("fig2", title, "length (s)", tuple(panels), (_reading(), note, *_missing(cells, panels[0].curves)))
 
 
 def fig3(study: Study) -> Drawing:
@@ -98,7 +98,7 @@ def _over_lambda(name: str, title: str, study: Study, settings: Sequence[tuple[s
     curves = [Curve(label, _points(study.where(**keys), "lambda", "uwa"), _stated(keys)) for label, keys in settings]
     cells = [each for _, keys in settings for each in study.where(**keys)]
     note = "Stars at the edge: the highest of the paper's Table 3 on IEMOCAP, whose λ it does not state."
-    return Drawing(name, title, "λ", (Panel("UWA", tuple(curves)),), (_reading(), note, *_missing(cells)))
+    return Drawing(name, title, "λ", (Panel("UWA", tuple(curves)),), (_reading(), note, *_missing(cells, curves)))
 
 
 def _stated(keys: dict[str, str]) -> tuple[tuple[None, float], ...]:
@@ -125,8 +125,13 @@ def _reading() -> str:
     return "Lines: means over seeds with 95 % t intervals. Small hollow marks: the highest seed, as the paper reports."
 
 
-def _missing(cells: Sequence[Scores]) -> list[str]:
-    """One sentence on what is not there."""
+def _missing(cells: Sequence[Scores], curves: Sequence[Curve]) -> list[str]:
+    """What is not there: curves, and cells of the others."""
+    without = [curve.label for curve in curves if not curve.points]
+    return [*([f"X: {'; '.join(without)}: not in this grid."] if without else []), *_incomplete(cells)]
+
+
+def _incomplete(cells: Sequence[Scores]) -> list[str]:
     lacking = [each for each in cells if not each.complete]
     errors = sorted({each.cell.error for each in lacking if each.cell.error})
     if not lacking:

@@ -105,9 +105,12 @@ def paper(experiments: Mapping[str, Sequence[str]], axes: Sequence[str]) -> Stud
     Raises:
         UserError: an override is wrong, two cells would stand in one place, or the tracking store cannot be read.
     """
+    first, overrides = next(iter(experiments.items()))
+    tracking = sweeps.compose_settings(_overrides(first, overrides)).tracking
+    store = tracking["uri"], tracking["experiment"] or "ser"
+    collect(*store, ())  # before a corpus is read: without a store there is nothing to read it for
     plans = [_plan(name, overrides) for name, overrides in experiments.items()]
-    tracking = plans[0].tracking
-    found = study(plans, tracking["uri"], tracking["experiment"] or "ser")
+    found = study(plans, *store, axes)
     places: dict[tuple[str, ...], Scores] = {}
     for each in found.scores:
         other = places.setdefault(tuple(each[axis] for axis in axes), each)
@@ -120,20 +123,27 @@ def paper(experiments: Mapping[str, Sequence[str]], axes: Sequence[str]) -> Stud
     return found
 
 
-def study(plans: Sequence[sweeps.Plan], uri: str | None, experiment: str) -> Study:
-    """What the tracking store has of the plans' points; each seed's folds are averaged."""
+def study(plans: Sequence[sweeps.Plan], uri: str | None, experiment: str, axes: Sequence[str] = ()) -> Study:
+    """What the tracking store has of the plans' points; each seed's folds are averaged.
+
+    ``axes`` may differ between cells even where no plan sweeps them.
+    """
     cells = merged(_cell(point) for plan in plans for point in plan.points)
-    swept = tuple(dict.fromkeys(key for plan in plans for key in _swept(plan)))
+    swept = tuple(dict.fromkeys([*(key for plan in plans for key in _swept(plan)), *axes]))
     collected = collect(uri, experiment, {cell.configuration for cell in cells if cell.configuration is not None})
     rows = {str(name): frame for name, frame in collected.replicas.groupby("configuration")}
     return Study(tuple(Scores(cell, _by_seed(cell, rows)) for cell in cells), swept, collected)
 
 
 def _plan(experiment: str, arguments: Sequence[str]) -> sweeps.Plan:
-    plan = sweeps.compose_plan(rewrite([f"experiment={experiment}", *arguments]))
+    plan = sweeps.compose_plan(_overrides(experiment, arguments))
     if plan is None:
         raise UserError("The tables need a grid: Hydra's basic sweeper, not another one (hydra/sweeper=).")
     return plan
+
+
+def _overrides(experiment: str, arguments: Sequence[str]) -> list[str]:
+    return rewrite([f"experiment={experiment}", *arguments])
 
 
 def _cell(point: sweeps.Point) -> Cell:
@@ -173,7 +183,7 @@ def paired(first: Sequence[Scores], second: Sequence[Scores], metric: str) -> tu
 
 def chosen(cells: Sequence[Scores]) -> Scores:
     """The cell with the highest mean validation WA; of equals, the first. No test figure has a part in it."""
-    return max(cells, key=lambda each: each.of("best_val_wa").mean())
+    return max(cells, key=lambda each: round(float(each.of("best_val_wa").mean()), 12))
 
 
 def highest(cells: Sequence[Scores], metric: str) -> Percent:

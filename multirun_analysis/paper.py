@@ -206,7 +206,8 @@ def _differences(name: str, study: Study, against: Sequence[Comparison]) -> list
     """The comparisons, and the same over utterances; none where nothing can be compared."""
     if not against:
         return []
-    title = f"Differences on {study.corpus}, paired by seed"
+    what = f"Table {name[-1]}: differences"
+    title = f"{what} on {study.corpus}, paired by seed"
     tables = [comparisons.table(f"{name}_differences", title, against)]
     rows: list[tuple[Cell, ...]] = []
     notes: list[str] = []
@@ -219,7 +220,7 @@ def _differences(name: str, study: Study, against: Sequence[Comparison]) -> list
             except UserError as error:
                 rows.append((each.name, Absent(0, 0)))
                 notes.append(f"X in {each.name}: {error}")
-    title = f"Differences in pooled WA on {study.corpus}, resampling speakers"
+    title = f"{what} in pooled WA on {study.corpus}, resampling speakers"
     note = (
         "Of the same trainings: how the difference would vary with other speakers (utterance by utterance, averaged "
         "over seeds, whole speakers resampled). The table before says how it would vary with other seeds."

@@ -103,8 +103,11 @@ def _found(study: Study) -> int:
 
 
 def _values(study: Study, column: str, length: int) -> str:
-    values = sorted(study.replicas[column].dropna().astype(str).unique())
-    return ", ".join(value[:length] for value in values) or "unknown"
+    """A tag's different values; a hash by its first digits, and what is added to it."""
+    values = (
+        study.replicas[column].dropna().astype(str).str.replace(rf"([0-9a-f]{{{length}}})[0-9a-f]+", r"\1", regex=True)
+    )
+    return ", ".join(sorted(values.unique())) or "unknown"
 
 
 def _picture(drawing: Drawing) -> str:

@@ -157,10 +157,15 @@ def _parts(cells: Any) -> list[str]:
 def _value(cell: Cell, part: str) -> object:
     if part == "":
         if isinstance(cell, Percent):
-            return 100 * cell.value
+            return _in_percent(cell.value)
         return cell.value if isinstance(cell, Rounded) else "" if cell is None else str(cell)
     if not isinstance(cell, Percent):
         return ""
     if part == "n":
         return "" if cell.n is None else cell.n
-    return 100 * getattr(cell.interval, part) if isinstance(cell.interval, Interval) else ""
+    return _in_percent(getattr(cell.interval, part)) if isinstance(cell.interval, Interval) else ""
+
+
+def _in_percent(fraction: float) -> float:
+    """Without the rounding of the factor: 56.73 for 0.5673."""
+    return float(f"{100 * fraction:.14g}")
