@@ -43,7 +43,7 @@ def _deliver(job: Job, stored: Sequence[Stored]) -> None:
 
 
 def _job(folder: Path, seed: int) -> Job:
-    """A job of one seed; its corpus lends its name and classes only."""
+    """A job of one seed; its corpus lends its name, its classes and, over and over, its ids."""
     overrides = [
         "corpus.size=tiny",
         f"corpus.root={folder / 'corpus'}",
@@ -59,17 +59,17 @@ def _job(folder: Path, seed: int) -> Job:
 
 def _stored(job: Job) -> list[Stored]:
     """Made-up outcomes of the job's seed, as large as the paper's."""
-    about = job.about("cpu")
-    return [Stored(_outcome(job.settings.seeds[0], fold), about) for fold in range(1, _FOLDS + 1)]
+    about, ids = job.about("cpu"), [utterance.id for utterance in job.subject.corpus.utterances]
+    return [Stored(_outcome(job.settings.seeds[0], fold, ids), about) for fold in range(1, _FOLDS + 1)]
 
 
-def _outcome(seed: int, fold: int) -> Outcome:
+def _outcome(seed: int, fold: int, ids: Sequence[str]) -> Outcome:
     rng = np.random.default_rng([seed, fold])
     average, crop = rng.dirichlet(np.ones(len(CLASSES)), (2, _UTTERANCES)).astype(np.float32)
     return Outcome(
         seed=seed,
         fold=fold,
-        ids=tuple(f"Ses0{fold}F_impro01_F{number:03d}" for number in range(_UTTERANCES)),
+        ids=tuple(ids[number % len(ids)] for number in range(_UTTERANCES)),
         gold=rng.integers(0, len(CLASSES), _UTTERANCES),
         average=average,
         crop=crop,
