@@ -1,0 +1,356 @@
+"""Tables and figures as they are written: texts, Markdown, LaTeX, CSV, HTML, and what stands in a picture."""
+
+import io
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.transforms import IdentityTransform
+
+from multirun_analysis import curves, figures
+from multirun_analysis.curves import Curve, Drawing, Panel, Point
+from multirun_analysis.statistics import Interval, summarise
+from multirun_analysis.tables import Absent, Percent, Rounded, Table
+
+THIRD = 1 / 3
+TABLE = Table(
+    "mine",
+    "Tasks & losses on 100 % #speech_corpus",
+    ("loader_1 & co", "WA % [95 %]", "best", "λ", "p", "seeds"),
+    [
+        ("pos_1 & <b>", Percent(THIRD, Interval(0.1 + 0.2, 2 / 3)), Percent(THIRD, n=20), "0.6", Rounded(1e-7, 4), 4),
+        ("x # y", Percent(0.5, None), Absent(3, 4), None, Rounded(0.05, 2), None),
+        ("none", Absent(0, 0), Percent(1.0, n=5), "1e-05", None, "> 10000"),
+    ],
+    ("A note with 5 % & a_b.",),
+)
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        (Percent(0.62194), "62.19"),
+        (Percent(0.6), "60.00"),
+        (Percent(-0.0125, Interval(-0.05, 0.025)), "-1.25 [-5.00, 2.50]"),
+        (Percent(0.5, None), "50.00 [–]"),
+        (Percent(0.5, n=20), "50.00 (n = 20)"),
+        (Percent(0.5, Interval(0.4, 0.6), 3), "50.00 [40.00, 60.00] (n = 3)"),
+        (Absent(3, 4), "X (3 of 4)"),
+        (Absent(0, 20), "X (0 of 20)"),
+        (Absent(0, 0), "X"),
+        (Rounded(0.05, 4), "0.0500"),
+        (Rounded(0.00002, 4), "< 0.0001"),
+        (Rounded(0.0, 4), "0.0000"),
+        (Rounded(1.0, 2), "1.00"),
+    ],
+)
+def test_what_a_cell_shows(cell, text):
+    assert str(cell) == text
+
+
+def test_markdown_has_the_title_aligned_columns_and_the_notes():
+    title, table, note = TABLE.markdown().strip().split("\n\n")
+    assert title == f"**{TABLE.title}**"
+    assert note == TABLE.notes[0]
+    lines = table.splitlines()
+    assert len(lines) == 5
+    assert {len(line) for line in lines} == {len(lines[0])}
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert rows[0] == list(TABLE.columns)
+    assert all(re.fullmatch("-+", cell) for cell in rows[1])
+    assert rows[2] == ["pos_1 & <b>", "33.33 [30.00, 66.67]", "33.33 (n = 20)", "0.6", "< 0.0001", "4"]
+    assert rows[3] == ["x # y", "50.00 [–]", "X (3 of 4)", "–", "0.05", "–"]
+    assert rows[4] == ["none", "X", "100.00 (n = 5)", "1e-05", "–", "> 10000"]
+
+
+def latex_rows(text):
+    """The cells of a tabular, read back as TeX would: escaped characters as themselves."""
+    rows = [line[: line.rindex(r" \\")] for line in text.splitlines() if re.search(r" \\\\(\{\})?$", line)]
+    cells = [re.split(r"(?<!\\)&", row) for row in rows]
+    return [[re.sub(r"\\([&%#_])|\$([<>])\$", r"\1\2", cell.strip()) for cell in row] for row in cells]
+
+
+def test_latex_has_balanced_columns_and_escapes_what_tex_reads():
+    text = TABLE.latex()
+    assert r"\caption{Tasks \& losses on 100 \% \#speech\_corpus}" in text
+    (form,) = re.findall(r"\\begin\{tabular\}\{(\w+)\}", text)
+    rows = latex_rows(text)
+    assert {len(row) for row in rows} == {len(form)} == {len(TABLE.columns)}
+    assert rows[0][:2] == ["loader_1 & co", "WA % [95 %]"]
+    assert rows[1][:3] == ["pos_1 & <b>", "33.33 [30.00, 66.67]", "33.33 (n = 20)"]
+    assert rows[2] == ["x # y", "50.00 [--]", "X (3 of 4)", "--", "0.05", "--"]
+    assert rows[0][3] == r"$\lambda$"
+    assert rows[1][4] == "< 0.0001"
+    body = text[text.index(r"\toprule") : text.index(r"\bottomrule")]
+    assert not re.search(r"(?<!\\)[%#_]", body)
+    assert not re.search(r"(?<!\$)[<>]", body)
+    assert not re.search("[λ–±]", body)
+    for word in (r"\toprule", r"\midrule", r"\bottomrule", r"\end{tabular}"):
+        assert text.count(word) == 1
+    comments = [line for line in text.splitlines() if line.startswith("%")]
+    assert f"% {TABLE.notes[0]}" in comments
+
+
+@pytest.mark.parametrize("wrong", ["$HOME", "a^b", "a~b", "{x}", r"C:\data", "> 10000"])
+def test_latex_escapes_all_that_tex_reads(wrong):
+    assert f"\n{wrong} \\\\" not in Table("t", "t", ("a",), [(wrong,)]).latex()
+
+
+def test_a_note_of_two_lines_stays_a_comment():
+    text = Table("t", "t", ("a",), [("b",)], ("An error:\nits second line",)).latex()
+    assert all(line.startswith(("%", "\\", "a ", "b ")) for line in text.splitlines()), text
+
+
+def test_a_bar_or_a_new_line_in_a_cell_keeps_markdowns_rows():
+    lines = Table("t", "t", ("a", "b"), [("x|y", "1\n2")]).markdown().strip().split("\n\n")[1].splitlines()
+    assert len(lines) == 3
+    assert len(re.findall(r"(?<!\\)\|", lines[2])) == 3
+
+
+def test_csv_comes_back_with_14_digits():
+    frame = pd.read_csv(io.StringIO(TABLE.csv()))
+    assert set(frame.pop("title")) == {TABLE.title}
+    ends = ["WA % [95 %]", "WA % [95 %] low", "WA % [95 %] high"]
+    assert list(frame.columns) == ["loader_1 & co", *ends, "best", "best n", "λ", "p", "seeds"]
+    assert frame[ends].iloc[0].astype(float).tolist() == pytest.approx([100 * THIRD, 30, 100 * (2 / 3)], rel=1e-13)
+    assert float(frame["best"][0]) == pytest.approx(100 * THIRD, rel=1e-13)
+    assert frame["best n"].tolist()[0] == 20
+    assert frame["p"].tolist()[:2] == [1e-7, 0.05]
+    assert frame[ends[1:]].iloc[1:].isna().all(axis=None)
+    assert frame["WA % [95 %]"][2] == "X"
+    assert frame["best"][1] == "X (3 of 4)"
+    assert pd.isna(frame["best n"][1])
+    assert frame["seeds"][2] == "> 10000"
+
+
+def test_csv_of_numbers_alone_is_read_as_numbers():
+    values = np.random.default_rng(0).random(20)
+    table = Table("t", "t", ("a", "b"), [(Percent(value), 3) for value in values])
+    frame = pd.read_csv(io.StringIO(table.csv()))
+    assert frame.dtypes.astype(str).tolist()[:2] == ["float64", "int64"]
+    assert frame["a"].tolist() == pytest.approx(100 * values, rel=1e-13)
+
+
+class Page(HTMLParser):
+    """The texts of cells, and whether all tags are closed in order."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.rows, self.open, self.tags = [], [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] in ("td", "th"):
+            self.rows[-1][-1] += data
+
+
+def test_html_escapes_and_is_balanced():
+    text = TABLE.html()
+    page = Page(text)
+    assert page.open == []
+    assert page.rows[0] == list(TABLE.columns)
+    assert page.rows[1][0] == "pos_1 & <b>"
+    assert "<b>" not in text
+    assert [len(row) for row in page.rows] == [6] * 4
+    assert "Tasks &amp; losses" in text
+    assert "5 % &amp; a_b" in text
+
+
+@pytest.mark.parametrize(
+    "name", ["table1", "table2", "table2_differences", "table3", "table3_speakers", "claims", "fig2"]
+)
+def test_each_form_of_a_table_says_the_same(full, name):
+    """Markdown, LaTeX and CSV of the report: percent with two decimals are the fractions, rounded once."""
+    body = full.markdown(name).split("\n\n")[1].splitlines()
+    markdown = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in body]
+    assert len({len(row) for row in markdown}) == 1
+    latex = latex_rows((full.folder / f"{name}.tex").read_text(encoding="utf-8"))
+    for words, (ours, others) in zip(markdown[2:], zip(markdown[2:], latex[1:], strict=True), strict=True):
+        plain = [cell.replace("–", "--").replace("λ", r"$\lambda$").replace("±", r"$\pm$") for cell in ours]
+        assert others == plain, words
+    raw = full.raw(name)
+    rest = [column for column in raw.columns if not column.endswith((" low", " high", " n"))]
+    assert [re.sub(r"^Unnamed: \d+$", "", column) for column in rest] == markdown[0]
+    assert len(raw) == len(markdown) - 2
+    checked = 0
+    for row, (_, written) in zip(markdown[2:], raw.iterrows(), strict=True):
+        for column, cell in zip(rest, row, strict=True):
+            value = written[column]
+            if re.match(r"-?\d+\.\d\d( \[|$| \(n)", cell) and "%" in column:
+                assert cell.split()[0] == f"{float(value):.2f}"
+                checked += 1
+                ends = re.search(r"\[(-?[\d.]+), (-?[\d.]+)\]", cell)
+                if ends:
+                    assert ends[1] == f"{float(written[f'{column} low']):.2f}"
+                    assert ends[2] == f"{float(written[f'{column} high']):.2f}"
+            elif cell == "–":
+                assert value == ""
+            elif not re.match(r"[\d.<]", cell):
+                assert cell == value
+    assert checked or name in ("table1", "claims")
+
+
+# Figures
+
+
+def summaries(*rows):
+    return [summarise(row) for row in rows]
+
+
+def drawing():
+    """Two panels; a curve with a missing point and a star at a place, one with a star at the edge."""
+    one, two, three = summaries([0.5, 0.6], [0.6, 0.62], [0.4, 0.7])
+    first = Curve("first", (Point(1, one), Point(2, Absent(1, 2)), Point(3, two)), ((9, 61.05),))
+    second = Curve("second", (Point(1, three), Point(2, one), Point(3, one)), ((None, 63.21),))
+    third = Curve("third", (Point(1, two), Point(2, two), Point(3, three)))
+    panels = (Panel("WA", (first, second)), Panel("UWA", (third,)))
+    return Drawing("fig9", "Fig. 9: a test_of & things", "length (s)", panels, ("A note.",))
+
+
+def lines(axes, label):
+    (line,) = (line for line in axes.lines if line.get_label() == label)
+    return line
+
+
+def stars(axes):
+    return [line for line in axes.lines if line.get_marker() == "*" and len(line.get_xdata())]
+
+
+def test_axes_are_labelled_with_units():
+    figure = figures.draw(drawing())
+    assert [axes.get_xlabel() for axes in figure.axes] == ["length (s)"] * 2
+    assert [axes.get_ylabel() for axes in figure.axes] == ["WA (%)", "UWA (%)"]
+    assert figure.get_suptitle() == "Fig. 9: a test_of & things"
+
+
+def test_each_curve_is_one_line_through_its_means():
+    axes = figures.draw(drawing()).axes[0]
+    first, second = lines(axes, "first"), lines(axes, "second")
+    assert first.get_ydata() == pytest.approx([55, np.nan, 61], nan_ok=True)
+    assert second.get_ydata() == pytest.approx([55, 55, 55])
+    for line in (first, second):  # moved aside by less than a tenth of a step, so that they can be told apart
+        assert line.get_xdata() == pytest.approx([1, 2, 3], abs=0.1)
+    assert first.get_xdata() != pytest.approx(second.get_xdata())
+    assert len({(line.get_color(), line.get_marker(), line.get_linestyle()) for line in (first, second)}) == 2
+    assert lines(figures.draw(drawing()).axes[1], "third").get_xdata() == pytest.approx([1, 2, 3])
+
+
+def test_intervals_and_highest_seeds_are_drawn():
+    axes = figures.draw(drawing()).axes[1]
+    _, two, three = summaries([0.5, 0.6], [0.6, 0.62], [0.4, 0.7])
+    (bars,) = (each for each in axes.collections if hasattr(each, "get_segments"))
+    ends = [sorted(segment[:, 1]) for segment in bars.get_segments()]
+    assert ends == [
+        pytest.approx([100 * low, 100 * high]) for low, high in (two.interval, two.interval, three.interval)
+    ]
+    hollow = [line for line in axes.lines if line.get_linestyle() == "None" and line.get_markerfacecolor() == "none"]
+    assert [line.get_ydata().tolist() for line in hollow if line.get_marker() != "*"] == [pytest.approx([62, 62, 70])]
+
+
+def test_a_missing_point_is_an_x_at_its_place():
+    axes = figures.draw(drawing()).axes
+    marks = [text for text in axes[0].texts if text.get_text() == "X"]
+    assert len(marks) == 1
+    assert marks[0].xy[0] == pytest.approx(2, abs=0.1)
+    assert marks[0].get_color() == lines(axes[0], "first").get_color()
+    assert not axes[1].texts
+
+
+def test_published_figures_are_stars_at_their_places():
+    axes = figures.draw(drawing()).axes
+    place, edge = stars(axes[0])
+    assert (list(place.get_xdata()), list(place.get_ydata())) == ([9], [61.05])
+    assert list(edge.get_ydata()) == [63.21]
+    assert edge.get_transform() == axes[0].get_yaxis_transform(), "at a share of the width, not at a place on the axis"
+    assert 0.95 < edge.get_xdata()[0] < 1.1
+    assert [star.get_color() for star in (place, edge)] == [
+        lines(axes[0], name).get_color() for name in ("first", "second")
+    ]
+    assert not stars(axes[1])
+    assert not isinstance(place.get_transform(), IdentityTransform)
+
+
+def test_the_legend_names_every_curve():
+    (legend,) = figures.draw(drawing()).legends
+    assert [text.get_text() for text in legend.get_texts()][:2] == ["first", "second"]
+
+
+def test_a_curve_of_which_nothing_is_there_can_be_drawn():
+    nothing = Curve("first", (Point(1, Absent(0, 2)), Point(2, Absent(0, 2))))
+    for panel in (Panel("WA", (nothing,)), Panel("WA", (Curve("first", ()),))):
+        figure = figures.draw(Drawing("fig9", "t", "λ", (panel,)))
+        assert len(figures.png(figure)) > 1000
+
+
+def test_one_seed_has_neither_bar_nor_hollow_mark():
+    curve = Curve("first", (Point(1, summarise([0.5])), Point(2, summarise([0.6]))))
+    (axes,) = figures.draw(Drawing("fig9", "t", "λ", (Panel("WA", (curve,)),))).axes
+    assert len(axes.lines) == 1
+    assert not axes.collections
+
+
+def stated(drawing):
+    """What a drawing has of the paper, by panel and curve."""
+    return {(p.metric, c.label): list(c.published) for p in drawing.panels for c in p.curves if c.published}
+
+
+def test_the_papers_figures_have_the_papers_stars(hand):
+    none = {"loss": "none", "aux_task": "none", "feature": "mfcc", "length": "9"}
+    setting = {"loader": "loader_1", "position": "pos_1", "loss": "cos", "lambda": "0.6"}
+    study = hand.study(hand.scores(none, [0.5, 0.6]), hand.scores(setting, [0.5, 0.6]))
+    assert stated(curves.fig2(study)) == {("WA", "MFCC, average"): [(9, 61.05)], ("UWA", "MFCC, average"): [(9, 60.66)]}
+    assert stated(curves.fig3(study)) == {
+        ("UWA", "loader_1, pos_1"): [(None, 63.21)],
+        ("UWA", "loader_1, pos_2"): [(None, 61.17)],
+        ("UWA", "loader_2, pos_1"): [(None, 56.73)],
+    }
+    assert stated(curves.fig4(study)) == {
+        ("UWA", "cos (loss_1)"): [(None, 63.21)],
+        ("UWA", "l2 (loss_2)"): [(None, 63.26)],
+    }
+
+
+def test_points_are_in_the_order_of_the_axis(hand):
+    cells = [
+        hand.scores({"loss": "none", "aux_task": "none", "feature": "mfcc", "length": length}, [value, value])
+        for length, value in (("10", 0.3), ("2", 0.1), ("9", 0.2))
+    ]
+    curve = curves.fig2(hand.study(*cells)).panels[0].curves[0]
+    assert [(point.x, point.found.mean) for point in curve.points] == [(2, 0.1), (9, 0.2), (10, 0.3)]
+
+
+def test_equal_numbers_are_equal_bytes(tmp_path):
+    """In one process; test_report.py does it in two."""
+    for folder in ("one", "other"):
+        figures.save(figures.draw(drawing()), tmp_path / folder, "fig9")
+    for name in ("fig9.png", "fig9.pdf"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
+
+
+def test_other_numbers_are_other_bytes():
+    changed = Drawing("fig9", "Fig. 9: a test_of & things", "length (s)", drawing().panels[::-1], ("A note.",))
+    assert figures.png(figures.draw(changed)) != figures.png(figures.draw(drawing()))
+
+
+def test_png_and_pdf_say_nothing_of_when_they_were_made(tmp_path):
+    figures.save(figures.draw(drawing()), tmp_path, "fig9")
+    assert (tmp_path / "fig9.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    assert b"tIME" not in (tmp_path / "fig9.png").read_bytes()
+    text = (tmp_path / "fig9.pdf").read_bytes()
+    assert text.startswith(b"%PDF")
+    assert b"CreationDate" not in text
+    assert b"ModDate" not in text
