@@ -93,7 +93,8 @@ def _differences(name: str, title: str, groups: Mapping[tuple[str, ...], list[Sc
     whole = {values: cells for values, cells in groups.items() if absent(cells) is None}
     if len(whole) < 2:
         return []
-    best = max(whole, key=lambda values: float(np.mean(paired(whole[values], whole[values], "best_val_wa")[0])))
+    validation = {values: np.mean(paired(cells, cells, "best_val_wa")[0]) for values, cells in whole.items()}
+    best = max(whole, key=lambda values: round(float(validation[values]), 12))
     against = [
         Comparison(f"{' '.join(best)} - {' '.join(values)}", whole[best], cells)
         for values, cells in sorted(whole.items(), key=_order)

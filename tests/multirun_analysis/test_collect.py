@@ -411,4 +411,5 @@ def test_the_benchmark_reports(made, tmp_path):
     copied(made, tmp_path / "store")
     section = large._measure(tmp_path, 20)
     assert section.values["runs"] == 20
-    assert [row[0] for row in section.rows] == ["fill the store", "collect 20 runs", "collect one configuration of 1"]
+    words = ["fill the store", "collect 20 runs", "collect one configuration of 1"]
+    assert [row[0] for row in section.rows] == [*words, "the report, of 155 configurations x 20 seeds"]
