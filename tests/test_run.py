@@ -328,6 +328,6 @@ def test_options_of_ones_own(tmp_path, tiny):
 def test_a_folder_that_cannot_be_written_is_named(tmp_path, tiny):
     (tmp_path / "file").write_text("")
     done = run(*SMALL, f"corpus.root={tiny}", "results.dir=file", cwd=tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "results.dir" in done.stderr
     assert "Traceback" not in done.stderr
