@@ -1,6 +1,7 @@
 """What these tests share: small grids of the paper, trained once by the command line, and studies made by hand."""
 
 import contextlib
+import copy
 import io
 import re
 import runpy
@@ -81,6 +82,26 @@ def grids(tmp_path_factory, tiny):
     return SimpleNamespace(folder=folder, common=common, scoped=scoped, arguments=[*common, *scoped])
 
 
+@contextlib.contextmanager
+def composed_once():
+    """Hydra's composition, most of a command's time, is kept between the commands of these tests."""
+    from ser.sweeps import _Composer
+
+    def compose(self, overrides):
+        key = (self._name, *self._always, *overrides)
+        if key not in COMPOSED:
+            COMPOSED[key] = original(self, overrides)
+        return copy.deepcopy(COMPOSED[key])
+
+    original = _Composer._compose
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_Composer, "_compose", compose)
+        yield
+
+
+COMPOSED = {}
+
+
 @pytest.fixture(scope="session")
 def ask(grids, tmp_path_factory):
     """``ask("table3", *more)``: a command of the analysis on the grids, in this process."""
@@ -88,7 +109,7 @@ def ask(grids, tmp_path_factory):
 
     def command(*words, arguments=None, out=None):
         out = out or tmp_path_factory.mktemp("out")
-        with contextlib.chdir(grids.folder):
+        with contextlib.chdir(grids.folder), composed_once():
             text = main([*(grids.arguments if arguments is None else arguments), *words, f"out={out}"])
         return Answer(text, out)
 
@@ -107,6 +128,7 @@ def shell(grids):
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
             pytest.MonkeyPatch.context() as patch,
+            composed_once(),
         ):
             patch.setattr(sys, "argv", ["multirun_analysis", *map(str, arguments)])
             try:
@@ -119,11 +141,10 @@ def shell(grids):
 
 
 @pytest.fixture(scope="session")
-def full(grids):
-    """The report on the whole grids, made by a process of its own, in the folder that it is made in by default."""
-    done = run("report", *grids.arguments, cwd=grids.folder, module="multirun_analysis")
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
+def full(grids, shell):
+    """The report on the whole grids, in the folder that it is made in by default."""
+    done = shell("report", *grids.arguments)
+    assert (done.returncode, done.stderr) == (0, "")
     return Answer(done.stdout, grids.folder / "reports" / "synthetic")
 
 

@@ -625,11 +625,10 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("case", MISTAKES)
-def test_a_mistake_is_one_message(grids, monkeypatch, tmp_path, case):
+def test_a_mistake_is_one_message(ask, grids, tmp_path, case):
     arguments, message = MISTAKES[case]
-    monkeypatch.chdir(grids.folder)
     with pytest.raises(UserError, match=message) as caught:
-        main([*grids.common, *arguments, f"out={tmp_path / 'out'}"])
+        ask(*arguments, arguments=grids.common, out=tmp_path / "out")
     assert len(str(caught.value).splitlines()) == 1
     assert not (tmp_path / "out").exists()
 
