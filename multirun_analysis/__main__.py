@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # pandas, scipy and matplotlib are imported late: --help does
     from multirun_analysis.curves import Drawing
     from multirun_analysis.grids import Study
     from multirun_analysis.tables import Table
+    from ser.sweeps import Plan
 
 _HELP = """Tables and figures from the tracking store (MLflow), with intervals over seeds; nothing is trained.
 
@@ -53,6 +54,8 @@ AXES = {
     "fig4": _SETTING,
 }
 """The parameters that say where a cell stands."""
+
+_SWEEP_KEYS = ("sweep", "by", "results.dir", "tracking.uri", "tracking.experiment")
 
 
 class Asked(NamedTuple):
@@ -185,23 +188,33 @@ def _with_findings(findings: Sequence[Finding], text: str) -> str:
 
 def _sweeps(asked: Asked) -> str:
     """The names of all sweeps, or one as a table: from its result files, or with ``by`` from the tracking store."""
-    from multirun_analysis import grids, sweep
-
     given = dict(override.split("=", 1) for override in asked.overrides)
-    unknown = sorted(given.keys() - set(sweep.KEYS))
+    unknown = sorted(given.keys() - set(_SWEEP_KEYS))
     if unknown:
-        raise UserError(f"{unknown[0]} is no key for a sweep: there are {', '.join(sweep.KEYS)}, out and audit.")
+        raise UserError(f"{unknown[0]} is no key for a sweep: there are {', '.join(_SWEEP_KEYS)}, out and audit.")
     results = Path(given.get("results.dir", "results"))
+    names = sorted(path.name for path in (results / "sweeps").glob("*"))
     if "sweep" not in given and given.keys() - {"results.dir"}:
         raise UserError(f"{min(given.keys() - {'results.dir'})}= is for one sweep: add sweep=NAME.")
     if "sweep" not in given:
-        return "\n".join(sweep.names(results)) or f"There are no sweeps in {results}."
-    plans = sweep.plans(results, given["sweep"])
-    if "by" not in given:
-        from ser.display import table
-        from ser.results import Store
+        return "\n".join(names) or f"There are no sweeps in {results}."
+    if given["sweep"] not in names:
+        raise UserError(f"sweep={given['sweep']} is not in {results}. There are: {', '.join(names) or 'none'}.")
+    from ser.sweeps import load_plans
 
-        return "\n\n".join(f"{' '.join(plan.overrides)}\n{table(plan, Store(plan.results))}" for plan in plans)
+    plans = load_plans(results, given["sweep"])
+    if "by" in given:
+        return _by(plans, given, asked)
+    from ser.display import table
+    from ser.results import Store
+
+    return "\n\n".join(f"{' '.join(plan.overrides)}\n{table(plan, Store(plan.results))}" for plan in plans)
+
+
+def _by(plans: Sequence[Plan], given: Mapping[str, str], asked: Asked) -> str:
+    """The newest command line of a sweep by the keys that are given; its files are written."""
+    from multirun_analysis import grids, sweep
+
     study = grids.study(plans[-1:], given.get("tracking.uri"), given.get("tracking.experiment", "ser"))
     if asked.own["audit"] == "refuse":
         grids.refuse(study.findings)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from multirun_analysis.collect import FIGURES, REPLICA, TOLERANCE, Collected
+from ser.commandline import GROUP_OF
 from ser.naming import NUMBERS, differing
 
 Severity = Literal["refuse", "warn"]
@@ -343,7 +344,7 @@ CHECKS: tuple[Callable[[_Subject], Iterator[Finding]], ...] = (
 
 def _words(key: str) -> tuple[str, ...]:
     """A swept key as parameters name it: ``lambda`` and its schedule for ``lambda.weight``."""
-    word = {f"{group}.{number}": group for group, number in NUMBERS.items()}.get(key, key)
+    word = GROUP_OF.get(key, key)
     return (word, f"{word}.name") if word in NUMBERS else (word,)
 
 

@@ -6,14 +6,14 @@ probability of 95 %, as far as the intervals are. "About as good" means within `
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from multirun_analysis import published, statistics
-from multirun_analysis.comparisons import Comparison, rng, seeds
+from multirun_analysis.comparisons import rng, seeds
 from multirun_analysis.curves import FEATURES
-from multirun_analysis.grids import Scores, Study, absent, chosen
+from multirun_analysis.grids import Scores, Study, absent, chosen, paired
 from multirun_analysis.paper import setting_cells
 from multirun_analysis.statistics import Difference, Floats
 from multirun_analysis.tables import Absent, Cell, Table
@@ -64,7 +64,7 @@ class Verdict:
 
     claim: Claim
     word: str
-    reasons: tuple[str, ...] = field(default=())
+    reasons: tuple[str, ...] = ()
 
 
 def all_claims(fig2: Study, table2: Study, table3: Study) -> list[Claim]:
@@ -149,7 +149,7 @@ def _compared(
     if missing is not None:
         errors = sorted({each.cell.error for each in (*first, *second) if each.cell.error})
         return Part(words, missing=(" ".join(errors) or _so_many(missing)).rstrip("."))
-    return Part(words, *Comparison(words, first, second, metric).values(), alike=alike)
+    return Part(words, *paired(first, second, metric), alike=alike)
 
 
 def _so_many(missing: Absent) -> str:

@@ -8,9 +8,9 @@ import pandas as pd
 
 from multirun_analysis import statistics
 from multirun_analysis.collect import Collected, predictions
-from multirun_analysis.grids import Scores, absent, paired
-from multirun_analysis.statistics import Difference, Floats, Interval
-from multirun_analysis.tables import Absent, Percent, Rounded, Table
+from multirun_analysis.grids import Scores, paired
+from multirun_analysis.statistics import Difference, Interval
+from multirun_analysis.tables import Percent, Rounded, Table
 
 MOST_SEEDS = 10_000
 """More than this many seeds are not worth counting."""
@@ -18,26 +18,16 @@ MOST_SEEDS = 10_000
 
 @dataclass(frozen=True)
 class Comparison:
-    """First minus second, of one metric; each side is a cell, or several that are averaged within a seed."""
+    """First minus second, of one metric; each side is a complete cell, or several that are averaged within a seed."""
 
     name: str
     first: Sequence[Scores]
     second: Sequence[Scores]
     metric: str = "wa"
 
-    def missing(self) -> Absent | None:
-        """X if a side is not all there."""
-        if not self.first or not self.second:
-            return Absent(0, 0)
-        return absent([*self.first, *self.second])
-
-    def values(self) -> tuple[Floats, Floats]:
-        """Both sides by seed."""
-        return paired(self.first, self.second, self.metric)
-
-    def difference(self, level: float = statistics.LEVEL) -> Difference:
+    def difference(self) -> Difference:
         """The paired difference; equal stores give equal intervals."""
-        return statistics.paired_difference(*self.values(), rng(), level)
+        return statistics.paired_difference(*paired(self.first, self.second, self.metric), rng())
 
 
 def rng() -> np.random.Generator:
@@ -53,14 +43,12 @@ COLUMNS = (
 
 def table(name: str, title: str, comparisons: Sequence[Comparison], notes: Sequence[str] = ()) -> Table:
     """A row for each comparison; p adjusted by Holm over all of them."""
-    found = [None if each.missing() else each.difference() for each in comparisons]
-    adjusted = statistics.holm([None if each is None else each.p for each in found])
+    found = [each.difference() for each in comparisons]
+    adjusted = statistics.holm([each.p for each in found])
     rows = [
-        (each.name, each.metric.replace("_", " ").upper(), each.missing(), *[None] * 6)
-        if one is None
-        else (
+        (
             each.name,
-            each.metric.replace("_", " ").upper(),
+            each.metric.upper(),
             Percent(one.mean, one.interval),
             one.n,
             None if one.p is None else Rounded(one.p, 4),
@@ -83,11 +71,10 @@ def seeds(needed: int | None) -> str | int | None:
     return needed if needed is None or needed <= MOST_SEEDS else f"> {MOST_SEEDS}"
 
 
-def _small(found: Sequence[Difference | None]) -> list[str]:
-    numbers = [each.n for each in found if each is not None]
-    if not numbers or min(numbers) >= 6:
+def _small(found: Sequence[Difference]) -> list[str]:
+    n = min(each.n for each in found)
+    if n >= 6:
         return []
-    n = min(numbers)
     return [
         f"With {n} seed{'s' * (n > 1)} no p can be below {2.0 ** (1 - n):g}: a test at 0.05 cannot reject, whatever "
         "the difference. The intervals (Student's t below 8 seeds) rest on normal differences."

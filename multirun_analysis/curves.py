@@ -1,7 +1,7 @@
 """The paper's figures as numbers: curves over the length of segments or over lambda, a summary at each point."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from multirun_analysis import published
 from multirun_analysis.grids import Scores, Study, absent
@@ -45,7 +45,7 @@ class Drawing:
     title: str
     axis: str
     panels: tuple[Panel, ...]
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     def table(self) -> Table:
         """Its numbers."""

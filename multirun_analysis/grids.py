@@ -12,7 +12,7 @@ from multirun_analysis.collect import Collected, collect
 from multirun_analysis.statistics import Floats
 from multirun_analysis.tables import Absent, Percent
 from ser import sweeps
-from ser.commandline import NUMBER_KEYS, rewrite
+from ser.commandline import rewrite
 from ser.errors import UserError
 from ser.naming import differing
 
@@ -212,8 +212,3 @@ def refuse(findings: Sequence[Finding]) -> None:
             + "\n".join(f"- {text}" for text in refusals)
             + "\nWith audit=shout the tables are made all the same, and say so."
         )
-
-
-def word(key: str) -> str:
-    """A swept key as parameters name it: ``lambda`` for ``lambda.weight``."""
-    return {number: group for group, number in NUMBER_KEYS.items()}.get(key, key)

@@ -12,7 +12,6 @@ from ser.config import extractor
 from ser.corpora.table import CLASSES
 from ser.errors import UserError
 from ser.experiment import network_of
-from ser.models.cnn import CNN
 from ser.sweeps import compose_settings
 
 
@@ -41,6 +40,8 @@ def _same(equal: bool) -> str:
 
 def _built(overrides: Sequence[str]) -> tuple[dict[tuple[str, str], tuple[int, ...]], int]:
     """The built network's layers as Table 1 names them, and its number of trained parameters."""
+    from ser.models.cnn import CNN  # brings torch, which no other table needs
+
     settings = compose_settings(rewrite(overrides))
     features = extractor(settings.groups["feature"]).dimensions
     network: Any = network_of(settings)(frames=settings.segment_frames, features=features, classes=len(CLASSES))
@@ -84,10 +85,13 @@ def table2(study: Study) -> list[Table]:
         *_reasons(study, [(row.task, study.where(aux_task=row.task)) for row in published.TABLE_2]),
     )
     none = study.where(aux_task="none")
+    best = {
+        row.task: chosen(cells) for row in published.TABLE_2[:-1] if not absent(cells := study.where(aux_task=row.task))
+    }
     against = [
-        Comparison(f"{row.task.capitalize()} (λ = {_weight(cells, 'aux_task.weight')}) - None", [chosen(cells)], none)
-        for row in published.TABLE_2[:-1]
-        if not absent(none) and not absent(cells := study.where(aux_task=row.task))
+        Comparison(f"{task.capitalize()} (λ = {cell['aux_task.weight']}) - None", [cell], none)
+        for task, cell in best.items()
+        if not absent(none)
     ]
     title = f"Table 2: additional tasks on {study.corpus}"
     return [Table("table2", title, columns, rows, notes), *_differences("table2", study, against)]
@@ -169,10 +173,6 @@ def _found(cells: Sequence[Scores], metrics: Sequence[str], weight: str, study: 
         Percent(wa.interquartile_mean),
         wa.n,
     )
-
-
-def _weight(cells: Sequence[Scores], key: str) -> str:
-    return chosen(cells)[key]
 
 
 def _reading(study: Study) -> tuple[str, ...]:

@@ -1,34 +1,15 @@
 """Any sweep by the keys that a user names, with the same statistics as the paper's tables."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 
-from multirun_analysis import comparisons, grids, statistics
+from multirun_analysis import comparisons, statistics
 from multirun_analysis.comparisons import Comparison
 from multirun_analysis.grids import Scores, Study, absent, highest, paired
 from multirun_analysis.tables import Cell, Percent, Table
+from ser.commandline import GROUP_OF
 from ser.errors import UserError
-from ser.sweeps import Plan, load_plans
-
-KEYS = ("sweep", "by", "results.dir", "tracking.uri", "tracking.experiment")
-
-
-def names(results: Path) -> list[str]:
-    """The sweeps that were planned."""
-    return sorted(path.name for path in (results / "sweeps").glob("*"))
-
-
-def plans(results: Path, name: str) -> list[Plan]:
-    """The stored plans of a sweep, one for each different command line, the newest last.
-
-    Raises:
-        UserError: there is none of that name.
-    """
-    if name not in names(results):
-        raise UserError(f"sweep={name} is not in {results}. There are: {', '.join(names(results)) or 'none'}.")
-    return load_plans(results, name)
 
 
 def tables(study: Study, name: str, by: Sequence[str]) -> list[Table]:
@@ -39,7 +20,7 @@ def tables(study: Study, name: str, by: Sequence[str]) -> list[Table]:
     Raises:
         UserError: no cell has one of the keys.
     """
-    keys = [grids.word(key) for key in by]
+    keys = [GROUP_OF.get(key, key) for key in by]
     known = sorted({key for each in study.scores for key in each.cell.parameters})
     for key in keys:
         if key not in known:
@@ -48,7 +29,7 @@ def tables(study: Study, name: str, by: Sequence[str]) -> list[Table]:
     for each in study.scores:
         groups.setdefault(tuple(each[key] for key in keys), []).append(each)
     rows = [(*values, *_found(cells, study)) for values, cells in sorted(groups.items(), key=_order)]
-    averaged = [key for key in map(grids.word, study.swept) if key not in keys]
+    averaged = [key for key in (GROUP_OF.get(key, key) for key in study.swept) if key not in keys]
     notes = [f"Averaged within each seed over {', '.join(averaged)}."] if averaged else []
     columns = (
         *keys, "WA % [95 %]", "UWA % [95 %]", "highest WA %", f"expected best of {study.seeds()}, WA %",

@@ -14,6 +14,9 @@ from ser.paths import conf_dir
 NUMBER_KEYS = {group: f"{group}.{key}" for group, key in NUMBERS.items()}
 """Groups that take a number in place of an option, and the key that it sets."""
 
+GROUP_OF = {key: group for group, key in NUMBER_KEYS.items()}
+"""The same the other way round: ``lambda`` for ``lambda.weight``."""
+
 _CALL = re.compile(r"(range|interval|choice)\((.*)\)", re.DOTALL)
 
 _GROUPS = {

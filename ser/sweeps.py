@@ -25,7 +25,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from ser import environment, naming, signature
-from ser.commandline import NUMBER_KEYS
+from ser.commandline import GROUP_OF
 from ser.config import OPTIONS, TOP, Settings, resolve, unknown_key
 from ser.errors import UserError
 from ser.experiment import frames, subject
@@ -34,7 +34,6 @@ from ser.paths import conf_dir
 
 _log = logging.getLogger(__name__)
 _VALUE_KEY = re.compile(r"(?!hydra\.)[a-z_]+(\.\w+)+|seed|repeats|fold|device|resume|save|sweep")
-_GROUP_OF = {key: group for group, key in NUMBER_KEYS.items()}
 _BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 _LOCAL = (
     "hydra._internal.core_plugins.basic_launcher.BasicLauncher",
@@ -162,7 +161,7 @@ def sweep_name(overrides: Sequence[str]) -> str:
         return given["experiment"].replace(",", "-")
     said = _decisive(overrides)
     keys = [override.partition("=")[0] for override in said if _is_list(given[override.partition("=")[0]])]
-    swept = [_GROUP_OF.get(key, key) for key in keys]
+    swept = [GROUP_OF.get(key, key) for key in keys]
     text = "\n".join(sorted(said))
     return "-".join([*(swept[:4] or ["job"]), hashlib.sha256(text.encode()).hexdigest()[:6]])
 
