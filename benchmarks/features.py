@@ -9,13 +9,16 @@ import soundfile
 
 from benchmarks import subject
 from benchmarks.measure import Options, Section, seconds, spread
-from ser import cache, pool
 from ser.corpora.table import Corpus, Utterance, make_corpus
-from ser.features import Extractor, LogMel, Mfcc
+from ser.data import cache
+from ser.features.extractor import Extractor
+from ser.features.logmel import LogMel
+from ser.features.mfcc import Mfcc
+from ser.system import pool
 
 _FILES, _SECONDS, _RATE = 64, 4.25, 16000
 _NOTES = f"""{_FILES} files of {_SECONDS} s of noise ({_FILES * _SECONDS:.0f} s of audio, 16 kHz), by \
-`ser.cache.frames`. Cold: nothing cached, read, hashed, extracted by librosa on all cores and written; the \
+`ser.data.cache.frames`. Cold: nothing cached, read, hashed, extracted by librosa on all cores and written; the \
 very first time the worker processes start and import librosa besides. Cached: found by the files' sizes and times, \
 and the pack's checksum verified. The last row has as many utterances and frames as IEMOCAP (one sample of audio a \
 frame, so that its cold time is the cache's own, not librosa's)."""
@@ -35,7 +38,7 @@ class OneFrameASample(Extractor):
 
 def measure(options: Options) -> Section:
     """Cold and cached times of MFCC and log-mel features, and of a corpus of IEMOCAP's size."""
-    logging.getLogger("ser.cache").setLevel(logging.WARNING)
+    logging.getLogger("ser.data.cache").setLevel(logging.WARNING)
     pool.close()
     samples = [round(_SECONDS * _RATE)] * _FILES
     corpus = _corpus(options.folder / "audio", samples)

@@ -10,7 +10,7 @@ from benchmarks.measure import Options, Paired, Section, paired
 from benchmarks.replicas import LENGTHS
 from benchmarks.step import Pairs, Step
 from benchmarks.workers import window
-from ser import pool
+from ser.system import pool
 from ser.training.loop import prepare
 from ser.training.task import Task
 

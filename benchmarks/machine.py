@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.measure import Section
-from ser import environment, pool
+from ser.system import environment, pool
 
 _LIBRARIES = ("torch", "numba", "numpy", "librosa", "mlflow")
 _BUSY = 0.5  # mean number of running processes in the minute before

@@ -10,7 +10,7 @@ from benchmarks import plain, subject
 from benchmarks.measure import Options, Paired, Section, paired
 from benchmarks.step import Pairs, Step
 from benchmarks.workers import side_by_side, window
-from ser import pool
+from ser.system import pool
 from ser.training.task import Task
 
 EPOCHS = 20

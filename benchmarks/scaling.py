@@ -4,7 +4,7 @@ from benchmarks import subject
 from benchmarks.measure import Options, Paired, Section, paired
 from benchmarks.step import memory_of_worker
 from benchmarks.workers import side_by_side, window
-from ser import pool
+from ser.system import pool
 from ser.training.task import Task
 
 _BATCHES = {1: 24, 9: 6}

@@ -9,8 +9,8 @@ import torch
 from benchmarks import subject
 from benchmarks.measure import Options, Section, paired
 from benchmarks.replicas import EPOCHS, LENGTH
+from ser.results.outcome import Replica
 from ser.training import engines
-from ser.training.outcome import Replica
 from ser.training.task import Task
 
 _SIZES = (1, 4, 16, 64, 100)
@@ -26,7 +26,7 @@ def measure(options: Options) -> Section:
     """Each stack against one replica at a time; one sentence where there is no CUDA device."""
     if not torch.cuda.is_available():
         return Section(_TITLE, (), [], "Not run: there is no CUDA device here.")
-    from ser.training.stack import stack
+    from ser.training.stack.engine import stack
 
     task = subject.task_on(subject.task(options.folder, LENGTH).data, LENGTH * 100, "cuda", _EPOCHS)
     peak = _rate_of_products(task)

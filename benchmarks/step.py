@@ -11,23 +11,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.plain import Batch
+from ser.training.inputs import Inputs
 from ser.training.loop import prepare
-from ser.training.plan import Plan
-from ser.training.task import Inputs, Task, make_network
+from ser.training.network import make_network
+from ser.training.sampling import Sampling
+from ser.training.task import Task
 
 Pairs = Sequence[NDArray[np.int64]]
-"""Batches of pairs of rows of a plan's training segments."""
+"""Batches of pairs of rows of a replica's training segments."""
 
 
 class Step:
     """One replica that can be stepped over given batches."""
 
     def __init__(self, task: Task, fold: int = 1, seed: int = 0) -> None:
-        self.task, plan = task, Plan(task, seed, fold)
-        self.segments = plan.training
-        self.inputs = Inputs(task, plan.parts)
+        self.task, sampling = task, Sampling(task, seed, fold)
+        self.segments = sampling.training
+        self.inputs = Inputs(task, sampling.parts)
         self.network = make_network(task, self.inputs.features, seed, fold).to(task.device)
-        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=task.recipe.lr)
+        self.optimiser = task.recipe.optimiser(self.network.parameters())
 
     def losses(self, pairs: NDArray[np.int64]) -> dict[str, Tensor]:
         """Gather, normalise and pad a batch; the total loss and its parts."""

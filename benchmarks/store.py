@@ -21,8 +21,8 @@ _CURVES = ("val_wa", "val_loss", "train_loss", "lr")
 _PLAIN = (*FIGURES[:4], *(f"{name}_pooled" for name in FIGURES[:4]), "seconds", "left_out_segments")
 _NOTES = f"""A SQLite store made by MLflow and filled with plain SQL: {SEEDS} seeds a configuration, {FOLDS} folds, 40 \
 parameters, 60 latest metrics and 10 tags a run, no curves and no predictions (so no table that resamples speakers). \
-`multirun_analysis.collect` reads all of them. The report is `python -m multirun_analysis report` on the paper's whole \
-grid, whose runs are among the 20,000, from its start to its end."""
+`multirun_analysis.store.collect` reads all of them. The report is `python -m multirun_analysis report` on the paper's \
+whole grid, whose runs are among the 20,000, from its start to its end."""
 _REPORT = ("corpus=synthetic", "corpus.size=tiny", f"tracking.experiment={EXPERIMENT}", f"repeats={SEEDS}")
 
 
@@ -37,7 +37,7 @@ def fill(path: Path, runs: int, configurations: Sequence[str] = ()) -> None:
     Run ``n`` is seed ``n % 20`` of configuration ``n // 20``, of which the first are those given; ``figure`` says what
     its metrics are.
     """
-    from ser.tracking import _make_sqlite
+    from ser.results.mlflow import _make_sqlite
 
     _make_sqlite(path)
     with contextlib.closing(sqlite3.connect(path)) as database, database:
@@ -135,7 +135,7 @@ def _long(number: int, values: Mapping[str, object]) -> Iterator[dict[str, objec
 
 
 def _measure(folder: Path, runs: int) -> Section:
-    from multirun_analysis.collect import collect
+    from multirun_analysis.store.collect import collect
 
     path = folder / "store" / "mlflow.db"
     uri, overrides = (
@@ -162,7 +162,7 @@ def _measure(folder: Path, runs: int) -> Section:
 def paper_grid(overrides: Sequence[str]) -> list[str]:
     """The configurations of all the paper's experiments."""
     from multirun_analysis.__main__ import EXPERIMENTS
-    from ser.sweeps import compose_plan
+    from ser.sweep.plan import compose_plan
 
     plans = [compose_plan([f"experiment={name}", *overrides]) for name in EXPERIMENTS["report"]]
     points = [point.configuration for plan in plans if plan for point in plan.points]

@@ -12,16 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser.corpora.iemocap import LABELS
-from ser.corpora.synthetic_plan import Turn, plan
+from ser.corpora.synthetic.script import Turn, plan
 from ser.corpora.table import CLASSES
-from ser.folds import Stratified
-from ser.losses import Constant, Cosine, Objective, Position
+from ser.data.loaders import Loader1, batches
+from ser.data.segments import Segments
+from ser.data.validation import Stratified
+from ser.losses.cos import Cosine
+from ser.losses.objective import Objective
+from ser.losses.position import Position
+from ser.losses.schedules import Constant
 from ser.models.cnn import CNN
-from ser.pairs import Loader1, batches
-from ser.segments import Segments
-from ser.training.plan import Plan
-from ser.training.recipe import Recipe
+from ser.training.sampling import Sampling
 from ser.training.task import Data, Task
+from ser.training.trainer import Recipe
 
 FRAMES_A_SECOND = 100
 PAIRS = 32
@@ -83,16 +86,16 @@ def task_on(data: Data, segment_frames: int, device: str = "cpu", max_epochs: in
 
 def training_batches(task: Task, fold: int = 1) -> list[NDArray[np.int64]]:
     """The pairs of training segments of a fold's first epoch (seed 0), batch by batch."""
-    _, pairs = Plan(task, 0, fold).begin(1)
+    _, pairs = Sampling(task, 0, fold).begin(1)
     return batches(pairs, task.recipe.batch_size)
 
 
 def numbers(task: Task) -> dict[str, float]:
     """Mean number of batches of a replica's training, validation and test; the share of real frames in training."""
-    plans = [Plan(task, 0, fold) for fold in range(1, FOLDS + 1)]
-    found = {"real": float(np.mean([_real(plan.training) for plan in plans]))}
+    samplings = [Sampling(task, 0, fold) for fold in range(1, FOLDS + 1)]
+    found = {"real": float(np.mean([_real(sampling.training) for sampling in samplings]))}
     for part in ("training", "validation", "test"):
-        sizes = [math.ceil(len(getattr(plan, part)) / (2 * task.recipe.batch_size)) for plan in plans]
+        sizes = [math.ceil(len(getattr(sampling, part)) / (2 * task.recipe.batch_size)) for sampling in samplings]
         found[part] = float(np.mean(sizes))
     return found
 

@@ -8,16 +8,18 @@ import numpy as np
 from hydra import compose, initialize_config_dir
 
 from benchmarks.measure import Options, Section, seconds, spread
-from ser.config import resolve
+from ser.config.paths import conf_dir
+from ser.config.settings import resolve
 from ser.corpora.table import CLASSES
-from ser.job import Job
-from ser.paths import conf_dir
-from ser.results import Stored
-from ser.training.outcome import Outcome
+from ser.data.experiment import Experiment, make_experiment
+from ser.results.outcome import Outcome
+from ser.results.runs import seed_run
+from ser.results.store import Stored
+from ser.sweep.job import about
 
 _FOLDS, _EPOCHS, _UTTERANCES = 5, 30, 590
 _CURVES = ("lr", "train_loss", "train_cross_entropy", "train_contrastive", "val_loss", "val_wa")
-_NOTES = f"""`ser.tracking.deliver` for one run: {_FOLDS} folds of {_UTTERANCES} test utterances, {len(_CURVES)} \
+_NOTES = f"""`ser.results.mlflow.deliver` for one run: {_FOLDS} folds of {_UTTERANCES} test utterances, {len(_CURVES)} \
 curves of {_EPOCHS} epochs for each fold and their means, parameters, tags, predictions and confusion matrix. The \
 first one imports MLflow and makes the database."""
 
@@ -27,8 +29,8 @@ def measure(options: Options) -> Section:
     folder = options.folder / "tracking"
     folder.mkdir()
     with contextlib.chdir(folder):  # MLflow puts artifacts into the working directory
-        jobs = [_job(folder, seed) for seed in range(options.repetitions(16, 6) + 1)]
-        runs = [(job, _stored(job)) for job in jobs]
+        experiments = [_experiment(folder, seed) for seed in range(options.repetitions(16, 6) + 1)]
+        runs = [(experiment, _stored(experiment)) for experiment in experiments]
         times = [seconds(lambda run=run: _deliver(*run)) for run in runs]
     later = spread(times[1:])
     rows = [("first run of a process, fresh store", f"{times[0]:.2f}"), ("each next run", later.text())]
@@ -36,14 +38,16 @@ def measure(options: Options) -> Section:
     return Section("(f) Tracking", ("run", "seconds (lowest to highest)"), rows, _NOTES, values)
 
 
-def _deliver(job: Job, stored: Sequence[Stored]) -> None:
-    from ser import tracking
+def _deliver(experiment: Experiment, stored: Sequence[Stored]) -> None:
+    from ser.results import mlflow
 
-    tracking.deliver(job, {job.settings.seeds[0]: stored})
+    tracking = experiment.settings.tracking
+    run = seed_run(experiment, stored, started="0")
+    mlflow.deliver([run], None, tracking.uri, str(tracking.experiment), experiment.settings.results / "locks")
 
 
-def _job(folder: Path, seed: int) -> Job:
-    """A job of one seed; its corpus lends its name, its classes and, over and over, its ids."""
+def _experiment(folder: Path, seed: int) -> Experiment:
+    """An experiment of one seed; its corpus lends its name, its classes and, over and over, its ids."""
     overrides = [
         "corpus.size=tiny",
         f"corpus.root={folder / 'corpus'}",
@@ -54,13 +58,14 @@ def _job(folder: Path, seed: int) -> Job:
     ]
     with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
         cfg = compose("config", overrides=overrides)
-    return Job(resolve(cfg, overrides), overrides)
+    return make_experiment(resolve(cfg, overrides), overrides)
 
 
-def _stored(job: Job) -> list[Stored]:
-    """Made-up outcomes of the job's seed, as large as the paper's."""
-    about, ids = job.about("cpu"), [utterance.id for utterance in job.subject.corpus.utterances]
-    return [Stored(_outcome(job.settings.seeds[0], fold, ids), about) for fold in range(1, _FOLDS + 1)]
+def _stored(experiment: Experiment) -> list[Stored]:
+    """Made-up outcomes of the experiment's seed, as large as the paper's."""
+    ids = [utterance.id for utterance in experiment.corpus.utterances]
+    seed = experiment.settings.seeds[0]
+    return [Stored(_outcome(seed, fold, ids), about(experiment, "cpu")) for fold in range(1, _FOLDS + 1)]
 
 
 def _outcome(seed: int, fold: int, ids: Sequence[str]) -> Outcome:

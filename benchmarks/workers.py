@@ -3,7 +3,7 @@
 import time
 
 from benchmarks import step, subject
-from ser import pool
+from ser.system import pool
 from ser.training.task import Task
 
 _NOTICE = 0.25  # seconds from the order to the common beginning: every worker has its order by then

@@ -12,10 +12,10 @@ from ser.errors import UserError, told_to_user
 
 if TYPE_CHECKING:  # pandas, scipy and matplotlib are imported late: --help does without them
     from multirun_analysis.audit import Finding
-    from multirun_analysis.curves import Drawing
     from multirun_analysis.grids import Study
-    from multirun_analysis.tables import Table
-    from ser.sweeps import Plan
+    from multirun_analysis.output.tables import Table
+    from multirun_analysis.paper.curves import Drawing
+    from ser.sweep.plan import Plan
 
 _HELP = """Tables and figures from the tracking store (MLflow), with intervals over seeds; nothing is trained.
 
@@ -98,7 +98,8 @@ def _asked(arguments: Sequence[str]) -> Asked:
 
 def _paper(asked: Asked) -> str:
     """One of the paper's tables or figures, or the report, as text; its files are written."""
-    from multirun_analysis import claims, curves, paper, report
+    from multirun_analysis.paper import claims, curves, report
+    from multirun_analysis.paper import tables as paper
 
     if asked.what == "table1":
         return _written([paper.table1(_for("baseline", asked.overrides))], asked, "network")
@@ -126,7 +127,7 @@ def _paper(asked: Asked) -> str:
 
 def _network(asked: Asked) -> Table | None:
     """Table 1, if the network is the paper's."""
-    from multirun_analysis import paper
+    from multirun_analysis.paper import tables as paper
 
     other = any(override.startswith("model=") and override != "model=cnn" for override in asked.overrides)
     return None if other else paper.table1(_for("baseline", asked.overrides))
@@ -173,7 +174,7 @@ def _written(tables: Sequence[Table], asked: Asked, name: str, findings: Sequenc
 
 def _drawn(drawings: Sequence[Drawing], asked: Asked, name: str, findings: Sequence[Finding]) -> str:
     """The pictures' numbers as text; in the folder the pictures and their numbers."""
-    from multirun_analysis import figures
+    from multirun_analysis.output import figures
 
     refused = any(each.severity == "refuse" for each in findings)
     for drawing in drawings:
@@ -200,20 +201,21 @@ def _sweeps(asked: Asked) -> str:
         return "\n".join(names) or f"There are no sweeps in {results}."
     if given["sweep"] not in names:
         raise UserError(f"sweep={given['sweep']} is not in {results}. There are: {', '.join(names) or 'none'}.")
-    from ser.sweeps import load_plans
+    from ser.sweep.plan import load_plans
 
     plans = load_plans(results, given["sweep"])
     if "by" in given:
         return _by(plans, given, asked)
-    from ser.display import table
-    from ser.results import Store
+    from ser.results.store import ResultStore
+    from ser.sweep.table import table
 
-    return "\n\n".join(f"{' '.join(plan.overrides)}\n{table(plan, Store(plan.results))}" for plan in plans)
+    return "\n\n".join(f"{' '.join(plan.overrides)}\n{table(plan, ResultStore(plan.results))}" for plan in plans)
 
 
 def _by(plans: Sequence[Plan], given: Mapping[str, str], asked: Asked) -> str:
     """The newest command line of a sweep by the keys that are given; its files are written."""
-    from multirun_analysis import grids, sweep
+    from multirun_analysis import by as sweep
+    from multirun_analysis import grids
 
     study = grids.study(plans[-1:], given.get("tracking.uri"), given.get("tracking.experiment", "ser"))
     if asked.own["audit"] == "refuse":

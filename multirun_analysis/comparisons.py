@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from multirun_analysis import statistics
-from multirun_analysis.collect import Collected, predictions
 from multirun_analysis.grids import Scores, paired
-from multirun_analysis.statistics import Difference, Interval
-from multirun_analysis.tables import Percent, Rounded, Table
+from multirun_analysis.inference import statistics
+from multirun_analysis.inference.statistics import Difference, Interval
+from multirun_analysis.output.tables import Percent, Rounded, Table
+from multirun_analysis.store.collect import Collected, predictions
 
 MOST_SEEDS = 10_000
 """More than this many seeds are not worth counting."""
@@ -95,8 +95,8 @@ def clustered(collected: Collected, first: Scores, second: Scores) -> tuple[floa
 
 def _correctness(collected: Collected, scores: Scores, seeds: Sequence[int]) -> pd.DataFrame:
     """For each test utterance its speaker and in which share of the seeds it was recognised, by id."""
-    configuration = scores.cell.configuration or ""
+    configuration = scores.point.configuration or ""
     frames = [predictions(collected, configuration, seed).set_index("id") for seed in seeds]
-    frames = [frame[frame["fold"].isin(scores.cell.folds)] for frame in frames]
+    frames = [frame[frame["fold"].isin(scores.point.folds)] for frame in frames]
     correct = pd.concat([frame["gold"] == frame["predicted"] for frame in frames], axis=1).mean(axis=1)
     return pd.DataFrame({"correct": correct, "speaker": frames[0]["speaker"]})

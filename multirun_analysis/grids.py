@@ -7,14 +7,14 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from multirun_analysis.audit import Cell, Finding, audit, merged
-from multirun_analysis.collect import Collected, collect
-from multirun_analysis.statistics import Floats
-from multirun_analysis.tables import Absent, Percent
-from ser import sweeps
-from ser.commandline import rewrite
+from multirun_analysis.audit import Finding, audit, merged
+from multirun_analysis.inference.statistics import Floats
+from multirun_analysis.output.tables import Absent, Percent
+from multirun_analysis.store.collect import Collected, collect
+from ser.config.words import differing
 from ser.errors import UserError
-from ser.naming import differing
+from ser.sweep.commandline import rewrite
+from ser.sweep.plan import Plan, Point, compose_plan, compose_settings
 
 METRICS = ("wa", "uwa", "crop_wa", "crop_uwa", "best_val_wa")
 
@@ -23,17 +23,17 @@ METRICS = ("wa", "uwa", "crop_wa", "crop_uwa", "best_val_wa")
 class Scores:
     """A cell and what its complete seeds reached: ``values`` has a row a seed, a column for each of ``METRICS``."""
 
-    cell: Cell
+    point: Point
     values: pd.DataFrame
 
     @property
     def complete(self) -> bool:
         """Whether every planned seed has all of its folds."""
-        return bool(self.cell.seeds) and len(self.values) == len(self.cell.seeds)
+        return bool(self.point.seeds) and len(self.values) == len(self.point.seeds)
 
     def __getitem__(self, parameter: str) -> str:
         """A parameter, in users' words."""
-        return self.cell.parameters.get(parameter, "")
+        return self.point.parameters.get(parameter, "")
 
     def number(self, parameter: str) -> float:
         """A parameter that is a number."""
@@ -58,7 +58,7 @@ class Study:
     @cached_property
     def findings(self) -> list[Finding]:
         """What must be known before comparing."""
-        return audit([each.cell for each in self.scores], self.collected, self.swept)
+        return audit([each.point for each in self.scores], self.collected, self.swept)
 
     def where(self, **parameters: str) -> list[Scores]:
         """The cells with these parameters."""
@@ -86,12 +86,12 @@ class Study:
     @property
     def replicas(self) -> pd.DataFrame:
         """The rows of all trainings of these cells."""
-        names = {each.cell.configuration for each in self.scores}
+        names = {each.point.configuration for each in self.scores}
         return self.collected.replicas[self.collected.replicas["configuration"].isin(names)]
 
     def seeds(self) -> int:
         """The number of seeds planned for a cell: the largest, should they differ."""
-        return max((len(each.cell.seeds) for each in self.scores), default=0)
+        return max((len(each.point.seeds) for each in self.scores), default=0)
 
 
 def paper(experiments: Mapping[str, Sequence[str]], axes: Sequence[str]) -> Study:
@@ -106,16 +106,16 @@ def paper(experiments: Mapping[str, Sequence[str]], axes: Sequence[str]) -> Stud
         UserError: an override is wrong, two cells would stand in one place, or the tracking store cannot be read.
     """
     first, overrides = next(iter(experiments.items()))
-    tracking = sweeps.compose_settings(_overrides(first, overrides)).tracking
-    store = tracking["uri"], tracking["experiment"] or "ser"
+    tracking = compose_settings(_overrides(first, overrides)).tracking
+    store = tracking.uri, tracking.experiment or "ser"
     collect(*store, ())  # before a corpus is read: without a store there is nothing to read it for
     plans = [_plan(name, overrides) for name, overrides in experiments.items()]
     found = study(plans, *store, axes)
     places: dict[tuple[str, ...], Scores] = {}
     for each in found.scores:
         other = places.setdefault(tuple(each[axis] for axis in axes), each)
-        if other is not each and each.cell.configuration is not None:
-            key, *_ = differing([each.cell.parameters, other.cell.parameters])
+        if other is not each and each.point.configuration is not None:
+            key, *_ = differing([each.point.parameters, other.point.parameters])
             raise UserError(
                 f"The grid has {key}={other[key]} and {key}={each[key]}, but the table has one place for both: give "
                 f"{key} one value, or use sweep=NAME by={key}."
@@ -123,20 +123,20 @@ def paper(experiments: Mapping[str, Sequence[str]], axes: Sequence[str]) -> Stud
     return found
 
 
-def study(plans: Sequence[sweeps.Plan], uri: str | None, experiment: str, axes: Sequence[str] = ()) -> Study:
+def study(plans: Sequence[Plan], uri: str | None, experiment: str, axes: Sequence[str] = ()) -> Study:
     """What the tracking store has of the plans' points; each seed's folds are averaged.
 
     ``axes`` may differ between cells even where no plan sweeps them.
     """
-    cells = merged(_cell(point) for plan in plans for point in plan.points)
+    cells = merged(point for plan in plans for point in plan.points)
     swept = tuple(dict.fromkeys([*(key for plan in plans for key in _swept(plan)), *axes]))
     collected = collect(uri, experiment, {cell.configuration for cell in cells if cell.configuration is not None})
     rows = {str(name): frame for name, frame in collected.replicas.groupby("configuration")}
     return Study(tuple(Scores(cell, _by_seed(cell, rows)) for cell in cells), swept, collected)
 
 
-def _plan(experiment: str, arguments: Sequence[str]) -> sweeps.Plan:
-    plan = sweeps.compose_plan(_overrides(experiment, arguments))
+def _plan(experiment: str, arguments: Sequence[str]) -> Plan:
+    plan = compose_plan(_overrides(experiment, arguments))
     if plan is None:
         raise UserError("The tables need a grid: Hydra's basic sweeper, not another one (hydra/sweeper=).")
     return plan
@@ -146,11 +146,7 @@ def _overrides(experiment: str, arguments: Sequence[str]) -> list[str]:
     return rewrite([f"experiment={experiment}", *arguments])
 
 
-def _cell(point: sweeps.Point) -> Cell:
-    return Cell(point.configuration, point.parameters, point.seeds, point.folds, point.error)
-
-
-def _swept(plan: sweeps.Plan) -> Iterable[str]:
+def _swept(plan: Plan) -> Iterable[str]:
     """The keys that have more than one value among the points' overrides."""
     values: dict[str, set[str]] = {}
     for point in plan.points:
@@ -160,14 +156,14 @@ def _swept(plan: sweeps.Plan) -> Iterable[str]:
     return [key for key, some in values.items() if len(some) > 1 and key not in ("seed", "fold")]
 
 
-def _by_seed(cell: Cell, rows: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def _by_seed(point: Point, rows: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """The means over the planned folds of the seeds that have all of them."""
     empty = pd.DataFrame(columns=list(METRICS), index=pd.Index([], name="seed"), dtype=float)
-    mine = rows.get(cell.configuration or "")
+    mine = rows.get(point.configuration or "")
     if mine is None:
         return empty
-    mine = mine[mine["seed"].isin(cell.seeds) & mine["fold"].isin(cell.folds)].dropna(subset=list(METRICS))
-    whole = mine.groupby("seed")["fold"].transform("nunique") == len(cell.folds)
+    mine = mine[mine["seed"].isin(point.seeds) & mine["fold"].isin(point.folds)].dropna(subset=list(METRICS))
+    whole = mine.groupby("seed")["fold"].transform("nunique") == len(point.folds)
     return mine[whole].groupby("seed")[list(METRICS)].mean() if whole.any() else empty
 
 
@@ -196,7 +192,7 @@ def absent(cells: Sequence[Scores]) -> Absent | None:
     """X with the number of complete seeds, if any of the cells lacks one, or there is no cell; else None."""
     if cells and all(each.complete for each in cells):
         return None
-    return Absent(sum(len(each.values) for each in cells), sum(len(each.cell.seeds) for each in cells))
+    return Absent(sum(len(each.values) for each in cells), sum(len(each.point.seeds) for each in cells))
 
 
 def refuse(findings: Sequence[Finding]) -> None:

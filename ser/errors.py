@@ -27,3 +27,8 @@ def told_to_user() -> Iterator[None]:
             f"{error.strerror or error}{where}. Results, cache and tracking need a folder that can be written and has "
             "room: see results.dir, cache.dir and tracking.uri."
         ) from error
+
+
+def first_line(error: Exception) -> str:
+    """An error's first line of text, or its type if it has none."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

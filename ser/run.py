@@ -9,21 +9,25 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from ser import commandline
+from ser.config.paths import conf_dir
 from ser.errors import UserError, told_to_user
-from ser.paths import conf_dir
-from ser.progress import ConsoleHandler
+from ser.sweep import commandline
+from ser.sweep.handover import PLANNED, STARTED
+from ser.sweep.help import help_text, wants_help
+from ser.sweep.hydra_internals import parse_flags
+from ser.system.progress import ConsoleHandler
 
 
 @hydra.main(config_path=str(conf_dir().resolve()), config_name="config", version_base="1.3")
 def job(cfg: DictConfig) -> float | None:
     """One point of a sweep: train what has no result yet, deliver its runs; the mean WA."""
-    from ser.config import resolve
-    from ser.job import Job
+    from ser.config.settings import resolve
+    from ser.data.experiment import make_experiment
+    from ser.sweep.job import Job
 
     overrides = list(HydraConfig.get().overrides.task)
     with told_to_user():
-        this = Job(resolve(cfg, overrides), overrides)
+        this = Job(make_experiment(resolve(cfg, overrides), overrides))
         this.announce()
         try:
             this.train()
@@ -37,8 +41,8 @@ def main() -> None:
 
     Exit status 1 if any part failed, 2 if the command was refused before anything ran.
     """
-    if commandline.wants_help(sys.argv[1:]):
-        print(commandline.help_text())
+    if wants_help(sys.argv[1:]):
+        print(help_text())
         return
     try:
         with told_to_user():
@@ -56,27 +60,27 @@ def main() -> None:
 
 def _sweep() -> int:
     sys.argv[1:] = commandline.rewrite(sys.argv[1:])
-    args = commandline.parse(sys.argv[1:])
+    args = parse_flags(sys.argv[1:])
     if not commandline.trains(args):
         job()
         return 0
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[ConsoleHandler()])  # until Hydra's own
-    from ser import display, sweeps
-    from ser.job import PLANNED, STARTED
+    from ser.sweep.display import watch
+    from ser.sweep.plan import make_plan, sweep_name
 
     os.environ[STARTED] = str(time.time())
     if not any(override.startswith("sweep=") for override in args.overrides):
-        name = f"sweep={sweeps.sweep_name(args.overrides)}"
+        name = f"sweep={sweep_name(args.overrides)}"
         sys.argv[1:] = commandline.with_override(sys.argv[1:], args.overrides, name)
         args.overrides.append(name)
-    plan = sweeps.make_plan(args)
+    plan = make_plan(args)
     if plan is None:
         job()
         return 0
     os.environ[PLANNED] = plan.name
     try:
-        return display.watch(plan, job)
-    except UserError as error:  # a result that has just been damaged, say: no refusal any more
+        return watch(plan, job)
+    except UserError as error:  # after the start: failed, not refused
         print(error, file=sys.stderr)
         return 1
 

@@ -27,10 +27,10 @@ def main(arguments: list[str]) -> int:
         if key not in given:
             raise UserError(f"{argument} is not understood. Give port=, experiment= or uri=.")
         given[key] = value
-    from ser import tracking
+    from ser.results.mlflow import page, resolve_uri
 
-    uri = tracking.resolve_uri(given["uri"])
-    print(f"http://127.0.0.1:{given['port']}{tracking.page(uri, given['experiment'])}", flush=True)
+    uri = resolve_uri(given["uri"])
+    print(f"http://127.0.0.1:{given['port']}{page(uri, given['experiment'])}", flush=True)
     command = [sys.executable, "-m", "mlflow", "ui", "--workers", "1", "--port", given["port"]]
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     try:

@@ -6,7 +6,7 @@ import pytest
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory) -> Path:
     """The root of a generated corpus of about forty short turns, all labels and ratings included."""
-    from ser.corpora.synthetic import read
+    from ser.corpora.synthetic.reader import read
 
     root = tmp_path_factory.mktemp("corpus") / "tiny"
     read(root, size="tiny")

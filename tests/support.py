@@ -9,9 +9,10 @@ from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 
-from ser.commandline import rewrite
-from ser.config import Settings, resolve
-from ser.paths import conf_dir
+from ser.config.paths import conf_dir
+from ser.config.settings import Settings, resolve
+from ser.data.experiment import Experiment, make_experiment
+from ser.sweep.commandline import rewrite
 
 REPOSITORY = conf_dir().parent
 EMODB = Path(os.environ.get("EMODB", REPOSITORY.parent / "shared" / "corpora" / "emodb"))
@@ -27,6 +28,11 @@ def composed(*overrides: str):
 def settings(*overrides: str) -> Settings:
     """The settings of a command line."""
     return resolve(composed(*overrides), rewrite(overrides))
+
+
+def experiment(*overrides: str) -> Experiment:
+    """The experiment of a command line."""
+    return make_experiment(settings(*overrides), rewrite(overrides))
 
 
 def run(*arguments: str, cwd: Path, env: dict[str, str] | None = None, module: str = "ser.run"):

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 
 from hydra.errors import HydraException
 
-from ser.corpora.layout import aligned, as_text
+from ser.config.paths import conf_dir
+from ser.corpora.describe.layout import as_text
+from ser.corpora.describe.request import Request, composed, options, parse
+from ser.corpora.describe.summary import summarise
 from ser.corpora.load import load
-from ser.corpora.request import Request, composed, options, parse
-from ser.corpora.summary import summarise
-from ser.paths import conf_dir
+from ser.system.text import aligned
 
 _USAGE = """\
 What a corpus holds: utterances by session, emotion and speaker, durations, ratings, and what was dropped.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ser.build import locate
+from ser.config.build import former, locate
 from ser.corpora.table import Corpus
 from ser.errors import UserError
 
@@ -16,6 +16,7 @@ def load(options: Mapping[str, Any]) -> Corpus:
     Raises:
         UserError: the target cannot be imported or takes other arguments, or the corpus cannot be read.
     """
+    options = former("corpus", options)
     missing = {"name", "_target_"} - options.keys()
     if missing:
         raise UserError(f"The option of the group corpus lacks {' and '.join(sorted(missing))}. Add it to its file.")

@@ -1,9 +1,10 @@
 """The attentive CNN that the paper compares itself with: Neumann and Vu 2017, its reference [6]."""
 
-from collections.abc import Sequence
+from typing import Annotated
 
 from torch import Tensor, nn
 
+from ser.config.ranges import AtLeast, Count, OddCounts
 from ser.models.cnn import ConvPool
 
 
@@ -16,13 +17,13 @@ class AttentiveCNN(nn.Module):
 
     def __init__(
         self,
-        frames: int,
+        frames: Annotated[int, AtLeast("pool")],
         features: int,
         classes: int,
-        channels: int = 100,
-        kernels: Sequence[int] = (13, 7),
-        pool: int = 30,
-        stride: int = 3,
+        channels: Count = 100,
+        kernels: OddCounts = (13, 7),  # type: ignore[assignment]
+        pool: Count = 30,
+        stride: Count = 3,
     ) -> None:
         super().__init__()
         self.body = ConvPool(frames, features, channels, kernels, pool, stride)

@@ -4,20 +4,21 @@ B: segments, T: frames, D: features a frame, C: channels, P: pooled frames, one 
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ser.models import packed
-from ser.models.narrow import NarrowLinear
+from ser.config.ranges import AtLeast, Count, OddCounts
+from ser.kernels import packed
+from ser.kernels.narrow import NarrowLinear
 
 
 class ConvPool(nn.Module):
     """Convolution over time, batch normalisation, ReLU and max pooling, for each kernel size beside one another.
 
-    On the CPU in float32 padding is skipped (``ser.models.packed``); elsewhere, and as the reference, PyTorch's own
+    On the CPU in float32 padding is skipped (``ser.kernels.packed``); elsewhere, and as the reference, PyTorch's own
     operations run. A convolution's bias cancels in the normalisation that follows: its gradient is zero but for
     rounding, which Adam would blow up to full steps, so that it gets none.
     """
@@ -63,13 +64,13 @@ class CNN(nn.Module):
 
     def __init__(
         self,
-        frames: int,
+        frames: Annotated[int, AtLeast("pool")],
         features: int,
         classes: int,
-        channels: int = 100,
-        kernels: Sequence[int] = (13, 7),
-        pool: int = 30,
-        stride: int = 3,
+        channels: Count = 100,
+        kernels: OddCounts = (13, 7),  # type: ignore[assignment]
+        pool: Count = 30,
+        stride: Count = 3,
     ) -> None:
         super().__init__()
         self.body = ConvPool(frames, features, channels, kernels, pool, stride)

@@ -3,8 +3,13 @@
 Approximate: the sizes of the pooling and the optimiser are not recoverable from the publication.
 """
 
+from typing import Annotated
+
 import torch
+from annotated_types import Ge
 from torch import Tensor, nn
+
+from ser.config.ranges import Natural
 
 _LAYERS = ((16, (12, 16)), (24, (8, 12)), (32, (5, 7)))
 """Filters and kernel (frequency x time) of the three convolutions."""
@@ -21,7 +26,14 @@ class SpectrogramCNNLSTM(nn.Module):
         bidirectional: whether the LSTM also reads backwards.
     """
 
-    def __init__(self, frames: int, features: int, classes: int, hidden: int = 128, bidirectional: bool = True) -> None:
+    def __init__(
+        self,
+        frames: Annotated[int, Ge(8)],
+        features: Annotated[int, Ge(8)],
+        classes: int,
+        hidden: Natural = 128,
+        bidirectional: bool = True,
+    ) -> None:
         super().__init__()
         if frames < 8 or features < 8:
             raise ValueError(f"three poolings by 2 need 8 frames and 8 bins, got {frames} and {features}")

@@ -6,10 +6,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 
-from ser import pool
+from ser.results.outcome import Finished, Replica
+from ser.system import pool
 from ser.training.loop import attempt
-from ser.training.outcome import Finished, Replica
-from ser.training.stack import stack as stacked
+from ser.training.stack.engine import stack as stacked
 from ser.training.task import Task
 
 Engine = Callable[[Task, Sequence[Replica]], Iterator[Finished]]

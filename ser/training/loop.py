@@ -10,14 +10,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ser.allocation import keep_freed_memory
+from ser.data.loaders import batches
+from ser.data.segments import Segments
 from ser.errors import UserError
-from ser.pairs import batches
-from ser.segments import Segments
-from ser.training.outcome import Outcome, Replica
-from ser.training.plan import Plan
-from ser.training.recipe import Course
-from ser.training.task import Inputs, Network, Task, in_branches, keep, make_network, precision
+from ser.results.outcome import Outcome, Replica
+from ser.system.allocation import keep_freed_memory
+from ser.training.inputs import Inputs
+from ser.training.network import Network, in_branches, make_network, precision
+from ser.training.sampling import Sampling
+from ser.training.task import Task
+from ser.training.trainer import Course
+from ser.training.weights import keep
 
 
 def attempt(task: Task, replica: Replica) -> Outcome | Exception:
@@ -53,8 +56,8 @@ def train(task: Task, seed: int, fold: int) -> Outcome:
         UserError: the fold lacks a class or a validation part, or the loss is no number from the first epoch on.
     """
     started = time.perf_counter()
-    plan, course = Plan(task, seed, fold), Course(task.recipe)
-    replica = _Replica(plan)
+    sampling, course = Sampling(task, seed, fold), Course(task.recipe)
+    replica = _Replica(sampling)
     best_state: dict[str, Tensor] = {}
     while not course.over:
         epoch = course.epoch
@@ -63,25 +66,25 @@ def train(task: Task, seed: int, fold: int) -> Outcome:
         if not course.diverged:
             keep(task, seed, fold, f"epoch_{epoch:03d}", replica.network.state_dict())
     if not course.best_epoch:
-        raise plan.never_a_number()
+        raise sampling.divergence_error()
     keep(task, seed, fold, "best", best_state)
     replica.network.load_state_dict(best_state)
-    return plan.outcome(course, replica.predict(), time.perf_counter() - started)
+    return sampling.outcome(course, replica.predict(), time.perf_counter() - started)
 
 
 class _Replica:
-    """A plan carried out: its inputs, network and optimiser."""
+    """A sampling carried out: its inputs, network and optimiser."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.task, self.plan = plan.task, plan
-        self.inputs = Inputs(plan.task, plan.parts)
-        network = make_network(plan.task, self.inputs.features, plan.seed, plan.fold)
-        self.network: Network = network.to(plan.task.device)
-        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=plan.task.recipe.lr)
+    def __init__(self, sampling: Sampling) -> None:
+        self.task, self.sampling = sampling.task, sampling
+        self.inputs = Inputs(sampling.task, sampling.parts)
+        network = make_network(sampling.task, self.inputs.features, sampling.seed, sampling.fold)
+        self.network: Network = network.to(sampling.task.device)
+        self.optimiser = sampling.task.recipe.optimiser(self.network.parameters())
 
     def train_epoch(self, epoch: int, lr: float) -> dict[str, float]:
         """One pass over the pairs; the means of the total loss and its parts over them."""
-        segments, pairs = self.plan.begin(epoch)
+        segments, pairs = self.sampling.begin(epoch)
         for group in self.optimiser.param_groups:
             group["lr"] = lr
         self.network.train()
@@ -96,20 +99,20 @@ class _Replica:
 
     def validate(self, epoch: int) -> dict[str, float]:
         """Total loss on the replica's fixed validation pairs and WA (average) of the validation utterances."""
-        plan = self.plan
+        sampling = self.sampling
         self.network.eval()
         sums = _Sums()
         rows, probabilities = [], []
         with torch.inference_mode():
-            for batch in batches(plan.validation_pairs, self.task.recipe.batch_size):
-                losses, logits = self._forward(plan.validation, batch, epoch)
+            for batch in batches(sampling.validation_pairs, self.task.recipe.batch_size):
+                losses, logits = self._forward(sampling.validation, batch, epoch)
                 sums.add(losses, len(batch))
                 rows.append(batch.T.ravel())
                 probabilities.append(logits.float().softmax(dim=-1))
-            if len(plan.odd):
-                rows.append(plan.odd)
-                probabilities.append(self._probabilities(plan.validation.take(plan.odd)))
-        accuracy = plan.validation_wa(np.concatenate(rows), torch.cat(probabilities).cpu().numpy())
+            if len(sampling.odd):
+                rows.append(sampling.odd)
+                probabilities.append(self._probabilities(sampling.validation.take(sampling.odd)))
+        accuracy = sampling.validation_wa(np.concatenate(rows), torch.cat(probabilities).cpu().numpy())
         return {"val_loss": sums.means()["loss"], "val_wa": accuracy}
 
     def _forward(self, segments: Segments, batch: NDArray[np.int64], epoch: int) -> tuple[dict[str, Tensor], Tensor]:
@@ -134,7 +137,7 @@ class _Replica:
     def predict(self) -> NDArray[np.float32]:
         """Probabilities of all test segments, shape (segments, classes)."""
         self.network.eval()
-        test = self.plan.test
+        test = self.sampling.test
         rows = batches(np.arange(len(test)), 2 * self.task.recipe.batch_size)
         with torch.inference_mode():
             return torch.cat([self._probabilities(test.take(batch)) for batch in rows]).cpu().numpy()

@@ -9,10 +9,10 @@ from corpora.trees import wav
 from omegaconf import OmegaConf
 
 import ser
-from ser.build import locate
+from ser.config.build import locate
+from ser.config.paths import conf_dir
 from ser.corpora.load import load
 from ser.errors import UserError
-from ser.paths import conf_dir
 
 
 def option(name: str) -> dict[str, Any]:

@@ -11,8 +11,8 @@ import soundfile
 from hydra.utils import instantiate
 from support import composed
 
-from ser.corpora import synthetic
-from ser.corpora.synthetic_plan import SIZES, plan
+from ser.corpora.synthetic import reader as synthetic
+from ser.corpora.synthetic.script import SIZES, plan
 from ser.errors import UserError
 
 CLASSES = {"ang": "angry", "hap": "happy", "exc": "happy", "sad": "sad", "neu": "neutral"}

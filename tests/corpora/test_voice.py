@@ -4,7 +4,7 @@ import librosa
 import numpy as np
 import pytest
 
-from ser.corpora import voice
+from ser.corpora.synthetic import voice
 
 ANGRY, SAD, HAPPY, CALM = (
     voice.Affect(*affect) for affect in ((1.9, 3.7, 4.1), (2.2, 2.3, 2.6), (4.2, 3.6, 3.4), (3.0, 2.8, 2.9))

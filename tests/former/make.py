@@ -52,11 +52,10 @@ CONFIGURATIONS = [
 
 def signatures() -> list[dict]:
     from hydra import compose, initialize_config_dir
-
-    from ser import signature
     from ser.commandline import rewrite
-    from ser.config import resolve
     from ser.paths import conf_dir
+
+    from ser.config import resolve
 
     found = []
     for typed in CONFIGURATIONS:
@@ -64,12 +63,27 @@ def signatures() -> list[dict]:
         with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
             search = f"hydra.searchpath=['file://{HERE / 'conf'}']"
             settings = resolve(compose("config", overrides=[search, *overrides]), overrides)
-        texts = []
-        digest, signature.digest = signature.digest, lambda value: texts.append(json.dumps(value, sort_keys=True, separators=(",", ":"))) or digest(value)
-        name = signature.configuration(settings.groups, "corpus")
-        signature.digest = digest
-        found.append({"overrides": [o.lstrip("+") for o in typed], "bytes": texts[0], "signature": name})
+        text, name = _hashed(settings.groups)
+        found.append({"overrides": [o.lstrip("+") for o in typed], "bytes": text, "signature": name})
     return found
+
+
+def _hashed(groups: dict) -> tuple[str, str]:
+    """What a configuration is hashed from, and the hash; that commit had no function for the first."""
+    from ser import signature
+
+    texts, digest = [], signature.digest
+
+    def listening(value: object) -> str:
+        texts.append(json.dumps(value, sort_keys=True, separators=(",", ":")))
+        return digest(value)
+
+    signature.digest = listening
+    try:
+        name = signature.configuration(groups, "corpus")
+        return texts[0], name
+    finally:
+        signature.digest = digest
 
 
 def store() -> None:

@@ -85,7 +85,7 @@ def grids(tmp_path_factory, tiny):
 @contextlib.contextmanager
 def composed_once():
     """Hydra's composition, most of a command's time, is kept between the commands of these tests."""
-    from ser.sweeps import _Composer
+    from ser.sweep.compose import Composer
 
     def compose(self, overrides):
         key = (self._name, *self._always, *overrides)
@@ -93,9 +93,9 @@ def composed_once():
             COMPOSED[key] = original(self, overrides)
         return copy.deepcopy(COMPOSED[key])
 
-    original = _Composer._compose
+    original = Composer._compose
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_Composer, "_compose", compose)
+        patch.setattr(Composer, "_compose", compose)
         yield
 
 
@@ -219,8 +219,8 @@ def column(frame, pattern):
 
 def scores(parameters, wa, uwa=None, crop=None, validation=None, planned=None, error=None):
     """A cell made by hand: the figures of its seeds 0, 1, ...; all WA unless told, ``planned`` seeds in all."""
-    from multirun_analysis.audit import Cell
     from multirun_analysis.grids import Scores
+    from ser.sweep.plan import Point
 
     wa = np.asarray(wa, dtype=float)
     given = {"wa": wa, "uwa": uwa, "crop_wa": crop, "crop_uwa": crop, "best_val_wa": validation}
@@ -229,13 +229,13 @@ def scores(parameters, wa, uwa=None, crop=None, validation=None, planned=None, e
     )
     parameters = {"corpus": "mine", **parameters}
     name = None if error else repr(sorted(parameters.items()))
-    return Scores(Cell(name, parameters, tuple(range(planned or len(wa))), (1, 2), error), frame)
+    return Scores(Point((), parameters, tuple(range(planned or len(wa))), (1, 2), name, error), frame)
 
 
 def study(*cells, swept=()):
     """Cells made by hand as a study; there is no store."""
-    from multirun_analysis.collect import COLUMNS, Collected
     from multirun_analysis.grids import Study
+    from multirun_analysis.store.collect import COLUMNS, Collected
 
     rows = pd.DataFrame(columns=list(COLUMNS)).astype(COLUMNS)
     return Study(tuple(cells), tuple(swept), Collected(rows, pd.DataFrame(), rows))

@@ -5,8 +5,9 @@ import math
 import pandas as pd
 import pytest
 
-from multirun_analysis.audit import Cell, Finding, audit
-from multirun_analysis.collect import COLUMNS, Collected
+from multirun_analysis.audit import Finding, audit
+from multirun_analysis.store.collect import COLUMNS, Collected
+from ser.sweep.plan import Point
 
 SEEDS, FOLDS = (0, 1), (1, 2, 3)
 PARAMETERS = {
@@ -28,7 +29,7 @@ def parameters(**changes):
 
 
 def cell(name, seeds=SEEDS, folds=FOLDS, error=None, **changes):
-    return Cell(None if error else name, parameters(**changes), tuple(seeds), tuple(folds), error)
+    return Point((), parameters(**changes), tuple(seeds), tuple(folds), None if error else name, error)
 
 
 COS = cell("c", loss="cos", loss__margin="0.1")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from multirun_analysis import claims
+from multirun_analysis.paper import claims
 
 SEEDS = 6
 PARTS = 18

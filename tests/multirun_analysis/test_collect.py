@@ -12,10 +12,10 @@ import pytest
 from sqlalchemy.dialects import mysql
 
 from benchmarks import store as large
-from multirun_analysis import collect as module
-from multirun_analysis.collect import COLUMNS, FIGURES, REPLICA, collect, predictions
+from multirun_analysis.store import collect as module
+from multirun_analysis.store.collect import COLUMNS, FIGURES, REPLICA, collect, predictions
 from ser.errors import UserError
-from ser.tracking import _make_sqlite
+from ser.results.mlflow import _make_sqlite
 
 EXPERIMENT = "ser"
 A, B, C = "a" * 32, "b" * 32, "c" * 32
@@ -41,7 +41,7 @@ def metrics(configuration, seed, folds, shift=0.0):
 
 
 class Filler:
-    """Logs runs a minute apart, as ``ser.tracking`` does; gives their ids."""
+    """Logs runs a minute apart, as ``ser.results.mlflow`` does; gives their ids."""
 
     def __init__(self, client, experiment):
         self.client, self.experiment, self.minutes = client, experiment, count(1)
@@ -196,7 +196,7 @@ def test_both_routes_agree(made, monkeypatch, wanted, databases, at_once):
 def test_mlflow_is_not_imported_to_read_a_database(made):
     code = f"""if True:
         import sys
-        from multirun_analysis.collect import collect
+        from multirun_analysis.store.collect import collect
         assert len(collect({made.uri!r}, {EXPERIMENT!r}).replicas) == 15
         assert not {{"mlflow", "torch", "matplotlib"}} & set(sys.modules)"""
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -17,12 +17,14 @@ import pytest
 from scipy import stats
 from support import REPOSITORY, run, settings
 
-from multirun_analysis import comparisons, paper
+from multirun_analysis import comparisons
 from multirun_analysis.__main__ import main
-from multirun_analysis.audit import Cell, merged
+from multirun_analysis.audit import merged
 from multirun_analysis.comparisons import Comparison
+from multirun_analysis.paper import tables as paper
+from ser.config.build import constructor
 from ser.errors import UserError
-from ser.experiment import network_of
+from ser.sweep.plan import Point
 
 SEEDS = 4
 LAMBDAS = ("0.6", "1")
@@ -680,7 +682,7 @@ def test_table_1_is_the_built_network(tmp_path, monkeypatch):
         ("stride", [3, 3], "yes"),
     ]
     trained = int(re.search(r"(\d+) trained parameters", text)[1])
-    built = network_of(settings())(frames=settings().segment_frames, features=13, classes=4)
+    built = constructor(settings().model)(frames=settings().segment_frames, features=13, classes=4)
     weights = {name: parameter.numel() for name, parameter in built.named_parameters()}
     biases = sum(count for name, count in weights.items() if "convolutions" in name and name.endswith("bias"))
     assert trained == sum(weights.values()) - biases
@@ -763,8 +765,8 @@ def test_a_point_that_cannot_run_and_that_two_experiments_share_counts_once(ask,
         ask("table3", "fold=9")
     assert len(str(caught.value).splitlines()) == 1
     words = {"loader": "loader_1", "position": "pos_1", "loss": "cos", "lambda": "0.6"}
-    cells = [Cell(None, words, (seed,), (1,), "no corpus") for seed in (0, 1)]
-    assert merged(cells) == [Cell(None, words, (0, 1), (1,), "no corpus")]
+    cells = [Point((), words, (seed,), (1,), None, "no corpus") for seed in (0, 1)]
+    assert merged(cells) == [Point((), words, (0, 1), (1,), None, "no corpus")]
 
 
 def test_many_seeds_are_compared_by_a_bootstrap_that_repeats_itself(hand):

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 from support import run
 
-from multirun_analysis import report
-from multirun_analysis.collect import COLUMNS, collect
+from multirun_analysis.paper import report
+from multirun_analysis.store.collect import COLUMNS, collect
 from ser.errors import UserError
 
 TABLES = ("table1", "table2", "table2_differences", "table2_speakers", "table3", "table3_differences",
@@ -172,7 +172,7 @@ def test_code_that_was_no_commit_is_told(hand):
     """The tag git_commit ends in -dirty where files differed; a run may have folds of two commits."""
     cell = hand.scores({"loss": "cos"}, [0.5])
     commits = "a" * 40 + "-dirty, " + "b" * 40
-    row = dict.fromkeys(COLUMNS, None) | {"configuration": cell.cell.configuration, "seed": 0, "fold": 1}
+    row = dict.fromkeys(COLUMNS, None) | {"configuration": cell.point.configuration, "seed": 0, "fold": 1}
     replicas = pd.DataFrame([row | {"git_commit": commits, "synthetic": False}])
     study = hand.study(cell)
     table = report.what_ran({"fig2": replace(study, collected=replace(study.collected, replicas=replicas))})

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from multirun_analysis import statistics
-from multirun_analysis.statistics import (
+from multirun_analysis.inference import statistics
+from multirun_analysis.inference.statistics import (
     SMALLEST_BOOTSTRAP,
     Interval,
     clustered_difference,
@@ -21,7 +21,7 @@ from multirun_analysis.statistics import (
     seeds_needed,
     summarise,
 )
-from ser.metrics import unweighted_accuracy, weighted_accuracy
+from ser.results.metrics import unweighted_accuracy, weighted_accuracy
 
 DRAWS = {
     "normal": lambda rng, shape: rng.standard_normal(shape),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from multirun_analysis import sweep
+from multirun_analysis import by as sweep
 from multirun_analysis.__main__ import main
 from ser.errors import UserError
 

@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 from matplotlib.transforms import IdentityTransform
 
-from multirun_analysis import curves, figures
-from multirun_analysis.curves import Curve, Drawing, Panel, Point
-from multirun_analysis.statistics import Interval, summarise
-from multirun_analysis.tables import Absent, Percent, Rounded, Table
+from multirun_analysis.inference.statistics import Interval, summarise
+from multirun_analysis.output import figures
+from multirun_analysis.output.tables import Absent, Percent, Rounded, Table
+from multirun_analysis.paper import curves
+from multirun_analysis.paper.curves import Curve, Drawing, Panel, Point
 
 THIRD = 1 / 3
 TABLE = Table(

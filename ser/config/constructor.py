@@ -1,0 +1,123 @@
+"""What a ``_target_`` takes, read from its source: the names and annotations of its constructor's arguments.
+
+A network's module imports torch, which takes two seconds. Planning a sweep, ``--cfg`` and the analysis need no network,
+only the ranges of its keys. So the module is parsed and never run; annotations are understood as far as they are made
+of the vocabulary in ``ser.config.ranges`` and of Python's own types, and every other one counts as ``Any``.
+"""
+
+import ast
+import importlib.util
+from functools import lru_cache
+from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
+from typing import Any, cast
+
+from ser.config import ranges
+
+_NAMES: dict[str, Any] = {
+    **{name: getattr(ranges, name) for name in vars(ranges) if name[0].isupper()},
+    **{kind.__name__: kind for kind in (int, float, bool, str, list)},
+    "Sequence": list,
+}
+
+
+@lru_cache(maxsize=256)
+def arguments(target: str) -> dict[str, Any] | None:
+    """The annotation of each argument of a class' constructor or of a function, by the argument's name.
+
+    Args:
+        target: ``package.module.name``, as in an option's ``_target_``.
+
+    Returns:
+        None where the source is not found, or where any keyword is accepted (``**kwargs``).
+    """
+    module, _, name = target.rpartition(".")
+    try:
+        path = _source(module)
+        return None if path is None else _Module(path).arguments(name)
+    except (ImportError, OSError, SyntaxError, ValueError):  # importing it will fail too, and say why
+        return None
+
+
+class _Module:
+    """A module's top-level classes, functions, imports and assignments, by name."""
+
+    def __init__(self, path: Path) -> None:
+        self._defined: dict[str, ast.AST] = {}
+        self._imported: dict[str, str] = {}
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef):
+                self._defined[node.name] = node
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                self._imported |= {each.asname or each.name: f"{node.module}.{each.name}" for each in node.names}
+            elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                self._defined[node.targets[0].id] = node.value
+
+    def arguments(self, name: str) -> dict[str, Any] | None:
+        node = self._defined.get(name)
+        if isinstance(node, ast.FunctionDef):
+            return self._of_function(node)
+        if isinstance(node, ast.ClassDef):
+            return self._of_class(node)
+        return arguments(self._imported[name]) if name in self._imported else None
+
+    def _of_function(self, node: ast.FunctionDef) -> dict[str, Any] | None:
+        if node.args.kwarg is not None:
+            return None
+        return {each.arg: self._read(each.annotation) for each in (*node.args.args, *node.args.kwonlyargs)}
+
+    def _of_class(self, node: ast.ClassDef) -> dict[str, Any] | None:
+        """Its own ``__init__``'s arguments; without one, its annotated fields (a dataclass') after its bases'."""
+        for each in node.body:
+            if isinstance(each, ast.FunctionDef) and each.name == "__init__":
+                found = self._of_function(each)
+                return found and {name: value for name, value in found.items() if name != "self"}
+        result: dict[str, Any] = {}
+        for base in node.bases:
+            inherited = self.arguments(base.id) if isinstance(base, ast.Name) and base.id != "ABC" else {}
+            if inherited is None:
+                return None
+            result |= inherited
+        fields = [each for each in node.body if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)]
+        return result | {cast(ast.Name, each.target).id: self._read(each.annotation) for each in fields}
+
+    def _read(self, node: ast.AST | None) -> Any:
+        try:
+            return self._understood(node)
+        except (KeyError, TypeError, ValueError):
+            return Any
+
+    def _understood(self, node: ast.AST | None) -> Any:
+        """The annotation that a piece of source stands for.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is not made of the vocabulary.
+        """
+        if isinstance(node, ast.Name):
+            if node.id in self._defined:
+                return self._understood(self._defined[node.id])
+            return _NAMES[node.id]
+        if isinstance(node, ast.Constant) and node.value is None:
+            return None
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+            return self._understood(node.left) | self._understood(node.right)
+        if isinstance(node, ast.Subscript):
+            items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+            outer = self._understood(node.value)
+            inner = [ast.literal_eval(e) if outer is ranges.Literal else self._understood(e) for e in items]
+            return outer[tuple(inner)] if len(inner) > 1 else outer[inner[0]]
+        if isinstance(node, ast.Call):
+            return self._understood(node.func)(*(ast.literal_eval(each) for each in node.args))
+        raise TypeError
+
+
+def _source(module: str) -> Path | None:
+    """A module's file, found without importing the packages that it lies in."""
+    first, *rest = module.split(".")
+    spec: ModuleSpec | None = importlib.util.find_spec(first) if first else None
+    for depth in range(1, len(rest) + 1):
+        if spec is None or spec.submodule_search_locations is None:
+            return None
+        spec = PathFinder.find_spec(".".join([first, *rest[:depth]]), spec.submodule_search_locations)
+    found = spec is not None and spec.origin is not None and spec.origin.endswith(".py")
+    return Path(cast(ModuleSpec, spec).origin or "") if found else None

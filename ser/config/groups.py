@@ -1,0 +1,191 @@
+"""The config groups: what every option of a group has, and the check of a chosen option.
+
+The keys that belong to an option's ``_target_`` are checked by the annotations of its constructor
+(``ser.config.constructor``); those that the program itself reads are the fields of the group's class here.
+"""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, ClassVar, Literal, Self, get_type_hints
+
+from ser.config import constructor
+from ser.config.build import former
+from ser.config.paths import conf_dir
+from ser.config.ranges import Count, Fraction, Positive, Word, check
+from ser.config.words import shown
+from ser.errors import UserError
+
+
+@dataclass(frozen=True)
+class Option:
+    """The option chosen from a group. ``plain`` is all of it: ``name``, ``_target_`` if it has one, and its keys."""
+
+    plain: dict[str, Any]
+
+    NEEDS_TARGET: ClassVar[bool] = True
+    NOT_FOR_TARGET: ClassVar[tuple[str, ...]] = ()
+    """Keys that the program reads and the constructor does not take."""
+
+    @property
+    def name(self) -> str:
+        """The option's name, as users type it."""
+        return str(self.plain["name"])
+
+    @property
+    def target(self) -> str | None:
+        """The class or function that the option names."""
+        return self.plain.get("_target_")
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What the target is called with."""
+        left_out = {"name", "_target_", *self.NOT_FOR_TARGET}
+        return {key: value for key, value in self.plain.items() if key not in left_out}
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> Self:
+        """The option with these checked keys."""
+        return cls(dict(plain), **{name: plain[name] for name in own_keys(cls) if name in plain})
+
+
+@dataclass(frozen=True)
+class Feature(Option):
+    """How speech becomes frames; ``normalisation`` is done later, with each fold's mean and deviation."""
+
+    sample_rate: Count
+    hop: Count
+    normalisation: Literal["fold", "speaker", "utterance", "none"]
+
+    NOT_FOR_TARGET = ("normalisation",)
+
+
+@dataclass(frozen=True)
+class Length(Option):
+    """How utterances become segments."""
+
+    seconds: Positive
+    tail: Literal["pad", "drop"]
+    train: Literal["all", "first", "crop"]
+
+    NEEDS_TARGET = False
+
+
+@dataclass(frozen=True)
+class Loss(Option):
+    """The contrastive loss. ``none`` has a margin too, so that one can be swept beside it."""
+
+    margin: Any = None
+
+
+@dataclass(frozen=True)
+class AuxTask(Option):
+    """The additional task and its weight in equation (9)."""
+
+    weight: Fraction
+
+    NOT_FOR_TARGET = ("weight",)
+
+
+@dataclass(frozen=True)
+class Engine(Option):
+    """How many trainings run at once: worker processes, and replicas in a stack."""
+
+    workers: Count | None
+    stack: Count | None
+
+    NEEDS_TARGET = False
+
+
+@dataclass(frozen=True)
+class Tracking(Option):
+    """Where runs are logged."""
+
+    uri: Word | None
+    experiment: Word | None
+
+    NEEDS_TARGET = False
+
+
+GROUPS: dict[str, type[Option]] = {
+    "feature": Feature,
+    "length": Length,
+    "model": Option,
+    "loader": Option,
+    "position": Option,
+    "loss": Loss,
+    "lambda": Option,
+    "aux_task": AuxTask,
+    "validation": Option,
+    "trainer": Option,
+    "engine": Engine,
+    "tracking": Tracking,
+}
+"""Every group but ``corpus``, whose readers check their own arguments."""
+
+DECISIVE = tuple(group for group in GROUPS if group not in ("engine", "tracking"))
+"""The groups that can change a number; with the corpus' content they make the signature."""
+
+
+def own_keys(kind: type[Option]) -> dict[str, Any]:
+    """The annotation of each key that the program itself reads, by the key's name."""
+    hints = get_type_hints(kind, include_extras=True)
+    return {each.name: hints[each.name] for each in fields(kind) if each.name != "plain"}
+
+
+def checked(group: str, option: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """Check an option as it was composed.
+
+    Returns:
+        Its keys with their values. A shipped option's values are in the annotated types (1.0 for 1, say); a user's
+        own option keeps its values as written, since its signature has them.
+
+    Raises:
+        UserError: a key is missing or unknown, or a value is of the wrong type or out of range.
+    """
+    option = former(group, option)
+    kind, name, target = GROUPS[group], str(option.get("name", "")), option.get("_target_")
+    needed = ["name", *(["_target_"] if kind.NEEDS_TARGET and name != "none" else [])]
+    needed += [each.name for each in fields(kind) if each.name != "plain" and each.default is MISSING]
+    for key in needed:
+        if key not in option:
+            raise UserError(f"The option chosen for {group} lacks the key {key}: add it to its file ({dict(option)}).")
+    taken = constructor.arguments(target) if target else {}
+    ranges = (own_keys(kind), taken or {})
+    known = [key for each in ranges for key in each]
+    extra = sorted(option.keys() - {*known, "name", "_target_"})
+    if extra and taken is not None:
+        raise UserError(f"{group}={name} has no key {group}.{extra[0]}.{unknown_key(extra[0], known)}")
+    shipped = (conf_dir() / group / f"{name}.yaml").is_file()
+    result: dict[str, Any] = {key: option[key] for key in ("name", "_target_") if key in option}
+    for key in [key for key in option if key not in result]:
+        value = option[key]
+        for annotations in ranges:
+            value = value_of(f"{group}.{key}", value, annotations.get(key, Any), overrides)
+        result[key] = value if shipped else option[key]
+    return result
+
+
+def value_of(key: str, value: Any, annotation: Any, overrides: Sequence[str]) -> Any:
+    """A key's value after its check.
+
+    Raises:
+        UserError: it is of the wrong type or out of range; the message says where it came from.
+    """
+    try:
+        return check(annotation, value)
+    except ValueError as error:
+        raise UserError(f"{key} {error}, got {shown(value)} ({origin(key, overrides)}).") from error
+
+
+def origin(key: str, overrides: Sequence[str]) -> str:
+    """Where a key's value came from, for a message."""
+    typed = [override for override in overrides if override.split("=")[0].lstrip("+") == key]
+    return f"from {typed[-1]} on the command line or in the experiment" if typed else "from the configuration files"
+
+
+def unknown_key(message_key: str, known: Sequence[str]) -> str:
+    """End a message about an unknown key with the closest known ones, or with all."""
+    last = {key.rpartition(".")[2]: key for key in known}
+    close = [last[part] for part in difflib.get_close_matches(message_key.rpartition(".")[2], last, n=3, cutoff=0.6)]
+    return f" Did you mean {' or '.join(close)}?" if close else f" There are {', '.join(known)}."

@@ -1,0 +1,184 @@
+"""From the configuration that Hydra composed to plain, checked, canonical ``Settings``. Nothing after sees a config."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from ser.config import constructor
+from ser.config.build import build
+from ser.config.canonical import canonical
+from ser.config.groups import (
+    DECISIVE,
+    GROUPS,
+    AuxTask,
+    Engine,
+    Feature,
+    Length,
+    Option,
+    Tracking,
+    checked,
+    origin,
+    value_of,
+)  # fmt: skip
+from ser.config.ranges import Count, Natural, Word, least
+from ser.config.words import shown
+from ser.errors import UserError
+
+TOP: dict[str, Any] = {
+    "seed": Natural,
+    "repeats": Count,
+    "device": Word,
+    "resume": Literal[True, False, "failed"],
+    "save": Literal["none", "best", "all"],
+    "sweep": Word | None,
+    "results.dir": Word,
+    "cache.dir": Word,
+}
+"""The keys outside the groups, with their types and ranges. ``fold`` has a check of its own."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One job: a configuration in canonical form, its corpus, seeds and folds, and how to run it.
+
+    ``lambda_`` is the group ``lambda``. ``folds`` is None where all folds are asked for. ``notes`` says what the
+    canonical form changed, for the log.
+    """
+
+    corpus: dict[str, Any]
+    feature: Feature
+    length: Length
+    model: Option
+    loader: Option
+    position: Option
+    loss: Option
+    lambda_: Option
+    aux_task: AuxTask
+    validation: Option
+    trainer: Option
+    engine: Engine
+    tracking: Tracking
+    seeds: tuple[int, ...]
+    folds: tuple[int, ...] | None
+    device: str
+    resume: bool | str
+    save: str
+    sweep: str
+    results: Path
+    cache: Path
+    notes: tuple[str, ...] = ()
+
+    @property
+    def groups(self) -> dict[str, dict[str, Any]]:
+        """The groups that can change a number, as plain mappings: what is hashed, stored and shown."""
+        return {group: getattr(self, _attribute(group)).plain for group in DECISIVE}
+
+    @property
+    def baseline(self) -> bool:
+        """Whether there is no contrastive loss, so that segments are trained on singly."""
+        return self.loss.name == "none"
+
+    @property
+    def segment_frames(self) -> int:
+        """Frames of a segment: its length in seconds over the hop."""
+        return round(self.length.seconds * self.feature.sample_rate / self.feature.hop)
+
+
+def resolve(cfg: DictConfig, overrides: Sequence[str] = ()) -> Settings:
+    """Check a composed configuration and bring it into canonical form.
+
+    Args:
+        cfg: what Hydra composed, without its own ``hydra`` node.
+        overrides: what the user typed, so that a message can say where a value came from.
+
+    Raises:
+        UserError: a value is of the wrong type or out of range, or a key is unknown or missing.
+    """
+    try:
+        plain: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise UserError(f"The configuration cannot be resolved: {error}") from error
+    groups = {group: checked(group, plain[group], overrides) for group in GROUPS}
+    top = {key: value_of(key, _lookup(plain, key), annotation, overrides) for key, annotation in TOP.items()}
+    decisive, notes = canonical({group: groups[group] for group in DECISIVE}, overrides)
+    options: dict[str, Any] = {
+        _attribute(group): GROUPS[group].of({**groups, **decisive}[group]) for group in GROUPS
+    }  # fmt: skip
+    settings = Settings(
+        **options,
+        corpus=plain["corpus"],
+        seeds=tuple(range(top["seed"], top["seed"] + top["repeats"])),
+        folds=_folds(plain["fold"]),
+        device=_device(top["device"]),
+        resume=top["resume"],
+        save=top["save"],
+        sweep=_sweep_name(top["sweep"] or "single"),
+        results=Path(top["results.dir"]),
+        cache=Path(top["cache.dir"]),
+        notes=notes,
+    )
+    _check_tracking(settings.tracking, overrides)
+    _check_what_the_model_takes(settings, overrides)
+    return settings
+
+
+def _attribute(group: str) -> str:
+    return "lambda_" if group == "lambda" else group
+
+
+def _lookup(plain: Any, key: str) -> Any:
+    for part in key.split("."):
+        plain = plain[part]
+    return plain
+
+
+def _folds(value: Any) -> tuple[int, ...] | None:
+    if value == "all":
+        return None
+    folds = value if isinstance(value, list) else [value]
+    if not folds or any(isinstance(fold, bool) or not isinstance(fold, int) or fold < 1 for fold in folds):
+        raise UserError(f"fold must be all, a session's number from 1, or a list such as [1,2], got {shown(value)}.")
+    return tuple(sorted(set(folds)))
+
+
+def _sweep_name(value: str) -> str:
+    if not re.fullmatch(r"\w[\w.+-]*", value):
+        raise UserError(f"sweep={value} must be usable as a folder's name: use letters, digits and . _ + - only.")
+    return value
+
+
+def _device(value: str) -> str:
+    kind, _, index = value.partition(":")
+    if kind not in ("auto", "cpu", "cuda") or (index and (kind != "cuda" or not index.isdigit())):
+        raise UserError(f"device must be auto, cpu, cuda or cuda:N, got {value}.")
+    return value
+
+
+def _check_tracking(tracking: Tracking, overrides: Sequence[str]) -> None:
+    if tracking.name != "none":
+        value_of("tracking.experiment", tracking.experiment, Word, overrides)
+
+
+def _check_what_the_model_takes(settings: Settings, overrides: Sequence[str]) -> None:
+    """Compare a segment's frames, and a frame's values, with the ranges of the network's constructor."""
+    model, feature, length = settings.model, settings.feature, settings.length
+    values, frames = build(feature).dimensions, settings.segment_frames
+    taken = constructor.arguments(model.target or "") or {}
+    shortest = least(taken.get("frames"), model.arguments)
+    if frames < shortest:
+        raise UserError(
+            f"length={length.seconds:g} gives segments of {frames} frames, but model={model.name} needs at least "
+            f"{shortest:g}: choose a length of at least {shortest * feature.hop / feature.sample_rate:g} s "
+            f"({origin('length.seconds', overrides)})."
+        )
+    fewest = least(taken.get("features"), model.arguments)
+    if values < fewest:
+        raise UserError(
+            f"feature={feature.name} gives {values} values a frame, but model={model.name} needs at least {fewest:g}: "
+            "choose another feature or raise its number of bands, bins or coefficients."
+        )

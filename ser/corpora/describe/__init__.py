@@ -1,0 +1,1 @@
+"""What a corpus holds, for ``python -m ser.corpora``."""

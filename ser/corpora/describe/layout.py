@@ -1,0 +1,72 @@
+"""A corpus' summary as text for a terminal."""
+
+from collections import Counter
+from typing import Any
+
+from ser.corpora.describe.summary import LEVELS
+from ser.corpora.ratings import EDGES
+from ser.corpora.table import Corpus
+from ser.system.text import aligned
+
+
+def as_text(corpus: Corpus, summary: dict[str, Any]) -> str:
+    """The ``summary`` of ``corpus`` as aligned columns; what the corpus does not have is left out."""
+    parts = [
+        _head(summary),
+        _sessions(summary),
+        _speakers(corpus, summary),
+        _durations(summary["durations"]),
+        _ratings(summary["ratings"]),
+        _dropped(summary["dropped"]),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _head(summary: dict[str, Any]) -> str:
+    mark = "SYNTHETIC: generated signals, numbers computed on them say nothing about people\n"
+    genders = ", ".join(f"{n} {gender}" for gender, n in summary["genders"].items())
+    lines = [
+        ("corpus", summary["corpus"]),
+        ("root", summary["root"]),
+        ("utterances", f"{summary['utterances']} ({genders})"),
+    ]
+    return (mark if summary["synthetic"] else "") + "\n".join(f"{name:<12}{value}" for name, value in lines)
+
+
+def _sessions(summary: dict[str, Any]) -> str:
+    classes = list(summary["emotions"])
+    rows = [
+        [session, *counts.values(), sum(counts.values())] for session, counts in summary["sessions_by_emotion"].items()
+    ]
+    total = ["all", *summary["emotions"].values(), summary["utterances"]]
+    return aligned([["session", *classes, "all"], *rows, total])
+
+
+def _speakers(corpus: Corpus, summary: dict[str, Any]) -> str:
+    about = {u.speaker: (u.gender or "unknown", u.session) for u in corpus.utterances}
+    rows = [[speaker, *about[speaker], n] for speaker, n in summary["speakers"].items()]
+    return aligned([["speaker", "gender", "session", "utterances"], *rows])
+
+
+def _durations(durations: dict[str, float]) -> str:
+    d = durations
+    long = ", ".join(f"{100 * d[f'longer_than_{limit}_s']:.1f} % longer than {limit} s" for limit in (3, 9))
+    return (
+        f"durations   {d['total_s'] / 60:.1f} min in all; mean {d['mean_s']:.2f} s, median {d['median_s']:.2f} s, "
+        f"{d['min_s']:.2f} to {d['max_s']:.2f} s\n"
+        f"            {long}"
+    )
+
+
+def _ratings(ratings: dict[str, dict[str, int]]) -> str:
+    rated = Counter(level for counts in ratings.values() for level, n in counts.items() if n)
+    if set(rated) <= {"none"}:
+        return ""
+    heading = ["rating", f"low (<= {EDGES[0]:g})", "medium", f"high (>= {EDGES[1]:g})", "none"]
+    return aligned([heading, *([name, *(counts[level] for level in LEVELS)] for name, counts in ratings.items())])
+
+
+def _dropped(dropped: dict[str, int]) -> str:
+    if not dropped:
+        return "dropped     nothing"
+    return aligned([["dropped", "turns"], *dropped.items()])

@@ -1,0 +1,83 @@
+"""What a corpus holds, in numbers."""
+
+import statistics
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ser.corpora.ratings import EDGES, RATINGS, rating_class
+from ser.corpora.table import Corpus, Utterance
+from ser.errors import UserError
+from ser.system.progress import track
+
+LEVELS = ("low", "medium", "high", "none")
+"""The classes of a rating, as ``ser.corpora.ratings.rating_class`` numbers them; the last one is -1, not rated."""
+
+
+def summarise(corpus: Corpus) -> dict[str, Any]:
+    """Counts, durations in seconds and levels of the ratings, as plain values for JSON.
+
+    Raises:
+        UserError: an audio file cannot be read.
+    """
+    utterances = corpus.utterances
+    return {
+        "corpus": corpus.name,
+        "root": str(corpus.root),
+        "synthetic": corpus.synthetic,
+        "utterances": len(utterances),
+        "emotions": _emotions(corpus.classes, utterances),
+        "genders": _genders(utterances),
+        "sessions": _counts((utterance.session for utterance in utterances), corpus.sessions),
+        "speakers": _counts(utterance.speaker for utterance in utterances),
+        "sessions_by_emotion": {
+            session: _emotions(corpus.classes, [u for u in utterances if u.session == session])
+            for session in corpus.sessions
+        },
+        "durations": _durations([*track(map(_seconds, utterances), len(utterances), "durations")]),
+        "ratings": {dimension: _levels(utterances, dimension) for dimension in RATINGS},
+        "dropped": dict(corpus.dropped),
+    }
+
+
+def _counts(values: Iterable[str], order: Sequence[str] | None = None) -> dict[str, int]:
+    counts = Counter(values)
+    return {value: counts[value] for value in order or sorted(counts)}
+
+
+def _emotions(classes: Sequence[str], utterances: Iterable[Utterance]) -> dict[str, int]:
+    return _counts((utterance.emotion for utterance in utterances), classes)
+
+
+def _genders(utterances: Sequence[Utterance]) -> dict[str, int]:
+    known = ("female", "male")
+    order = known if all(utterance.gender for utterance in utterances) else (*known, "unknown")
+    return _counts((utterance.gender or "unknown" for utterance in utterances), order)
+
+
+def _levels(utterances: Sequence[Utterance], dimension: str) -> dict[str, int]:
+    return _counts((LEVELS[rating_class(getattr(each, dimension), *EDGES)] for each in utterances), LEVELS)
+
+
+def _seconds(utterance: Utterance) -> float:
+    import soundfile
+
+    try:
+        length = float(soundfile.info(utterance.path).duration)
+    except soundfile.LibsndfileError as error:
+        raise UserError(f"{utterance.path}: cannot be read as audio: {error.error_string}") from error
+    end = length if utterance.end is None else min(utterance.end, length)
+    return max(0.0, end - (utterance.start or 0.0))
+
+
+def _durations(seconds: Sequence[float]) -> dict[str, float]:
+    values = {
+        "total_s": sum(seconds),
+        "mean_s": statistics.mean(seconds),
+        "median_s": statistics.median(seconds),
+        "min_s": min(seconds),
+        "max_s": max(seconds),
+        "longer_than_3_s": sum(value > 3 for value in seconds) / len(seconds),
+        "longer_than_9_s": sum(value > 9 for value in seconds) / len(seconds),
+    }
+    return {name: round(value, 4) for name, value in values.items()}

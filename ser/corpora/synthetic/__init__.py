@@ -1,0 +1,1 @@
+"""The generated corpus: speech-like signals in IEMOCAP's layout."""

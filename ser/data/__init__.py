@@ -1,0 +1,1 @@
+"""From a corpus to what a training sees: the experiment, cached frames, folds, segments and pairs."""

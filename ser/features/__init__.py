@@ -1,0 +1,1 @@
+"""Waveform to frames: one module for each option of the group ``feature``."""

@@ -1,0 +1,43 @@
+"""Log-mel bands: Lian et al. 2018, section 4.1 (config group ``feature``)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ser.config.ranges import Count, NonNegative, Positive
+from ser.features.extractor import Extractor, require
+
+
+@dataclass(frozen=True)
+class LogMel(Extractor):
+    """Logarithms of the power in ``bands`` triangular mel bands from ``fmin`` to ``fmax`` Hz.
+
+    The mel scale is Slaney's, or HTK's with ``htk``; the triangles have equal area (librosa's default). The paper
+    states 26 bands up to 6.5 kHz, and leaves the scale and the logarithm open.
+    """
+
+    bands: Count = 26
+    fmin: NonNegative = 0.0
+    fmax: Positive = 6500.0
+    htk: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        nyquist = self.sample_rate / 2
+        require(self.fmax <= nyquist, f"fmax={self.fmax}", f"at most {nyquist:g}, half the sample rate")
+        require(self.fmin < self.fmax, f"fmin={self.fmin}", f"below feature.fmax={self.fmax}")
+
+    @property
+    def dimensions(self) -> int:
+        """The bands."""
+        return self.bands
+
+    def _analyse(self, signal: np.ndarray) -> np.ndarray:
+        import librosa
+
+        power = librosa.feature.melspectrogram(
+            y=signal, sr=self.sample_rate, n_fft=self.n_fft, hop_length=self.hop, win_length=self.window,
+            window="hamming", center=self.center, power=2.0, n_mels=self.bands, fmin=self.fmin, fmax=self.fmax,
+            htk=self.htk,
+        )  # fmt: skip
+        return self._logarithm(power)

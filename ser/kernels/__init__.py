@@ -1,0 +1,1 @@
+"""Compiled code for the CPU that stands in for PyTorch's operations."""

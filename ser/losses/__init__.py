@@ -1,0 +1,1 @@
+"""Losses, one module each, and how they are put together."""

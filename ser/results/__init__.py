@@ -1,0 +1,1 @@
+"""What a training found: its file, its metrics, and its run in MLflow."""

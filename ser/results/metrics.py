@@ -1,0 +1,103 @@
+"""Metrics of classification, as pure functions on arrays (Lian et al. 2018, section 4).
+
+A new metric is one function here, marked with ``@metric``: it is then logged to MLflow for every run, fold and
+prediction mode, and is a column of the closing table and of ``python -m multirun_analysis sweep=... by=...``.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Metric = Callable[[ArrayLike, ArrayLike], float]
+
+METRICS: dict[str, Metric] = {}
+"""Every metric by the name under which it is logged: a fraction in [0, 1], from the true and the predicted classes."""
+
+
+def metric(name: str) -> Callable[[Metric], Metric]:
+    """Log the decorated function's value under ``name``."""
+
+    def register(function: Metric) -> Metric:
+        METRICS[name] = function
+        return function
+
+    return register
+
+
+def confusion(gold: ArrayLike, predicted: ArrayLike, classes: int) -> NDArray[np.int64]:
+    """Count utterances by true class (rows) and predicted class (columns).
+
+    Args:
+        gold: true classes from 0, shape (utterances,).
+        predicted: predicted classes from 0, shape (utterances,).
+        classes: the number of classes.
+
+    Returns:
+        Shape (classes, classes).
+
+    Raises:
+        ValueError: the lists differ in length or are empty, or a class is out of range.
+
+    >>> confusion([0, 0, 1], [0, 1, 1], 2).tolist()
+    [[1, 1], [0, 1]]
+    """
+    gold, predicted = _checked(gold, predicted)
+    if min(gold.min(), predicted.min()) < 0 or max(gold.max(), predicted.max()) >= classes:
+        raise ValueError(f"a class index lies outside 0..{classes - 1}")
+    return np.bincount(gold * classes + predicted, minlength=classes**2).reshape(classes, classes)
+
+
+@metric("wa")
+def weighted_accuracy(gold: ArrayLike, predicted: ArrayLike) -> float:
+    """Weighted accuracy (WA): the fraction of utterances that are classified correctly.
+
+        WA = (1 / N) * sum over utterances n of [predicted_n = gold_n]
+
+    Each class weighs as much as it has utterances, hence the name.
+
+    Args:
+        gold: true classes, shape (utterances,).
+        predicted: predicted classes, shape (utterances,).
+
+    Returns:
+        A fraction in [0, 1].
+
+    Raises:
+        ValueError: the lists differ in length or are empty.
+
+    >>> weighted_accuracy([0, 0, 0, 1], [0, 0, 1, 1])
+    0.75
+    """
+    gold, predicted = _checked(gold, predicted)
+    return float(np.mean(gold == predicted))
+
+
+@metric("uwa")
+def unweighted_accuracy(gold: ArrayLike, predicted: ArrayLike) -> float:
+    """Unweighted accuracy (UWA): the mean of the recalls of the classes that occur in ``gold``.
+
+        UWA = (1 / C) * sum over classes c of (correct utterances of c) / (utterances of c)
+
+    Args:
+        gold: true classes, shape (utterances,).
+        predicted: predicted classes, shape (utterances,).
+
+    Returns:
+        A fraction in [0, 1].
+
+    Raises:
+        ValueError: the lists differ in length or are empty.
+
+    >>> round(unweighted_accuracy([0, 0, 0, 1], [0, 0, 1, 1]), 4)
+    0.8333
+    """
+    gold, predicted = _checked(gold, predicted)
+    return float(np.mean([np.mean(predicted[gold == label] == label) for label in np.unique(gold)]))
+
+
+def _checked(gold: ArrayLike, predicted: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    first, second = np.asarray(gold, dtype=np.int64), np.asarray(predicted, dtype=np.int64)
+    if first.ndim != 1 or first.shape != second.shape or first.size == 0:
+        raise ValueError(f"gold and predicted must be equally long lists of classes, got {first.shape}, {second.shape}")
+    return first, second

@@ -1,0 +1,100 @@
+"""What the user typed, before Hydra reads it: numbers as choices, exact ranges."""
+
+import argparse
+import math
+import re
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+
+from ser.config.words import NUMBER_KEYS
+from ser.errors import UserError
+
+_CALL = re.compile(r"(range|interval|choice)\((.*)\)", re.DOTALL)
+
+
+def rewrite(arguments: Sequence[str]) -> list[str]:
+    """Turn numbers given to ``lambda`` and ``length`` into values, and ranges of decimals into exact lists.
+
+    >>> rewrite(["loss=cos,l2", "lambda=0.6,0.7", "length=range(1,4)", "lambda=linear"])
+    ['loss=cos,l2', 'lambda.weight=0.6,0.7', 'length.seconds=1,2,3', 'lambda=linear']
+
+    Raises:
+        UserError: numbers and words are mixed, or a range is empty.
+    """
+    return [_rewrite(argument) for argument in arguments]
+
+
+def _rewrite(argument: str) -> str:
+    key, equals, value = argument.partition("=")
+    if not equals or argument.startswith("-"):
+        return argument
+    if key in NUMBER_KEYS:
+        return _number_choice(key, value)
+    return f"{key}={_expand(key, value)}" if value.startswith("range(") and "." in value else argument
+
+
+def _number_choice(group: str, value: str) -> str:
+    call = _CALL.fullmatch(value.strip())
+    items = [item.strip() for item in (call[2] if call else value).split(",")]
+    numeric = [_decimal(item.partition("=")[2] or item) is not None for item in items]
+    if not any(numeric):
+        return f"{group}={value}"
+    if not all(numeric):
+        word = items[numeric.index(False)]
+        raise UserError(f"{group}={value} mixes numbers and words ({word!r}). Give either numbers or options' names.")
+    if call and call[1] == "interval":
+        return f"{NUMBER_KEYS[group]}={value}"
+    return f"{NUMBER_KEYS[group]}={_expand(group, value) if call and call[1] == 'range' else _plain_list(items)}"
+
+
+def _plain_list(items: list[str]) -> str:
+    return ",".join(_text(Decimal(item)) for item in items)
+
+
+def _expand(key: str, value: str) -> str:
+    """``range(start, stop, step)`` as an exact list, the stop left out as in Python."""
+    inside = value.strip()[len("range(") : -1]
+    numbers = dict(zip(("start", "stop", "step"), (None, None, Decimal(1)), strict=True))
+    given = [item.strip() for item in inside.split(",")]
+    names = ["stop"] if len(given) == 1 else ["start", "stop", "step"]
+    for name, item in zip(names, given, strict=False):
+        word, equals, text = item.rpartition("=")
+        number = _decimal(text)
+        if number is None or (equals and word.strip() not in numbers):
+            raise UserError(f"{key}={value} is no range of numbers. Write range(start,stop,step), e.g. range(1,16).")
+        numbers[word.strip() or name] = number
+    start, stop, step = numbers["start"] or Decimal(0), numbers["stop"], numbers["step"]
+    values = _between(start, stop, step) if stop is not None and step else []
+    if not values:
+        raise UserError(f"{key}={value} holds no number: the stop is left out, as in Python.")
+    return ",".join(_text(number) for number in values)
+
+
+def _between(start: Decimal, stop: Decimal, step: Decimal) -> list[Decimal]:
+    count = max(0, math.ceil((stop - start) / step))
+    return [start + index * step for index in range(count)]
+
+
+def _decimal(text: str) -> Decimal | None:
+    try:
+        number = Decimal(text.strip())
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def _text(number: Decimal) -> str:
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def trains(args: argparse.Namespace) -> bool:
+    """Whether the command line asks for training, and not for Hydra to show something."""
+    asks = (args.cfg, args.info, args.hydra_help, args.shell_completion, args.experimental_rerun)
+    return not any(asks)
+
+
+def with_override(arguments: Sequence[str], overrides: Sequence[str], more: str) -> list[str]:
+    """The arguments with one more override, beside the last one (flags may come before or after them)."""
+    at = max((index + 1 for index, argument in enumerate(arguments) if argument in overrides), default=len(arguments))
+    return [*arguments[:at], more, *arguments[at:]]

@@ -1,0 +1,138 @@
+"""From a command line to the configuration of each of its points, as Hydra composes it."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.types import Override
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from ser.config.groups import GROUPS, unknown_key
+from ser.config.paths import conf_dir
+from ser.config.settings import TOP
+from ser.errors import UserError
+from ser.sweep.hydra_internals import BASIC_SWEEPER, LOCAL_LAUNCHERS, parse_override, split_points
+
+_VALUE_KEY = re.compile(r"(?!hydra\.)[a-z_]+(\.\w+)+|seed|repeats|fold|device|resume|save|sweep")
+
+
+@contextmanager
+def composer(config_name: str = "config", config_dir: str | None = None) -> Iterator["Composer"]:
+    """What composes points, while the block lasts; ``config_dir``: a user's own folder of options."""
+    with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
+        yield Composer(config_name, config_dir)
+
+
+class Composer:
+    """Composes points quickly: once for each combination of options; plain values are set on a copy."""
+
+    def __init__(self, config_name: str, config_dir: str | None) -> None:
+        self._name = config_name
+        self._always = [f"hydra.searchpath=['file://{os.path.abspath(config_dir)}']"] if config_dir else []
+        self._bases: dict[tuple[str, ...], DictConfig] = {}
+        self.runs_here = True
+        """Whether the jobs run on this machine, so that its devices are what counts."""
+
+    def points(self, overrides: list[str], sweep: bool) -> list[list[str]] | None:
+        """The overrides of every point, in Hydra's order; None if another sweeper is to choose them."""
+        parsed = _parse(overrides)
+        lists = [override for override in parsed if override.is_sweep_override()]
+        if not sweep and lists:
+            raise UserError(f"{lists[0].input_line} is a sweep: add -m (python -m ser.run -m ...).")
+        fixed = [str(override.input_line) for override in parsed if not override.is_sweep_override()]
+        composed = self._compose([override for override in fixed if not _is_value(override)]).hydra
+        self.runs_here = composed.launcher._target_ in LOCAL_LAUNCHERS
+        sweeper = composed.sweeper
+        if sweep and sweeper._target_ != BASIC_SWEEPER:
+            return None
+        params = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
+        if not sweep:
+            if params:
+                raise UserError(f"The experiment is a sweep over {', '.join(sweeper.params)}: add -m.")
+            return [overrides]
+        try:
+            return split_points([*_parse(params), *parsed])
+        except HydraException as error:
+            raise UserError(str(error)) from error
+
+    def config(self, point: Sequence[str]) -> DictConfig:
+        """The configuration of a point, as Hydra composes it."""
+        config = self._base(tuple(override for override in point if not _is_value(override)))
+        for override in _parse(override for override in point if _is_value(override)):
+            _set(config, override)
+        return config
+
+    def _base(self, options: tuple[str, ...]) -> DictConfig:
+        if options not in self._bases:
+            config = self._compose(list(options))
+            if config.hydra.job.chdir:
+                raise UserError("hydra.job.chdir=true is not supported: results and corpora have relative paths.")
+            with open_dict(config):
+                del config["hydra"]
+            self._bases[options] = config
+        return self._bases[options].copy()
+
+    def _compose(self, overrides: list[str]) -> Any:
+        try:
+            return compose(self._name, overrides=[*self._always, *overrides], return_hydra_config=True)
+        except MissingConfigException as error:
+            raise UserError(_no_such_option(error)) from error
+        except ConfigCompositionException as error:
+            raise UserError(_composition_message(error)) from error
+        except ValueError as error:  # a group was given something that is no word
+            raise UserError(f"{error} (in {' '.join(overrides)})") from error
+
+
+def _is_value(override: str) -> bool:
+    """Whether an override sets a plain value, so that no composition is needed for it."""
+    return _VALUE_KEY.fullmatch(override.split("=")[0]) is not None
+
+
+@lru_cache(maxsize=4096)
+def _parse_one(override: str) -> Override:
+    try:
+        return parse_override(override)
+    except HydraException as error:
+        raise UserError(f"{override!r} cannot be read as key=value: {str(error).splitlines()[0]}") from error
+
+
+def _parse(overrides: Iterable[str]) -> list[Override]:
+    return [_parse_one(override) for override in overrides]
+
+
+def _set(config: DictConfig, override: Override) -> None:
+    key = override.key_or_group
+    try:
+        OmegaConf.update(config, key, override.value(), force_add=False)
+    except OmegaConfBaseException as error:
+        group = key.split(".")[0]
+        known = _keys_of(config, group)
+        raise UserError(f"There is no key {key} ({override.input_line}).{unknown_key(key, known)}") from error
+
+
+def _no_such_option(error: MissingConfigException) -> str:
+    group, _, option = str(error.missing_cfg_file).rpartition("/")
+    options = [name for name in error.options or () if name]
+    if not options:
+        return str(error).splitlines()[0]
+    return f"{group}={option}: there is no such option. {group} is one of {', '.join(options)}."
+
+
+def _composition_message(error: ConfigCompositionException) -> str:
+    text = str(error).splitlines()[0]
+    key = re.search(r"override '([^']+)'", text)
+    known = [*GROUPS, "corpus", "experiment", *TOP]
+    return f"There is no key {key[1]}.{unknown_key(key[1], known)}" if key else str(error)
+
+
+def _keys_of(config: DictConfig, group: str) -> list[str]:
+    """The keys that a user may set in a group, or at the top."""
+    if group not in config:
+        return list(config)
+    return [f"{group}.{key}" for key in config[group] if key not in ("name", "_target_")]

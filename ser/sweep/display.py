@@ -1,0 +1,125 @@
+"""The progress of a sweep while it runs, read from the result store only."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from ser.errors import UserError
+from ser.results.metrics import weighted_accuracy
+from ser.results.store import ResultStore
+from ser.sweep.handover import STARTED
+from ser.sweep.plan import Plan
+from ser.sweep.table import incomplete, percent, table
+from ser.system.progress import SECONDS_BETWEEN_LINES
+
+
+class Progress(threading.Thread):
+    """Watches the store for the sweep's results until stopped: a bar on a terminal, plain lines elsewhere.
+
+    It sees results of every launcher and process. With ``since`` (resume=false) only results after that time count.
+    """
+
+    def __init__(self, plan: Plan, since: float | None) -> None:
+        super().__init__(daemon=True)
+        self._store = ResultStore(plan.results, since)
+        self._left = set(plan.signatures())
+        self._total = len(self._left)
+        self._failed: set[str] = set()
+        self._began = time.time()
+        self._stopped = threading.Event()
+        self._last = ""
+        self._look()
+        self._found_finished = self._done
+
+    @property
+    def _done(self) -> int:
+        return self._total - len(self._left) - len(self._failed)
+
+    def run(self) -> None:
+        """Look again and again; the more there is to look at, the less often."""
+        bar = self._bar() if sys.stderr.isatty() else None
+        spoken, wait = time.monotonic(), 0.5
+        while not self._stopped.wait(wait):
+            before, began = len(self._left), time.monotonic()
+            self._look()
+            wait = max(0.5, 50 * (time.monotonic() - began))
+            if bar is not None:
+                self._update(bar)
+            elif len(self._left) < before and time.monotonic() - spoken >= SECONDS_BETWEEN_LINES:
+                spoken = time.monotonic()
+                print(self.line(), file=sys.stderr, flush=True)
+        if bar is not None:
+            bar.close()
+
+    def stop(self) -> None:
+        """Stop watching and leave the last word on the screen."""
+        self._stopped.set()
+        self.join()
+        self._look()
+        if self._total:
+            print(self.line(), file=sys.stderr, flush=True)
+
+    def line(self) -> str:
+        """How far the sweep is, as one line."""
+        found = f" ({self._found_finished} found finished)" if self._found_finished else ""
+        parts = [f"{self._done} of {self._total} trainings done{found}", f"{len(self._failed)} failed"]
+        parts += [f"{len(self._left)} left{self._time_left()}"] if self._left else []
+        return ", ".join([*parts, self._last] if self._last else parts)
+
+    def _look(self) -> None:
+        finished = [signature for signature in self._left if self._store.has(signature)]
+        self._left -= set(finished)
+        failed = {signature for signature in self._left if self._store.failure(signature, self._began) is not None}
+        self._left -= failed
+        self._failed |= failed
+        if finished:
+            with suppress(UserError):  # a damaged file: the job that needs it says so
+                self._last = f"last WA {percent(self._wa(finished[-1]))}"
+
+    def _wa(self, signature: str) -> float:
+        outcome = self._store.load(signature).outcome
+        return weighted_accuracy(outcome.gold, outcome.average.argmax(axis=1))
+
+    def _time_left(self) -> str:
+        done = self._done - self._found_finished
+        if not done:
+            return ""
+        seconds = (time.time() - self._began) / done * len(self._left)
+        return f" (about {_duration(seconds)})"
+
+    def _bar(self) -> Any:
+        from tqdm import tqdm
+
+        return tqdm(total=self._total, initial=self._done, desc="trainings", unit="", dynamic_ncols=True, leave=False)
+
+    def _update(self, bar: Any) -> None:
+        bar.set_postfix_str(f"{len(self._failed)} failed, {self._last}", refresh=False)
+        bar.n = self._done + len(self._failed)
+        bar.refresh()
+
+
+def watch(plan: Plan, run: Callable[[], object]) -> int:
+    """Run the sweep with its progress shown and its table at the end; the exit status."""
+    since = float(os.environ[STARTED]) if plan.anew else None
+    progress = Progress(plan, since)
+    progress.start()
+    status = 0
+    try:
+        run()
+    except SystemExit as end:  # Hydra's way to say that a job failed
+        status = int(end.code or 0)
+    finally:
+        progress.stop()
+    store = ResultStore(plan.results, since)
+    print(f"\nsweep {plan.name}\n{table(plan, store)}", flush=True)
+    return status or int(incomplete(plan, store))
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

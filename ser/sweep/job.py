@@ -1,0 +1,145 @@
+"""One job of a sweep: the trainings that lack a result are done, and its runs are delivered to the tracking store."""
+
+import logging
+import os
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ser.data.experiment import Experiment
+from ser.data.replicas import Replica
+from ser.errors import UserError
+from ser.results.runs import parent_run, run_metrics, seed_run
+from ser.results.store import ResultStore, Stored
+from ser.sweep.handover import PLANNED, STARTED
+from ser.sweep.plan import store_point
+from ser.system import environment
+
+_log = logging.getLogger(__name__)
+
+
+class Job:
+    """An experiment's trainings: which are missing, training them, and what came of them."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        self.experiment, self.settings = experiment, experiment.settings
+        self.started = os.environ.get(STARTED, str(time.time()))
+        since = float(self.started) if self.settings.resume is False else None
+        self.store = ResultStore(self.settings.results, since)
+
+    def announce(self) -> None:
+        """Log what the canonical form changed; store a plan where the sweep has none for this job."""
+        for note in self.settings.notes:
+            _log.info("%s: %s", self.experiment.name, note)
+        if os.environ.get(PLANNED) != self.settings.sweep:
+            store_point(self.experiment)
+
+    def missing(self) -> list[Replica]:
+        """The trainings without a result that counts, by ``resume``."""
+        missing = [each for each in self.experiment.replicas() if not self.store.is_whole(each.signature)]
+        if self.settings.resume == "failed":
+            return [replica for replica in missing if self.store.failure(replica.signature) is not None]
+        return missing
+
+    def train(self) -> None:
+        """Do the missing trainings, each result stored as it comes; one that fails stops no other.
+
+        Raises:
+            UserError: some failed; the message says how many and why the first did.
+        """
+        missing = self.missing()
+        if not missing:
+            return
+        from ser.training.engines import choose  # late: a finished sweep is shown again without torch
+        from ser.training.task import make_task
+
+        settings, name = self.settings, self.experiment.name
+        device = environment.device(settings.device)
+        task = make_task(self.experiment, device, settings.results / "checkpoints" / self.experiment.configuration)
+        engine = choose(settings.engine.name, settings.engine.workers, device, settings.engine.stack)
+        failures = []
+        for replica, result in engine(task, missing):
+            if isinstance(result, Exception):
+                failures.append(self._failed(replica, result))
+            else:
+                assert (result.seed, result.fold) == (replica.seed, replica.fold)
+                self.store.save(replica.signature, result, about(self.experiment, device))
+                if result.diverged:
+                    _log.warning("%s: seed %d, fold %d diverged", name, replica.seed, replica.fold)
+        if failures:
+            raise UserError(f"{len(failures)} of {len(missing)} trainings of {name} failed. {failures[0]}")
+
+    def deliver(self) -> float | None:
+        """Log the finished runs to the tracking store; the mean WA over them, for sweepers that optimise it.
+
+        Raises:
+            UserError: the tracking store cannot be reached.
+        """
+        seeds = {seed: self._results(seed) for seed in self.settings.seeds}
+        finished = {seed: stored for seed, stored in seeds.items() if stored}
+        if not finished:
+            return None
+        if self.settings.tracking.name != "none":
+            self._log_runs(finished)
+        was = [run_metrics([one.outcome for one in stored])["wa"] for stored in finished.values()]
+        return float(np.mean(was))
+
+    def _results(self, seed: int) -> list[Stored]:
+        """The results of a seed's folds; none while a fold is missing."""
+        signatures = [replica.signature for replica in self.experiment.replicas(seed)]
+        if not all(self.store.has(signature) for signature in signatures):
+            return []
+        return [self.store.load(signature) for signature in signatures]
+
+    def _log_runs(self, finished: dict[int, list[Stored]]) -> None:
+        from ser.results import mlflow
+
+        seeds, tracking = self.settings.seeds, self.settings.tracking
+        runs = [seed_run(self.experiment, stored, self.started) for stored in finished.values()]
+        whole = len(seeds) > 1 and len(finished) == len(seeds)
+        mlflow.deliver(
+            runs,
+            parent_run(self.experiment, finished, self.started) if whole else None,
+            tracking.uri,
+            str(tracking.experiment),
+            locks=Path(self.settings.results) / "locks",
+            started=self.started if self.settings.resume is False else None,
+        )
+
+    def _failed(self, replica: Replica, error: Exception) -> str:
+        message = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+        _log.error("%s: seed %d, fold %d failed: %s", self.experiment.name, replica.seed, replica.fold, message)
+        notes: Sequence[str] = getattr(error, "__notes__", ())
+        for note in notes:
+            _log.debug(note)
+        details = "\n".join([message, *notes])
+        self.store.fail(replica.signature, message, {"details": details, "seed": replica.seed, "fold": replica.fold})
+        return f"Seed {replica.seed}, fold {replica.fold}: {message}"
+
+
+def about(experiment: Experiment, device: str) -> dict[str, Any]:
+    """What a result file says besides the outcome: what was trained, on which device, by which code."""
+    corpus = experiment.corpus
+    return {
+        "configuration": experiment.configuration,
+        "parameters": experiment.parameters,
+        "groups": experiment.settings.groups,
+        "corpus": {
+            "name": corpus.name,
+            "fingerprint": experiment.fingerprint,
+            "synthetic": corpus.synthetic,
+            "classes": corpus.classes,
+            "sessions": corpus.sessions,
+            "utterances": len(corpus.utterances),
+        },
+        "sweep": experiment.settings.sweep,
+        "device": device,
+        "engine": experiment.settings.engine.name,
+        "git_commit": environment.git_commit(),
+        "versions": environment.versions(),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }

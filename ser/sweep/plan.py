@@ -1,0 +1,218 @@
+"""The points of a sweep, before any of them runs: all checked, named and written down as the sweep's plan.
+
+A plan lists each point's configuration signature, seeds and folds. Progress, the closing table, the exit status and
+the analysis select results by it, whichever launcher ran the jobs, in whichever process.
+"""
+
+import argparse
+import hashlib
+import json
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ser.config import words
+from ser.config.settings import Settings, resolve
+from ser.config.words import GROUP_OF
+from ser.data.experiment import Experiment, make_experiment
+from ser.data.replicas import Replica, replicas
+from ser.errors import UserError
+from ser.sweep.compose import composer
+from ser.system import environment
+from ser.system.files import write_text
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One job as planned: what was typed for it, its parameters in users' words, and the trainings it stands for.
+
+    ``configuration`` is its signature; None where the point cannot run, and ``error`` says why.
+    """
+
+    overrides: tuple[str, ...]
+    parameters: dict[str, str]
+    seeds: tuple[int, ...]
+    folds: tuple[int, ...]
+    configuration: str | None
+    error: str | None = None
+
+    @classmethod
+    def of(cls, experiment: Experiment) -> "Point":
+        """An experiment that can run."""
+        seeds, configuration = experiment.settings.seeds, experiment.configuration
+        return cls(experiment.overrides, experiment.parameters, seeds, experiment.folds, configuration)
+
+    def replicas(self) -> list[Replica]:
+        """Every training of this point; none where it cannot run."""
+        return [] if self.configuration is None else replicas(self.configuration, self.seeds, self.folds)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A named sweep and its points; ``anew`` if results from before it do not count (resume=false)."""
+
+    name: str
+    overrides: tuple[str, ...]
+    points: tuple[Point, ...]
+    results: Path
+    anew: bool = False
+
+    def signatures(self) -> dict[str, Point]:
+        """Every training of the sweep once, by its signature."""
+        return {replica.signature: point for point in self.points for replica in point.replicas()}
+
+
+def make_plan(args: argparse.Namespace) -> Plan | None:
+    """Compose and check every point of a command line (as Hydra's own parser read it), and store the plan.
+
+    Returns:
+        None where another sweeper than Hydra's basic one chooses the points as it goes.
+
+    Raises:
+        UserError: an override is wrong, in any of the points; or no point has a corpus to run on.
+    """
+    overrides = [o for o in args.overrides if o != "hydra.mode=MULTIRUN"]
+    if args.config_path:
+        raise UserError("--config-path is not supported: it would hide the project's groups. Use --config-dir.")
+    sweep = bool(args.multirun) or len(overrides) < len(args.overrides)
+    plan = compose_plan(overrides, sweep, args.config_name, args.config_dir, prepare=True)
+    if plan is None:
+        return None
+    _say_which_points_are_equal(plan)
+    cannot = [point for point in plan.points if point.error]
+    if cannot:
+        _log.warning("%d of %d points cannot run, the others will: %s", len(cannot), len(plan.points), cannot[0].error)
+    store_plan(plan)
+    return plan
+
+
+def compose_plan(
+    overrides: list[str],
+    sweep: bool = True,
+    config_name: str | None = None,
+    config_dir: str | None = None,
+    prepare: bool = False,
+) -> Plan | None:
+    """The points of a command line's overrides, each checked; nothing is stored.
+
+    With ``prepare``, where the jobs run on this machine, the device is checked and features are extracted besides.
+
+    Returns:
+        None where another sweeper than Hydra's basic one chooses the points as it goes.
+
+    Raises:
+        UserError: an override is wrong, in any of the points; or no point can run, all for one reason.
+    """
+    with composer(config_name or "config", config_dir) as composing:
+        points = composing.points(overrides, sweep)
+        if points is None:
+            return None
+        settings = [resolve(composing.config(point), point) for point in points]
+        prepare = prepare and composing.runs_here
+    if prepare:
+        for wanted in {one.device for one in settings} - {"auto", "cpu"}:
+            environment.device(wanted)
+    planned = [_planned(one, point, prepare) for one, point in zip(settings, points, strict=True)]
+    errors = {point.error for point in planned}
+    if len(errors) == 1 and None not in errors:
+        raise UserError(errors.pop() or "")
+    first = settings[0]
+    return Plan(first.sweep, tuple(overrides), tuple(planned), first.results, first.resume is False)
+
+
+def compose_settings(overrides: list[str]) -> Settings:
+    """The settings of the first point of a command line.
+
+    Raises:
+        UserError: an override is wrong.
+    """
+    with composer() as composing:
+        point = (composing.points(overrides, sweep=True) or [[]])[0]
+        return resolve(composing.config(point), point)
+
+
+def sweep_name(overrides: Sequence[str]) -> str:
+    """The name of a sweep that the user did not name: its experiment's, else its swept keys and a hash of it all."""
+    given = dict(override.partition("=")[::2] for override in overrides)
+    if "experiment" in given:
+        return given["experiment"].replace(",", "-")
+    said = _decisive(overrides)
+    keys = [override.partition("=")[0] for override in said if _is_list(given[override.partition("=")[0]])]
+    swept = [GROUP_OF.get(key, key) for key in keys]
+    return "-".join([*(swept[:4] or ["job"]), _short_hash(sorted(said), 6)])
+
+
+_ASIDE = re.compile(r"(engine|tracking|hydra|results|cache)\b.*|resume|device|save|sweep")
+
+
+def _decisive(overrides: Sequence[str]) -> list[str]:
+    """The overrides that say what is trained, without those that say how and where."""
+    return [override for override in overrides if not _ASIDE.fullmatch(override.partition("=")[0])]
+
+
+def _short_hash(lines: Sequence[str], digits: int) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:digits]
+
+
+def _planned(settings: Settings, overrides: Sequence[str], prepare: bool) -> Point:
+    """A point; what only the corpus shows (it is not there, say) is kept as its error.
+
+    With ``prepare`` its features are extracted now, once for all jobs and with all cores.
+    """
+    try:
+        experiment = make_experiment(settings, overrides)
+        if prepare:
+            experiment.frames()
+    except UserError as error:
+        parameters = words.parameters(settings.corpus, settings.groups)
+        return Point(tuple(overrides), parameters, settings.seeds, settings.folds or (), None, str(error))
+    return Point.of(experiment)
+
+
+def _say_which_points_are_equal(plan: Plan) -> None:
+    common = set.intersection(*(set(point.overrides) for point in plan.points))
+    seen: dict[tuple, Point] = {}
+    for point in plan.points:
+        key = (point.configuration, point.seeds, point.folds)
+        first = seen.setdefault(key, point)
+        if first is not point and point.configuration is not None:
+            here, there = (" ".join(o for o in p.overrides if o not in common) for p in (point, first))
+            _log.info("%s is the same as %s: trained once", here, there)
+
+
+def _is_list(value: str) -> bool:
+    return "," in re.sub(r"\[.*\]", "", value) or value.startswith(("range(", "choice(", "interval("))
+
+
+def store_plan(plan: Plan) -> None:
+    """Write a plan down: one file for each different command line of a sweep's name."""
+    plain = {"sweep": plan.name, "overrides": plan.overrides, "points": [vars(point) for point in plan.points]}
+    file = f"{_short_hash(_decisive(plan.overrides), 12)}.json"
+    write_text(plan.results / "sweeps" / plan.name / file, json.dumps(plain, indent=1))
+
+
+def store_point(experiment: Experiment) -> None:
+    """Write down one job as a plan of its own, for sweepers that choose points as they go."""
+    settings = experiment.settings
+    store_plan(Plan(settings.sweep, experiment.overrides, (Point.of(experiment),), settings.results))
+
+
+def load_plans(results: Path, name: str) -> list[Plan]:
+    """All stored plans of a sweep's name (one for each different command line), the oldest first."""
+    files = sorted((results / "sweeps" / name).glob("[!.]*.json"), key=lambda path: path.stat().st_mtime)
+    return [_read(json.loads(path.read_text(encoding="utf-8")), results) for path in files]
+
+
+def _read(plain: dict[str, Any], results: Path) -> Plan:
+    points = [_read_point(point) for point in plain["points"]]
+    return Plan(plain["sweep"], tuple(plain["overrides"]), tuple(points), results)
+
+
+def _read_point(plain: dict[str, Any]) -> Point:
+    lists = {key: tuple(plain[key]) for key in ("overrides", "seeds", "folds")}
+    return Point(**{**plain, **lists})

@@ -1,0 +1,86 @@
+"""The table at the end of a sweep: its configurations sorted by WA, read from the result store only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ser.config.words import differing
+from ser.data.replicas import Replica
+from ser.results.metrics import METRICS
+from ser.results.runs import run_metrics
+from ser.results.store import ResultStore
+from ser.sweep.plan import Plan, Point
+from ser.system.text import aligned
+
+_MAX_SHOWN_FAILURES = 10
+
+
+def table(plan: Plan, store: ResultStore) -> str:
+    """The sweep's configurations sorted by WA, in percent, as means over seeds; what is missing is named.
+
+    An incomplete configuration shows an X and how many of its trainings are there, never a partial mean.
+    """
+    rows: dict[str, _Row] = {}
+    for index, point in enumerate(plan.points):
+        row = rows.setdefault(point.configuration or f"unknown {index}", _Row(point.parameters))
+        row.replicas |= set(point.replicas())
+    columns = differing([row.parameters for row in rows.values()])
+    figures = sorted((row.figures(store) for row in rows.values()), key=lambda figure: -figure[0])
+    header = [*columns, "seeds", *(f"{name.upper()} %" for name in METRICS)]
+    body = [[*(row.parameters.get(column, "-") for column in columns), *cells] for _, row, cells in figures]
+    return "\n".join([aligned([header, *body]), *_failures(plan, store)])
+
+
+def incomplete(plan: Plan, store: ResultStore) -> bool:
+    """Whether any training of the plan has no result."""
+    return any(p.error for p in plan.points) or not all(store.has(signature) for signature in plan.signatures())
+
+
+def percent(fraction: float) -> str:
+    """A fraction in percent with two decimals."""
+    return f"{100 * fraction:.2f}"
+
+
+@dataclass
+class _Row:
+    """A configuration and all of its trainings that the plan holds."""
+
+    parameters: dict[str, str]
+    replicas: set[Replica] = field(default_factory=set)
+
+    def figures(self, store: ResultStore) -> tuple[float, "_Row", list[str]]:
+        """Mean WA (-1 where trainings are missing), the row, and its cells: number of seeds, then each metric."""
+        seeds = sorted({replica.seed for replica in self.replicas})
+        present = [replica for replica in self.replicas if store.has(replica.signature)]
+        if not present or len(present) < len(self.replicas):
+            missing = f"X ({len(present)} of {len(self.replicas)})" if self.replicas else "X"
+            return -1.0, self, [str(len(seeds)), *[missing] * len(METRICS)]
+        outcomes = [store.load(replica.signature).outcome for replica in sorted(self.replicas)]
+        runs = [run_metrics([outcome for outcome in outcomes if outcome.seed == seed]) for seed in seeds]
+        cells = [_mean_and_deviation([run[name] for run in runs]) for name in METRICS]
+        return float(np.mean([run["wa"] for run in runs])), self, [str(len(seeds)), *cells]
+
+
+def _mean_and_deviation(values: Sequence[float]) -> str:
+    deviation = f" ± {100 * np.std(values, ddof=1):.2f}" if len(values) > 1 else ""
+    return f"{percent(float(np.mean(values)))}{deviation}"
+
+
+def _failures(plan: Plan, store: ResultStore) -> list[str]:
+    """Why points cannot run and trainings failed, a line each; many are counted."""
+    lines = [f"failed: {_said(plan, point)}: {point.error}" for point in plan.points if point.error]
+    points = plan.signatures()
+    for replica in sorted({replica for point in plan.points for replica in point.replicas()}):
+        reason = None if store.has(replica.signature) else store.failure(replica.signature)
+        if reason is not None:
+            said = _said(plan, points[replica.signature])
+            lines.append(f"failed: {said} (seed {replica.seed}, fold {replica.fold}): {reason}")
+    more = len(lines) - _MAX_SHOWN_FAILURES
+    return ["", *lines[:_MAX_SHOWN_FAILURES], *([f"... and {more} more"] if more > 0 else [])] if lines else []
+
+
+def _said(plan: Plan, point: Point) -> str:
+    """What was typed for a point, without what is common to all points."""
+    common = set.intersection(*(set(each.overrides) for each in plan.points)) if len(plan.points) > 1 else set()
+    return " ".join(override for override in point.overrides if override not in common)

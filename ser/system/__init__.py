@@ -1,0 +1,1 @@
+"""The machine: worker processes, files, progress on the terminal, versions and devices."""

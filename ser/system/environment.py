@@ -1,0 +1,64 @@
+"""What a result was made with: library versions, the code's commit, the device. Found once a process."""
+
+import os
+import platform
+import subprocess
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from ser.errors import UserError
+
+_LIBRARIES = ("torch", "numpy", "librosa", "scikit-learn", "hydra-core", "mlflow")
+
+
+@lru_cache(maxsize=1)
+def versions() -> dict[str, str]:
+    """Versions of Python and of the libraries that a number may depend on."""
+    found = {"python": platform.python_version()}
+    for library in _LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@lru_cache(maxsize=1)
+def git_commit() -> str | None:
+    """The commit of this package's checkout, with "-dirty" where files differ; None outside a checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
+
+
+@lru_cache(maxsize=4)
+def device(wanted: str) -> str:
+    """The torch device: ``auto`` takes CUDA where there is one.
+
+    Raises:
+        UserError: a CUDA device was asked for that is not there.
+    """
+    if wanted == "cpu" or (wanted == "auto" and os.environ.get("CUDA_VISIBLE_DEVICES") == ""):
+        return "cpu"
+    import torch
+
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    index = int(wanted.partition(":")[2] or 0)
+    if not torch.cuda.is_available() or index >= torch.cuda.device_count():
+        raise UserError(
+            f"device={wanted}: PyTorch {torch.__version__} sees {torch.cuda.device_count()} CUDA devices here. "
+            "Use device=cpu or device=auto."
+        )
+    return wanted
+
+
+def quiet_mlflow() -> None:
+    """Set what MLflow reads when it is imported: few retries, no telemetry, no complaint about git."""
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

@@ -1,0 +1,109 @@
+"""One pool of worker processes for the life of the program: features, synthetic speech and replicas share it.
+
+A worker computes with one thread, ignores Ctrl-C (its parent decides) and dies with its parent.
+"""
+
+import atexit
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, TypeVar
+
+from ser.errors import UserError
+from ser.system.progress import track
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+_pool: ProcessPoolExecutor | None = None
+_size = 0
+
+
+def launched() -> bool:
+    """Whether this process is itself one of a pool (joblib's, say), which must not start processes of its own."""
+    return multiprocessing.current_process().name != "MainProcess"
+
+
+def cores() -> int:
+    """The number of processor cores this process may use; one inside a pool of processes."""
+    if launched():
+        return 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def workers(size: int | None = None) -> ProcessPoolExecutor:
+    """The shared pool, started on first use; another ``size`` replaces it.
+
+    Raises:
+        UserError: this process is itself one of a pool.
+    """
+    global _pool, _size
+    if launched():
+        raise UserError("This launcher's jobs share the cores already: use engine=auto or engine=serial in them.")
+    size = size or cores()
+    if _pool is None or _size != size:
+        close()
+        context = multiprocessing.get_context("spawn")
+        _pool, _size = ProcessPoolExecutor(size, mp_context=context, initializer=_start_worker), size
+    return _pool
+
+
+def close(kill: bool = False) -> None:
+    """Shut the shared pool down; with ``kill``, without waiting for what its workers do (also for a broken pool)."""
+    global _pool
+    if _pool is None:
+        return
+    pool, _pool = _pool, None
+    processes = list((pool._processes or {}).values())
+    if kill:
+        for process in processes:
+            process.kill()
+    pool.shutdown(wait=True, cancel_futures=True)
+
+
+atexit.register(close)
+
+
+def imap(function: Callable[[Item], Result], items: Iterable[Item], label: str) -> Iterator[Result]:
+    """Apply ``function`` to every item in the pool; results in order, with a progress display named ``label``.
+
+    A handful of items is not worth starting processes for: they are done here.
+    """
+    work: list[Any] = list(items)
+    if len(work) < 16 or cores() == 1:
+        yield from track(map(function, work), len(work), label)
+        return
+    chunk = max(1, min(16, len(work) // (4 * cores())))
+    try:
+        yield from track(workers().map(function, work, chunksize=chunk), len(work), label)
+    except KeyboardInterrupt:
+        close(kill=True)
+        raise
+    except BrokenProcessPool as error:
+        close(kill=True)
+        raise UserError(f"{label}: a worker process was killed (out of memory?). The same command goes on.") from error
+
+
+def _start_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for variable in _THREAD_VARIABLES:
+        os.environ[variable] = "1"
+    import numpy  # noqa: F401 (brings its BLAS, which may have been loaded before the variables were set)
+    import threadpoolctl
+
+    threadpoolctl.threadpool_limits(1)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+
+
+def _die_with(parent: Any) -> None:
+    parent.join()
+    os._exit(1)

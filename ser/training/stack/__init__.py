@@ -1,0 +1,1 @@
+"""The engine ``stack``: many replicas trained as one batched computation."""

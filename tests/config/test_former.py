@@ -1,0 +1,80 @@
+"""What commit f82dad9 stored is found again: signatures, results, plans and runs (``tests/former``)."""
+
+import gzip
+import json
+import shutil
+import sqlite3
+import sys
+
+import pytest
+from support import REPOSITORY, run
+
+from multirun_analysis.store.collect import collect
+from ser.config import signature
+from ser.config.settings import resolve
+from ser.results.store import ResultStore
+from ser.sweep.commandline import rewrite
+from ser.sweep.compose import composer
+from ser.sweep.plan import load_plans
+from ser.sweep.table import table
+
+FORMER = REPOSITORY / "tests" / "former"
+SIGNATURES = json.loads((FORMER / "signatures.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def corpus_module():
+    sys.path.insert(0, str(FORMER))
+    import former_corpus
+
+    yield former_corpus
+    sys.path.remove(str(FORMER))
+
+
+@pytest.fixture
+def folder(tmp_path, corpus_module):
+    """A working directory as that commit left it: corpus, results and store."""
+    corpus_module.make_corpus(tmp_path)
+    shutil.copytree(FORMER / "results", tmp_path / "results")
+    with sqlite3.connect(tmp_path / "mlflow.db") as database:
+        database.executescript(gzip.decompress((FORMER / "store.sql.gz").read_bytes()).decode())
+    return tmp_path
+
+
+@pytest.mark.parametrize("former", SIGNATURES, ids=lambda former: " ".join(former["overrides"]) or "defaults")
+def test_a_configuration_is_hashed_from_the_same_bytes(former):
+    """Options of a user's own, written for the paths of that commit, are among them."""
+    overrides = rewrite(former["overrides"])
+    with composer(config_dir=str(FORMER / "conf")) as composing:
+        settings = resolve(composing.config(overrides), overrides)
+    assert signature.canonical_text(signature.decisive(settings.groups, "corpus")) == former["bytes"]
+    assert signature.configuration(settings.groups, "corpus") == former["signature"]
+
+
+def test_its_plan_and_results_make_its_table(folder):
+    (plan,) = load_plans(folder / "results", "former")
+    store = ResultStore(plan.results)
+    assert len(plan.signatures()) == 12
+    assert all(store.is_whole(each) for each in plan.signatures())
+    for each in plan.signatures():
+        about = store.load(each).about
+        groups, fingerprint = about["groups"], about["corpus"]["fingerprint"]
+        assert signature.configuration(groups, fingerprint) == about["configuration"]
+    assert table(plan, store).splitlines()[1].endswith("46.88 ± 4.42  46.88 ± 4.42")
+
+
+def test_its_store_is_read(folder):
+    replicas = collect(f"sqlite:///{folder / 'mlflow.db'}", "ser").replicas
+    assert len(replicas) == 12
+    assert replicas["wa"].notna().all()
+
+
+def test_its_command_finds_everything_finished_and_logs_nothing_anew(folder, corpus_module):
+    count = "select count(*) from runs"
+    with sqlite3.connect(folder / "mlflow.db") as database:
+        before = database.execute(count).fetchone()
+    done = run(*corpus_module.SWEEP, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "12 of 12 trainings done (12 found finished)" in done.stderr
+    with sqlite3.connect(folder / "mlflow.db") as database:
+        assert database.execute(count).fetchone() == before

@@ -1,0 +1,227 @@
+import inspect
+from typing import Any
+
+import pytest
+from support import composed, settings
+
+from ser.config import constructor, signature
+from ser.config.build import locate
+from ser.config.groups import DECISIVE, GROUPS, own_keys
+from ser.config.paths import conf_dir
+from ser.errors import UserError
+
+ALL_OPTIONS = [
+    (group, path.stem) for group in [*GROUPS, "corpus"] for path in sorted((conf_dir() / group).glob("*.yaml"))
+]
+
+OF_CLASSES = [(group, option) for group, option in ALL_OPTIONS if group in DECISIVE]
+
+
+def sign(*overrides: str) -> str:
+    return signature.configuration(settings(*overrides).groups, "corpus")
+
+
+@pytest.mark.parametrize(("group", "option"), ALL_OPTIONS, ids=map("=".join, ALL_OPTIONS))
+def test_every_option_composes_and_says_what_it_is(group, option):
+    made = settings(f"{group}={option}")
+    chosen = made.corpus if group == "corpus" else getattr(made, "lambda_" if group == "lambda" else group).plain
+    assert chosen["name"] == option
+    assert (conf_dir() / group / f"{option}.yaml").read_text().startswith("# ")
+
+
+def test_the_papers_values_are_the_defaults():
+    groups = settings("lambda=0.6").groups
+    feature, model, trainer = groups["feature"], groups["model"], groups["trainer"]
+    assert (feature["name"], feature["coefficients"], feature["bands"], feature["fmax"]) == ("mfcc", 13, 26, 6500)
+    assert (feature["window"], feature["hop"], feature["n_fft"]) == (400, 160, 512)
+    assert (model["channels"], model["kernels"], model["pool"], model["stride"]) == (100, [13, 7], 30, 3)
+    assert (trainer["lr"], trainer["factor"], trainer["patience"]) == (1e-4, 0.5, 0)
+    assert settings().segment_frames == 900
+    assert (groups["loss"]["margin"], settings("loss=l2").groups["loss"]["margin"]) == (0.1, 1.0)
+
+
+# Every key of the configuration: a value that changes it, and whether a number can change with it.
+DECIDES = {
+    "feature.sample_rate": "22050", "feature.window": "320", "feature.hop": "80", "feature.n_fft": "1024",
+    "feature.center": "false", "feature.log": "natural", "feature.top_db": "60", "feature.normalisation": "speaker",
+    "feature.bands": "40", "feature.fmin": "50", "feature.fmax": "8000", "feature.htk": "true",
+    "feature.coefficients": "20", "feature.drop_c0": "true",
+    "length.seconds": "3", "length.tail": "drop", "length.train": "first",
+    "model.channels": "16", "model.kernels": "[13]", "model.pool": "20", "model.stride": "2",
+    "loader.redraw": "false", "loss.margin": "0.2", "loss.cross_entropy": "sum", "lambda.weight": "0.7",
+    "aux_task.weight": "0.1", "aux_task.edges": "[2.5,3.5]", "validation.fraction": "0.1",
+    "trainer.batch_size": "16", "trainer.lr": "1e-3", "trainer.min_lr": "1e-5", "trainer.factor": "0.7",
+    "trainer.patience": "2", "trainer.watch": "train", "trainer.max_epochs": "7", "trainer.batch_norm": "branch",
+    "trainer.precision": "bf16", "position.vector": "probabilities",
+}  # fmt: skip
+DECIDES_NOTHING = {
+    "device": "cpu", "resume": "false", "save": "best", "sweep": "mine", "results.dir": "there", "cache.dir": "there",
+    "engine.workers": "3", "engine.stack": "4", "tracking.uri": "sqlite:///other.db", "tracking.experiment": "other",
+    "engine.name": None, "tracking.name": None,
+}  # fmt: skip
+BY_ANOTHER_WAY = {
+    "seed": "part of the replica's signature", "repeats": "how many seeds", "fold": "part of the replica's signature",
+    "hydra": "not ours",
+}  # fmt: skip
+BASE = ("aux_task=valence", "position=pos_2")
+
+
+def keys(node, prefix=""):
+    for key, value in node.items():
+        if hasattr(value, "items") and f"{prefix}{key}" != "corpus":
+            yield from keys(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}"
+
+
+@pytest.mark.parametrize(("group", "option"), ALL_OPTIONS, ids=map("=".join, ALL_OPTIONS))
+def test_every_key_has_a_range_and_is_known_to_change_numbers_or_not(group, option):
+    """A new key of any option must be entered in one of the lists above, and its range in an annotation."""
+    named = {f"{g}.name" for g in DECISIVE}
+    others = {"lambda.start", "lambda.epochs", "loss.normalise", "feature.bins", "model.hidden", "model.bidirectional",
+              "trainer.weight_decay", "trainer.momentum"}  # fmt: skip
+    known = {*DECIDES, *DECIDES_NOTHING, *BY_ANOTHER_WAY, *named, *others}
+    config = composed(f"{group}={option}")
+    found = {key for key in keys(config) if not key.endswith("._target_")}
+    assert {key for key in found if not key.startswith("corpus")} <= known
+    if group != "corpus":
+        target = config[group].get("_target_")
+        ranges = {**(constructor.arguments(target) if target else {}), **own_keys(GROUPS[group])}
+        typed = {key.removeprefix(f"{group}.") for key in found if key.startswith(f"{group}.")}
+        assert typed <= {"name", *ranges}
+        assert Any not in [ranges[key] for key in typed - {"name", "margin"}]
+
+
+@pytest.mark.parametrize(("group", "option"), OF_CLASSES, ids=map("=".join, OF_CLASSES))
+def test_a_constructors_defaults_are_those_of_its_option(group, option):
+    """So that a component built in Python is the one that the command line builds."""
+    chosen = getattr(settings(f"{group}={option}"), "lambda_" if group == "lambda" else group)
+    if chosen.target:
+        defaults = inspect.signature(locate(chosen.target)).parameters
+        for key, value in chosen.arguments.items():
+            if defaults[key].default is not inspect.Parameter.empty:
+                default = defaults[key].default
+                assert (list(default) if isinstance(default, tuple) else default) == value, key
+
+
+def test_the_lists_hold_nothing_that_is_not_there():
+    found = set(keys(composed(*BASE)))
+    assert {*DECIDES, *DECIDES_NOTHING} <= found
+
+
+@pytest.mark.parametrize("key", DECIDES)
+def test_a_key_that_can_change_a_number_changes_the_signature(key):
+    assert sign(*BASE, f"{key}={DECIDES[key]}") != sign(*BASE)
+
+
+@pytest.mark.parametrize("key", [key for key, value in DECIDES_NOTHING.items() if value])
+def test_no_other_key_does(key):
+    assert sign(*BASE, f"{key}={DECIDES_NOTHING[key]}") == sign(*BASE)
+
+
+@pytest.mark.parametrize("choice", ["engine=serial", "engine=workers", "tracking=none"])
+def test_nor_does_how_it_is_run(choice):
+    assert sign(choice) == sign()
+
+
+@pytest.mark.parametrize(
+    "choice",
+    ["feature=logmel", "feature=logspec", "model=attentive_cnn", "model=spectrogram_cnn_lstm", "loader=loader_2",
+     "position=pos_2", "loss=l2", "loss=none", "lambda=linear", "aux_task=gender", "validation=session",
+     "trainer=adamw", "trainer=sgd"],
+)  # fmt: skip
+def test_every_other_option_has_a_signature_of_its_own(choice):
+    assert sign(choice) != sign()
+
+
+@pytest.mark.parametrize(
+    "option, keys",
+    [
+        ("loss=l2", ["loss.normalise=true", "loss.margin=2"]),
+        ("lambda=linear", ["lambda.start=0.3", "lambda.epochs=3", "lambda.weight=0.9"]),
+        ("feature=logspec", ["feature.bins=100", "feature.window=400"]),
+        ("model=spectrogram_cnn_lstm", ["model.hidden=0", "model.bidirectional=false"]),
+        ("aux_task=gender", ["aux_task.weight=0.3"]),
+        ("trainer=adamw", ["trainer.weight_decay=0.1"]),
+        ("trainer=sgd", ["trainer.momentum=0"]),
+    ],
+)
+def test_keys_of_the_other_options(option, keys):
+    assert len({sign(option), *(sign(option, key) for key in keys)}) == len(keys) + 1
+
+
+def test_a_replicas_signature_has_its_seed_and_fold_and_a_runs_its_folds():
+    assert len({signature.replica("c", seed, fold) for seed in (0, 1) for fold in (1, 2)}) == 4
+    assert signature.run("c", 0, [2, 1]) == signature.run("c", 0, [1, 2]) != signature.run("c", 0, [1])
+
+
+def test_other_content_is_another_signature():
+    groups = settings().groups
+    assert signature.configuration(groups, "a") != signature.configuration(groups, "b")
+
+
+class TestEqualPoints:
+    def test_the_baseline_has_neither_lambda_loader_nor_position(self):
+        baseline = sign("loss=none")
+        for more in ("lambda=0.9", "loader=loader_2", "position=pos_2", "trainer.batch_norm=branch"):
+            assert sign("loss=none", more) == baseline
+        assert sign("lambda=0") == sign("loss=l2", "lambda=0") == baseline
+        assert "lambda=0.9 becomes 0" in settings("loss=none", "lambda=0.9").notes[0]
+
+    def test_an_additional_task_without_weight_is_none(self):
+        assert sign("aux_task=gender", "aux_task.weight=0") == sign()
+        assert settings("aux_task=gender", "aux_task.weight=0").notes
+
+    def test_a_weight_without_a_task_is_noted(self):
+        assert "no effect" in settings("aux_task.weight=0.1").notes[0]
+
+    def test_whole_numbers_are_real_ones(self):
+        assert sign("length=9") == sign("length=9.0")
+        assert sign("lambda=1") == sign("lambda.weight=1.0")
+
+    def test_lambda_1_at_pos_1_is_warned_of(self):
+        assert "no gradient" in settings("lambda=1").notes[0]
+        assert not settings("lambda=1", "position=pos_2").notes
+
+
+@pytest.mark.parametrize(
+    "override, words",
+    [
+        ("lambda=1.5", ["lambda.weight", "[0, 1]", "1.5", "command line"]),
+        ("lambda=-0.1", ["lambda.weight", "-0.1"]),
+        ("lambda.weight=abc", ["lambda.weight", "abc"]),
+        ("length.seconds=inf", ["length.seconds", "above 0"]),
+        ("trainer.lr=1e999", ["trainer.lr", "above 0"]),
+        ("sweep=a/b", ["sweep=a/b"]),
+        ("length=0", ["length.seconds", "above 0"]),
+        ("length=0.2", ["0.3 s", "model=cnn", "20 frames"]),
+        ("model=spectrogram_cnn_lstm feature.coefficients=7", ["7 values", "at least 8"]),
+        ("loss.margin=1", ["loss.margin", "[-1, 1)"]),
+        ("trainer.batch_size=0", ["trainer.batch_size", "at least 1"]),
+        ("trainer.precision=fp8", ["trainer.precision", "float32, tf32, bf16"]),
+        ("seed=-1", ["seed", "-1"]),
+        ("seed=1.5", ["seed"]),
+        ("repeats=0", ["repeats"]),
+        ("fold=0", ["fold", "all"]),
+        ("fold=[1,x]", ["fold"]),
+        ("device=gpu", ["device", "gpu", "cuda"]),
+        ("resume=maybe", ["resume", "true, false, failed"]),
+        ("save=last", ["save", "none, best, all"]),
+        ("feature.bands=2", ["coefficients", "bands"]),
+        ("feature.fmax=9000", ["fmax", "8000"]),
+        ("aux_task.weight=2", ["aux_task.weight"]),
+        ("model.kernels=[4]", ["model.kernels", "odd"]),
+    ],
+)
+def test_a_value_out_of_range_is_refused_in_words(override, words):
+    with pytest.raises(UserError) as error:
+        settings(*override.split())
+    for word in words:
+        assert word in str(error.value)
+
+
+@pytest.mark.parametrize("model, pool", [("cnn", 0.3), ("attentive_cnn", 0.3), ("spectrogram_cnn_lstm", 0.08)])
+def test_the_shortest_length_is_what_the_model_needs(model, pool):
+    assert settings(f"model={model}", f"length={pool}").segment_frames >= 8
+    with pytest.raises(UserError, match="needs at least"):
+        settings(f"model={model}", f"length={pool - 0.01:.2f}")

@@ -1,0 +1,28 @@
+from ser.config.words import differing, parameters, shown
+
+ROW = {"loss": "cos", "loss.margin": "0.1", "lambda": "0.6", "aux_task": "none"}
+
+
+def test_what_an_option_brings_with_it_is_no_column():
+    assert differing([ROW, {**ROW, "loss": "l2", "loss.margin": "1"}]) == ["loss"]
+
+
+def test_what_differs_within_an_option_is_one():
+    rows = [{**ROW, "loss": loss, "loss.margin": margin} for loss in ("cos", "l2") for margin in ("0.1", "0.5")]
+    assert differing(rows) == ["loss", "loss.margin"]
+    assert differing([ROW, {**ROW, "lambda": "0.7"}]) == ["lambda"]
+    assert differing([ROW]) == ["loss"]
+
+
+def test_numbers_lose_no_digit():
+    assert [shown(v) for v in (9.0, 0.6, 1e-4, 0.00012345678, True, None, "x")] == [
+        "9", "0.6", "0.0001", "0.00012345678", "true", "null", "x",
+    ]  # fmt: skip
+
+
+def test_parameters_in_users_words():
+    corpus = {"name": "synthetic", "_target_": "x", "size": "small"}
+    made = parameters(corpus, {"lambda": {"name": "linear", "weight": 0.6, "start": 0.0}})
+    assert made == {
+        "corpus": "synthetic", "corpus.size": "small", "lambda": "0.6", "lambda.name": "linear", "lambda.start": "0",
+    }  # fmt: skip

@@ -1,0 +1,62 @@
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ser.errors import UserError
+from ser.sweep.commandline import rewrite, with_override
+
+
+@pytest.mark.parametrize(
+    "typed, meant",
+    [
+        ("lambda=0.65", "lambda.weight=0.65"),
+        ("lambda=0.6,0.7", "lambda.weight=0.6,0.7"),
+        ("lambda=1", "lambda.weight=1"),
+        ("lambda=choice(0.6, .70)", "lambda.weight=0.6,0.7"),
+        ("lambda=interval(0.6,1)", "lambda.weight=interval(0.6,1)"),
+        ("lambda=range(0.6,1.05,0.1)", "lambda.weight=0.6,0.7,0.8,0.9,1"),
+        ("lambda=range(0.6,1.0,0.1)", "lambda.weight=0.6,0.7,0.8,0.9"),
+        ("lambda=range(1,0.75,-0.1)", "lambda.weight=1,0.9,0.8"),
+        ("length=9", "length.seconds=9"),
+        ("length=range(1,4)", "length.seconds=1,2,3"),
+        ("length=range(start=1,stop=9,step=4)", "length.seconds=1,5"),
+        ("length=range(3)", "length.seconds=0,1,2"),
+        ("lambda=linear", "lambda=linear"),
+        ("lambda=constant,linear", "lambda=constant,linear"),
+        ("length=fixed", "length=fixed"),
+        ("trainer.lr=range(0.1,0.35,0.1)", "trainer.lr=0.1,0.2,0.3"),
+        ("aux_task.weight=range(0,0.07,0.02)", "aux_task.weight=0,0.02,0.04,0.06"),
+        ("seed=range(20)", "seed=range(20)"),
+        ("loss=cos,l2", "loss=cos,l2"),
+        ("--multirun", "--multirun"),
+    ],
+)
+def test_numbers_as_choices(typed, meant):
+    assert rewrite([typed]) == [meant]
+
+
+@pytest.mark.parametrize("typed", ["lambda=0.6,linear", "lambda=range(1,0.6)", "length=range(1,x)"])
+def test_mixed_or_empty_lists_are_refused(typed):
+    with pytest.raises(UserError) as error:
+        rewrite([typed])
+    assert typed in str(error.value)
+
+
+def test_an_override_is_put_beside_the_others():
+    assert with_override(["a=1", "-m"], ["a=1"], "b=2") == ["a=1", "b=2", "-m"]
+    assert with_override(["-m", "a=1"], ["a=1"], "b=2") == ["-m", "a=1", "b=2"]
+    assert with_override(["-m"], [], "b=2") == ["-m", "b=2"]
+
+
+def test_help_lists_the_groups_and_loads_nothing_heavy():
+    code = "import sys; sys.argv = ['run', '--help']; from ser.run import main; main(); print(sorted(sys.modules))"
+    began = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert time.monotonic() - began < 30
+    text, modules = done.stdout.rsplit("\n[", 1)
+    for word in ("corpus", "loader_2", "pos_2", "equation (1)", "baseline", "seed=0"):
+        assert word in text
+    for heavy in ("torch", "librosa", "mlflow", "numba", "pandas", "sklearn", "matplotlib"):
+        assert f"'{heavy}'" not in modules

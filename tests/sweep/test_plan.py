@@ -1,0 +1,81 @@
+from pathlib import Path
+
+import pytest
+
+from ser.sweep import plan as sweeps
+from ser.sweep.commandline import rewrite
+from ser.sweep.compose import composer
+from ser.sweep.hydra_internals import parse_flags
+
+
+def plan(tiny, tmp_path, *arguments):
+    common = [f"corpus.root={tiny}", "corpus.size=tiny", f"results.dir={tmp_path}/r", f"cache.dir={tmp_path}/c"]
+    overrides = rewrite([*common, *arguments])
+    name = [] if any(o.startswith("sweep=") for o in overrides) else [f"sweep={sweeps.sweep_name(overrides)}"]
+    return sweeps.make_plan(parse_flags(["-m", *overrides, *name]))
+
+
+@pytest.mark.parametrize(
+    ("experiment", "points", "different", "trainings"),
+    [("fig2", 30, 30, 3000), ("table2", 104, 101, 10100), ("fig3", 20, 20, 2000), ("fig4", 10, 10, 1000)],
+)
+def test_the_papers_grids(tiny, tmp_path, experiment, points, different, trainings):
+    made = plan(tiny, tmp_path, f"experiment={experiment}")
+    assert made.name == experiment
+    assert len(made.points) == points
+    assert len({point.configuration for point in made.points}) == different
+    assert len(made.signatures()) == trainings
+
+
+def test_what_is_typed_goes_before_the_experiment(tiny, tmp_path):
+    made = plan(tiny, tmp_path, "experiment=fig4", "lambda=0.6,0.8", "repeats=2", "sweep=mine")
+    assert [point.parameters["lambda"] for point in made.points] == ["0.6", "0.8"] * 2
+    assert made.points[0].seeds == (0, 1)
+
+
+def test_figures_share_their_common_points(tiny, tmp_path):
+    three, four = (
+        set(plan(tiny, tmp_path, f"experiment={name}", "repeats=1").signatures()) for name in ("fig3", "fig4")
+    )
+    assert len(three & four) == 25
+
+
+def test_a_stored_plan_is_read_back_and_grows_by_other_command_lines(tiny, tmp_path):
+    first = plan(tiny, tmp_path, "loss=cos,l2", "sweep=mine")
+    second = plan(tiny, tmp_path, "loss=cos,l2", "seed=1", "sweep=mine", "device=cpu")
+    plan(tiny, tmp_path, "loss=cos,l2", "sweep=mine", "engine=serial", "resume=false")
+    (Path(tmp_path) / "r" / "sweeps" / "mine" / ".half-written.json").write_text("")
+    found = sweeps.load_plans(tmp_path / "r", "mine")
+    assert len(found) == 2, "how and where a sweep runs makes no other plan"
+    assert {mark for one in found for mark in one.signatures()} == {*first.signatures(), *second.signatures()}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "name"),
+    [
+        (["loss=cos,l2", "lambda.weight=0.6,0.7"], "loss-lambda-"),
+        (["length.seconds=1,2"], "length-"),
+        (["loss=cos"], "job-"),
+        (["experiment=fig3", "corpus=emodb"], "fig3"),
+        (["experiment=fig3,fig4"], "fig3-fig4"),
+        (["model.kernels=[13,7]"], "job-"),
+    ],
+)
+def test_names_of_sweeps(overrides, name):
+    assert sweeps.sweep_name(overrides).startswith(name)
+    assert sweeps.sweep_name(overrides) == sweeps.sweep_name(
+        ["device=cpu", *overrides, "resume=false", "engine=serial"]
+    )
+
+
+def test_values_set_on_a_copy_compose_as_hydra_does(tiny, tmp_path):
+    """The quick way and Hydra's own agree on every key of a point with values of many kinds."""
+    from hydra import compose
+    from omegaconf import OmegaConf
+
+    point = ["loss=l2", "aux_task=valence", "aux_task.edges=[2.5,3.5]", "model.kernels=[5]", "trainer.lr=1e-3",
+             "corpus.labels.exc=null", "lambda.weight=0.7", "fold=[1,2]", "corpus.seed=3"]  # fmt: skip
+    with composer() as composing:
+        quick = composing.config(point)
+        slow = compose("config", overrides=point)
+    assert OmegaConf.to_container(quick, resolve=True) == OmegaConf.to_container(slow, resolve=True)
