@@ -14,16 +14,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.measure import Options, Section
+from ser.config.words import assignments
+from ser.errors import UserError
 
 NAMES = ("replicas", "limit", "scaling", "features", "startup", "tracking", "store", "stack")
 
 
 def main(arguments: Sequence[str]) -> None:
     """Measure what was asked for, print each table as it is ready."""
-    keys = dict(argument.partition("=")[::2] for argument in arguments)
-    names = keys.pop("only", ",".join(NAMES)).split(",")
-    quick, path = keys.pop("quick", "false") == "true", keys.pop("json", None)
-    if keys or not set(names) <= set(NAMES):
+    try:
+        given = assignments(arguments, {"only": ",".join(NAMES), "quick": "false", "json": ""})
+    except UserError as error:
+        sys.exit(f"{error}\n{__doc__}")
+    names, quick, path = given["only"].split(","), given["quick"] == "true", given["json"]
+    if not set(names) <= set(NAMES):
         sys.exit(__doc__)
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:

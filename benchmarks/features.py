@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from benchmarks import subject
+from benchmarks import workload
 from benchmarks.measure import Options, Section, seconds, spread
 from ser.corpora.table import Corpus, Utterance, make_corpus
 from ser.data import cache
@@ -47,11 +47,11 @@ def measure(options: Options) -> Section:
     for name, extractor in (("MFCC", Mfcc()), ("log-mel", LogMel())):
         times[name] = _times(corpus, extractor, options.folder / name, options.repetitions(5), options)
     rows = [_row(name, audio, *found) for name, found in times.items()]
-    frames = subject.frame_counts().tolist()
+    frames = workload.frame_counts().tolist()
     whole = _corpus(options.folder / "whole", frames)
     bare = OneFrameASample(window=1, n_fft=1, center=False)
     times["whole"] = _times(whole, bare, options.folder / "pack", 1, options)
-    real = sum(frames) / subject.FRAMES_A_SECOND
+    real = sum(frames) / workload.FRAMES_A_SECOND
     rows.append(_row(f"{len(frames)} utterances, the cache alone", real, *times["whole"]))
     values = {name: {"cold": cold, "cached": cached} for name, (cold, cached) in times.items()}
     columns = ("features", "cold, s", "cold, s of audio/s", "cached, ms", "cached, s of audio/s")

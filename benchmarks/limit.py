@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import torch
 
-from benchmarks import subject
+from benchmarks import workload
 from benchmarks.measure import Options, Paired, Section, paired
 from benchmarks.replicas import LENGTHS
 from benchmarks.step import Pairs, Step
@@ -33,7 +33,7 @@ def measure(options: Options) -> Section:
     """The share at each length (at every other one if quick)."""
     rows, values = [], {}
     for length in LENGTHS[:: 2 if options.quick else 1]:
-        task = subject.task(options.folder, length)
+        task = workload.task(options.folder, length)
         found = pool.workers().submit(in_worker, task, _BATCHES[length], options.repetitions(7)).result()
         products, step = found.times.medians
         share = [100 / ratio for ratio in found.times.ratio]

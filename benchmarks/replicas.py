@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import plain, subject
+from benchmarks import plain, workload
 from benchmarks.measure import Options, Paired, Section, paired
 from benchmarks.step import Pairs, Step
 from benchmarks.workers import side_by_side, window
@@ -65,7 +65,7 @@ def measure(options: Options) -> Section:
     settings = [(length, 13) for length in LENGTHS] + [(LENGTH, 26)]
     rows, values = [], {}
     for length, features in settings:
-        found = rates(subject.task(options.folder, length, features), _BATCHES[length], options)
+        found = rates(workload.task(options.folder, length, features), _BATCHES[length], options)
         rows.append(_row(length, features, found))
         values[f"{length}/{features}"] = found.values()
     columns = (
@@ -89,7 +89,7 @@ def rates(task: Task, size: int, options: Options) -> Rates:
 
     evaluate = compare(options.repetitions(3, 1), training=False)
     single = compare(options.repetitions(3, 1), threads=1)
-    return Rates(compare(options.repetitions(7, 1)), evaluate, single, subject.numbers(task))
+    return Rates(compare(options.repetitions(7, 1)), evaluate, single, workload.numbers(task))
 
 
 class Rival:

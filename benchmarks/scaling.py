@@ -1,6 +1,6 @@
 """(c) What each further worker brings, and the memory that one holds."""
 
-from benchmarks import subject
+from benchmarks import workload
 from benchmarks.measure import Options, Paired, Section, paired
 from benchmarks.step import memory_of_worker
 from benchmarks.workers import side_by_side, window
@@ -16,9 +16,9 @@ each worker keeps of what it does alone."""
 def measure(options: Options) -> Section:
     """Two workers, four and so on up to the cores, at a short length and at the paper's (if quick, there only)."""
     rows, values = [], {}
-    memory = _memory(subject.task(options.folder, max(_BATCHES)), values)
+    memory = _memory(workload.task(options.folder, max(_BATCHES)), values)
     for length, size in list(_BATCHES.items())[-1 if options.quick else 0 :]:
-        task = subject.task(options.folder, length)
+        task = workload.task(options.folder, length)
         side_by_side(task, window(task, 0, 1), pool.cores())  # every worker has its replica by now
         for workers in _counts(pool.cores()):
             found = _against_one(task, size, workers, options)

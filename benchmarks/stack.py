@@ -6,7 +6,7 @@ from functools import partial
 
 import torch
 
-from benchmarks import subject
+from benchmarks import workload
 from benchmarks.measure import Options, Section, paired
 from benchmarks.replicas import EPOCHS, LENGTH
 from ser.results.outcome import Replica
@@ -28,7 +28,7 @@ def measure(options: Options) -> Section:
         return Section(_TITLE, (), [], "Not run: there is no CUDA device here.")
     from ser.training.stack.engine import stack
 
-    task = subject.task_on(subject.task(options.folder, LENGTH).data, LENGTH * 100, "cuda", _EPOCHS)
+    task = workload.task_on(workload.task(options.folder, LENGTH).data, LENGTH * 100, "cuda", _EPOCHS)
     peak = _rate_of_products(task)
     rows, values = [], {}
     for size in _SIZES[: 3 if options.quick else None]:
@@ -65,7 +65,7 @@ def _rate(engine: engines.Engine, task: Task, replicas: Sequence[Replica]) -> fl
 
 def _operations(task: Task) -> float:
     """Floating-point operations of a replica's convolutions in training, forward and for the weights' gradient."""
-    frames = subject.numbers(task)["training"] * 2 * task.recipe.batch_size * task.segment_frames
+    frames = workload.numbers(task)["training"] * 2 * task.recipe.batch_size * task.segment_frames
     return _EPOCHS * frames * 2 * 2 * 13 * 20 * 100
 
 

@@ -2,7 +2,7 @@
 
 import time
 
-from benchmarks import step, subject
+from benchmarks import step, workload
 from ser.system import pool
 from ser.training.task import Task
 
@@ -19,5 +19,5 @@ def side_by_side(task: Task, batches: step.Pairs, workers: int, training: bool =
 
 def window(task: Task, number: int, size: int) -> step.Pairs:
     """The batches of a repetition: the next ``size`` whole ones of the epoch, from its beginning again at its end."""
-    whole = [pairs for pairs in subject.training_batches(task) if len(pairs) == task.recipe.batch_size]
+    whole = [pairs for pairs in workload.training_batches(task) if len(pairs) == task.recipe.batch_size]
     return [whole[index % len(whole)] for index in range(number * size, (number + 1) * size)]

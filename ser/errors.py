@@ -1,4 +1,4 @@
-"""The one exception for a user's mistake."""
+"""The exception for a user's mistake."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from hydra.errors import CompactHydraException
 
 
 class UserError(CompactHydraException):
-    """A mistake that the user can mend: what is wrong, the value, where it came from, what to do.
+    """A mistake that the user can correct: what is wrong, which value, where it came from, what to do.
 
     Hydra prints its message without a traceback (unless HYDRA_FULL_ERROR=1), exits with 1, and lets the other
     points of a multirun go on.
@@ -16,7 +16,7 @@ class UserError(CompactHydraException):
 
 @contextmanager
 def told_to_user() -> Iterator[None]:
-    """Turn what the system refuses (a full disk, a folder that cannot be written) into a UserError that names it."""
+    """Turn an error of the operating system, such as a full disk, into a UserError that names the file."""
     try:
         yield
     except OSError as error:

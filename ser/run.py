@@ -20,7 +20,11 @@ from ser.system.progress import ConsoleHandler
 
 @hydra.main(config_path=str(conf_dir().resolve()), config_name="config", version_base="1.3")
 def job(cfg: DictConfig) -> float | None:
-    """One point of a sweep: train what has no result yet, deliver its runs; the mean WA."""
+    """One point of a sweep: do the missing trainings and deliver the runs.
+
+    Returns:
+        The mean WA over the finished seeds, for a sweeper that optimises it; None if no seed is finished.
+    """
     from ser.config.settings import resolve
     from ser.data.experiment import make_experiment
     from ser.sweep.job import Job
@@ -37,9 +41,10 @@ def job(cfg: DictConfig) -> float | None:
 
 
 def main() -> None:
-    """Check the whole sweep, run it with its progress shown, end with its table.
+    """Check the whole sweep, run it with its progress shown, and print its table.
 
-    Exit status 1 if any part failed, 2 if the command was refused before anything ran.
+    The exit status is 0 if everything has a result, 1 if something failed after the start, 2 if the command was refused
+    before anything ran, 130 if it was interrupted.
     """
     if wants_help(sys.argv[1:]):
         print(help_text())

@@ -1,9 +1,10 @@
-"""``python -m ser.ui``: MLflow's UI on this folder's runs, light and quickly there, and the address of the table."""
+"""``python -m ser.ui``: start MLflow's UI on this folder's runs, and print the address of their table."""
 
 import os
 import subprocess
 import sys
 
+from ser.config.words import assignments
 from ser.errors import UserError
 
 _HELP = """MLflow's UI, opened on the runs sorted by WA.
@@ -13,20 +14,21 @@ _HELP = """MLflow's UI, opened on the runs sorted by WA.
 
 
 def main(arguments: list[str]) -> int:
-    """Start the server and stay until it ends; its exit status.
+    """Start the server and wait until it ends.
+
+    Args:
+        arguments: ``port=``, ``experiment=`` and ``uri=``, or ``--help``.
+
+    Returns:
+        The exit status.
 
     Raises:
-        UserError: an unknown key.
+        UserError: an argument is not understood.
     """
     if {"-h", "--help"} & set(arguments):
         print(_HELP)
         return 0
-    given = {"port": "5000", "experiment": "ser", "uri": ""}
-    for argument in arguments:
-        key, _, value = argument.partition("=")
-        if key not in given:
-            raise UserError(f"{argument} is not understood. Give port=, experiment= or uri=.")
-        given[key] = value
+    given = assignments(arguments, {"port": "5000", "experiment": "ser", "uri": ""})
     from ser.results.mlflow import page, resolve_uri
 
     uri = resolve_uri(given["uri"])

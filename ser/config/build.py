@@ -1,52 +1,12 @@
 """From an option to the object that its ``_target_`` names."""
 
-from __future__ import annotations
-
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ser.config.groups import Option
 from ser.errors import UserError
-
-if TYPE_CHECKING:
-    from ser.config.groups import Option
-
-MOVED = {
-    "ser.corpora.synthetic.read": "ser.corpora.synthetic.reader.read",
-    "ser.features.LogMel": "ser.features.logmel.LogMel",
-    "ser.features.Mfcc": "ser.features.mfcc.Mfcc",
-    "ser.features.LogSpectrogram": "ser.features.logspec.LogSpectrogram",
-    "ser.folds.Stratified": "ser.data.validation.Stratified",
-    "ser.folds.NextSession": "ser.data.validation.NextSession",
-    "ser.losses.Cosine": "ser.losses.cos.Cosine",
-    "ser.losses.L2": "ser.losses.l2.L2",
-    "ser.losses.Constant": "ser.losses.schedules.Constant",
-    "ser.losses.Linear": "ser.losses.schedules.Linear",
-    "ser.losses.Position": "ser.losses.position.Position",
-    "ser.pairs.Loader1": "ser.data.loaders.Loader1",
-    "ser.pairs.Loader2": "ser.data.loaders.Loader2",
-    "ser.training.recipe.Recipe": "ser.training.trainer.Recipe",
-}
-"""Where the classes lie that users' own options named before the package was divided into folders."""
-
-FORMER_TASKS = {
-    "gender": "ser.aux_tasks.gender.Gender",
-    "valence": "ser.aux_tasks.ratings.Valence",
-    "activation": "ser.aux_tasks.ratings.Activation",
-    "dominance": "ser.aux_tasks.ratings.Dominance",
-}
-"""Additional tasks had no ``_target_`` then; their names said what they are."""
-
-
-def former(group: str, option: Mapping[str, Any]) -> dict[str, Any]:
-    """An option that was written for an earlier layout of this package, as it is written now."""
-    result = dict(option)
-    if group == "aux_task" and "_target_" not in result and result.get("name") in FORMER_TASKS:
-        result["_target_"] = FORMER_TASKS[result["name"]]
-    if result.get("_target_") in MOVED:
-        result["_target_"] = MOVED[result["_target_"]]
-    return result
 
 
 def build(option: Option, **more: Any) -> Any:

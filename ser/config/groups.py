@@ -10,7 +10,7 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar, Literal, Self, get_type_hints
 
 from ser.config import constructor
-from ser.config.build import former
+from ser.config.former import former
 from ser.config.paths import conf_dir
 from ser.config.ranges import Count, Fraction, Positive, Word, check
 from ser.config.words import shown

@@ -1,6 +1,7 @@
-"""What a result is the result of, as a hash: equal signatures mean equal numbers.
+"""Signatures: hashes of everything that can change a number, so that equal signatures mean equal numbers.
 
-Three levels: a configuration on a corpus, a replica (one training: + seed and fold), a run (+ seed and its folds).
+There are three: of a configuration on a corpus; of a replica, which is one training of it with a seed and a fold; and
+of a run, which is one seed over several folds.
 """
 
 import hashlib
@@ -8,19 +9,24 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ser.config.build import FORMER_TASKS
+from ser.config.former import FORMER_TASKS
 
 NUMERICS = 2
-"""Version of the arithmetic. Raise it with every change after which the same configuration gives other numbers."""
+"""The version of the arithmetic. A change after which the same configuration gives other numbers must raise it."""
 
 
 def configuration(groups: Mapping[str, Mapping[str, Any]], fingerprint: str) -> str:
-    """The signature of canonical groups on a corpus of that content fingerprint."""
+    """The signature of a configuration on a corpus.
+
+    Args:
+        groups: the keys of each option that can change a number, in canonical form.
+        fingerprint: the hash of the corpus' content.
+    """
     return digest(decisive(groups, fingerprint))
 
 
 def decisive(groups: Mapping[str, Mapping[str, Any]], fingerprint: str) -> dict[str, Any]:
-    """What the signature of a configuration is the hash of."""
+    """The plain values whose hash is the signature of a configuration; arguments as for ``configuration``."""
     values = {group: _option(group, option) for group, option in groups.items()}
     return {"groups": values, "corpus": fingerprint, "numerics": NUMERICS}
 
@@ -36,9 +42,11 @@ def run(configuration: str, seed: int, folds: Sequence[int]) -> str:
 
 
 def _option(group: str, option: Mapping[str, Any]) -> dict[str, Any]:
-    """An option's keys; this package's own classes by their last name, so that moving one changes no signature.
+    """An option's keys as they are hashed.
 
-    Additional tasks had no ``_target_`` when the first signatures were taken: the shipped ones go by ``name`` alone.
+    A class of this package is named by its last name, so that a class can move to another module without changing a
+    signature. Additional tasks had no ``_target_`` when the first signatures were taken, so the shipped tasks are
+    identified by ``name`` alone.
     """
     target = str(option.get("_target_", ""))
     if group == "aux_task" and target == FORMER_TASKS.get(option["name"]):
@@ -52,5 +60,5 @@ def digest(value: Any) -> str:
 
 
 def canonical_text(value: Any) -> str:
-    """Plain values as JSON of one form only; every signature is the hash of such a text."""
+    """Plain values as JSON in one fixed form: keys sorted, no blanks. Every signature is the hash of such a text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -1,10 +1,12 @@
-"""A configuration in the words that users type."""
+"""The words of the command line: a configuration as users type it, names of runs, ``key=value``."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ser.errors import UserError
+
 NUMBERS = {"lambda": "weight", "length": "seconds"}
-"""Groups that go by their number, and the key that holds it."""
+"""Groups that users name by a number, such as ``lambda=0.6``, and the key that holds the number."""
 
 NUMBER_KEYS = {group: f"{group}.{key}" for group, key in NUMBERS.items()}
 """Groups that take a number in place of an option, and the full key that it sets: ``lambda.weight``."""
@@ -16,10 +18,15 @@ _SHORT = ("feature", "length", "model", "loader", "position", "loss", "lambda", 
 
 
 def parameters(corpus: Mapping[str, Any], groups: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Flatten a corpus option and canonical groups into words.
+    """Flatten a configuration into the keys and values that a user would type.
 
-    ``loss`` and its like hold the option's name, ``lambda`` and ``length`` their number. The other keys follow with
-    their dots, as they are typed: ``loss.margin``, ``trainer.lr``.
+    Args:
+        corpus: the keys of the corpus option.
+        groups: the keys of each other option, in canonical form.
+
+    Returns:
+        A group's name with the name of its option (``loss``: ``cos``), or with its number for ``lambda`` and
+        ``length``; then every key of the options under its full name (``loss.margin``, ``trainer.lr``).
     """
     result: dict[str, Any] = {}
     for group, option in {"corpus": corpus, **groups}.items():
@@ -33,7 +40,11 @@ def parameters(corpus: Mapping[str, Any], groups: Mapping[str, Mapping[str, Any]
 
 
 def shown(value: Any) -> str:
-    """A value as users type it: 9 for 9.0, true, null; a number never loses a digit."""
+    """A value as users type it: 9 for 9.0, true, null. Every digit of a number is kept.
+
+    >>> shown(9.0), shown(True), shown(None), shown(0.1234567)
+    ('9', 'true', 'null', '0.1234567')
+    """
     if isinstance(value, float):
         short = f"{value:g}"
         return short if float(short) == value else repr(value)
@@ -41,7 +52,7 @@ def shown(value: Any) -> str:
 
 
 def run_name(parameters: Mapping[str, Any], overrides: Iterable[str] = ()) -> str:
-    """A short name for people: what distinguishes most runs, then whatever else was overridden.
+    """Name a run for people: the keys that distinguish most runs, then every other key that the user overrode.
 
     >>> run_name({"feature": "mfcc", "length": "9", "model": "cnn", "loader": "loader_1", "position": "pos_1",
     ...           "loss": "cos", "lambda": "0.6", "aux_task": "none", "model.channels": 16},
@@ -63,14 +74,21 @@ def run_name(parameters: Mapping[str, Any], overrides: Iterable[str] = ()) -> st
 
 
 def differing(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The parameters in which ``rows`` differ, the familiar ones first; ``loss`` if they do not differ at all."""
+    """The parameters in which configurations differ, the familiar ones first; ``loss`` where all are equal.
+
+    Args:
+        rows: the parameters of each configuration.
+    """
     keys = [*_SHORT, *sorted({key for row in rows for key in row} - set(_SHORT))]
     chosen = [key for key in keys if len({str(row.get(key, "-")) for row in rows}) > 1]
     return [key for key in chosen if _tells_apart(key, rows)] or ["loss"]
 
 
 def _tells_apart(key: str, rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether a key differs between rows of one option; what only differs with the option goes without saying."""
+    """Whether a key has several values among configurations of one option.
+
+    A key that has a value of its own for each option (the margins of ``cos`` and ``l2``) says no more than the option.
+    """
     group, dot, _ = key.partition(".")
     if not dot:
         return True
@@ -78,3 +96,25 @@ def _tells_apart(key: str, rows: Sequence[Mapping[str, Any]]) -> bool:
     for row in rows:
         values.setdefault(str(row.get(group)), set()).add(str(row.get(key, "-")))
     return any(len(each) > 1 for each in values.values())
+
+
+def assignments(arguments: Sequence[str], defaults: Mapping[str, str]) -> dict[str, str]:
+    """Read the ``key=value`` arguments of a command that takes a few fixed keys.
+
+    Args:
+        arguments: what was typed.
+        defaults: every known key with its value where none is given.
+
+    Raises:
+        UserError: an argument is of another form, or its key is not known.
+
+    >>> assignments(["port=5001"], {"port": "5000", "uri": ""})
+    {'port': '5001', 'uri': ''}
+    """
+    given = dict(defaults)
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if not equals or key not in defaults:
+            raise UserError(f"{argument} is not understood. Give {', '.join(f'{known}=' for known in defaults)}.")
+        given[key] = value
+    return given

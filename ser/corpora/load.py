@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ser.config.build import former, locate
+from ser.config.build import locate
+from ser.config.former import former
 from ser.corpora.table import Corpus
 from ser.errors import UserError
 

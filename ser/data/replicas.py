@@ -1,4 +1,4 @@
-"""A replica: one training, of one configuration, seed and fold."""
+"""Replicas: a replica is one training, of one configuration with one seed and one fold."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -15,5 +15,11 @@ class Replica(NamedTuple):
 
 
 def replicas(configuration: str, seeds: Sequence[int], folds: Sequence[int]) -> list[Replica]:
-    """Every training of a configuration (given by its signature): for each seed, each fold."""
+    """Every training of a configuration: for each seed, one training for each fold.
+
+    Args:
+        configuration: the configuration's signature.
+        seeds: the seeds.
+        folds: the folds, from 1.
+    """
     return [Replica(seed, fold, signature.replica(configuration, seed, fold)) for seed in seeds for fold in folds]

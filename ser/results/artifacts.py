@@ -1,4 +1,4 @@
-"""The files of a run: its configuration, the predictions of every test utterance, its confusion matrix."""
+"""The files of a run in MLflow: its configuration, its predictions and its confusion matrix."""
 
 import csv
 import json
@@ -14,7 +14,14 @@ from ser.results.store import Stored
 
 
 def write(folder: Path, experiment: Experiment, name: str, stored: Sequence[Stored]) -> None:
-    """Write ``configuration.json``, ``predictions.csv`` and ``confusion.png`` of one seed's folds."""
+    """Write ``configuration.json``, ``predictions.csv`` and ``confusion.png``.
+
+    Args:
+        folder: where to.
+        experiment: what was trained.
+        name: the run's name, for the picture's title.
+        stored: the results of one seed's folds.
+    """
     about = {**stored[0].about, "seed": stored[0].outcome.seed, "overrides": experiment.overrides}
     (folder / "configuration.json").write_text(json.dumps(about, indent=1, sort_keys=True), encoding="utf-8")
     speakers = {utterance.id: utterance.speaker for utterance in experiment.corpus.utterances}
@@ -25,7 +32,7 @@ def write(folder: Path, experiment: Experiment, name: str, stored: Sequence[Stor
 def _write_predictions(
     path: Path, stored: Sequence[Stored], classes: Sequence[str], speakers: Mapping[str, str]
 ) -> None:
-    """Every test utterance: fold, speaker, gold, predicted and probabilities (average), predicted by crop."""
+    """Write a row for each test utterance: its true class, and what was predicted in both modes."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         names = (f"p_{name}" for name in classes)
@@ -39,7 +46,7 @@ def _write_predictions(
 
 
 def _draw_confusion(path: Path, experiment: Experiment, name: str, stored: Sequence[Stored]) -> None:
-    """The pooled confusion of the run: counts, shaded by each gold class' recall."""
+    """Draw the confusion matrix of all folds together: counts, and shades for the recall of each true class."""
     from matplotlib.figure import Figure
 
     corpus = experiment.corpus

@@ -1,15 +1,18 @@
-"""From segments' probabilities to an utterance's: average and crop (Lian et al. 2018, section 4.1)."""
+"""From the probabilities of segments to those of utterances: Lian et al. 2018, section 4.1.
+
+The paper names two modes: ``average`` takes the mean over all segments of an utterance, ``crop`` takes one segment.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 
 
 def average(probabilities: NDArray[np.float32], utterance: NDArray[np.int64]) -> NDArray[np.float32]:
-    """The mean of the probabilities of all segments of each utterance.
+    """Average the probabilities of all segments of each utterance.
 
     Args:
         probabilities: after the softmax, shape (segments, classes).
-        utterance: each segment's utterance, rising, shape (segments,).
+        utterance: the index of each segment's utterance, in rising order, shape (segments,).
 
     Returns:
         Shape (utterances, classes), in the order of the utterances' indices.
@@ -22,6 +25,15 @@ def average(probabilities: NDArray[np.float32], utterance: NDArray[np.int64]) ->
 def crop(
     probabilities: NDArray[np.float32], utterance: NDArray[np.int64], rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """The probabilities of one segment of each utterance, drawn by ``rng``; arguments and shape as for ``average``."""
+    """Take the probabilities of one random segment of each utterance.
+
+    Args:
+        probabilities: after the softmax, shape (segments, classes).
+        utterance: the index of each segment's utterance, in rising order, shape (segments,).
+        rng: draws the segments.
+
+    Returns:
+        Shape (utterances, classes), in the order of the utterances' indices.
+    """
     _, first, count = np.unique(utterance, return_index=True, return_counts=True)
     return probabilities[first + rng.integers(0, count)]

@@ -1,7 +1,7 @@
 """Runs in MLflow. The only module of ``ser`` that imports mlflow; what it logs is plain data (``ser.results.runs``).
 
-A run that the store already holds (by its signature) is not logged again, so delivering is safe to repeat: after a
-crash, or into another store.
+A run whose signature the store already holds is not logged again. So delivery can be repeated, after a crash or into
+another store.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from ser.results.runs import Run
 from ser.system.environment import quiet_mlflow
 
 DEFAULT_URI = "sqlite:///mlflow.db"
-"""Where a bare ``mlflow ui`` in the working directory looks."""
+"""The store that ``mlflow ui`` opens by default."""
 
 _VIEW = "wa"
 _COLUMNS = (
@@ -45,20 +45,20 @@ _LONGEST_PARAMETER = 6000  # and of a parameter's text
 def deliver(
     runs: Sequence[Run], parent: Run | None, uri: str | None, experiment: str, locks: Path, started: str | None = None
 ) -> None:
-    """Log the runs of one configuration that the store lacks, then their parent, under which they are nested.
+    """Log those runs of a configuration that the store lacks, then their parent run, and nest them under it.
 
-    Several jobs may deliver at once: a lock lets one of them at a time look up what there is and log what is missing.
+    Several jobs may deliver at once. A lock lets one job at a time look up what is there and log what is missing.
 
     Args:
         runs: a run for each seed.
-        parent: the run over all seeds; None if there is none, or not all seeds are there yet.
+        parent: the run over all seeds; None for a single seed, or while seeds are missing.
         uri: the tracking store, see ``resolve_uri``.
         experiment: the name of the MLflow experiment.
         locks: the folder for the lock.
         started: with resume=false, when this sweep began: only runs of this very sweep count as logged.
 
     Raises:
-        UserError: the tracking store cannot be reached; the results stay on disk, the same command delivers them.
+        UserError: the tracking store cannot be reached. The results stay on disk, and the same command delivers them.
     """
     uri = resolve_uri(uri)
     lock = locks / f"{hashlib.sha256(f'{uri} {experiment}'.encode()).hexdigest()[:12]}.lock"
@@ -80,12 +80,12 @@ def deliver(
 
 
 def page(uri: str | None, experiment: str) -> str:
-    """The part of the MLflow UI's address, after the host, that shows the runs sorted by WA."""
+    """The path in MLflow's UI, after the host, of the table of runs sorted by WA."""
     return f"/#/experiments/{_experiment(resolve_uri(uri), experiment).id}/runs?viewStateShareKey={_VIEW}"
 
 
 def resolve_uri(uri: str | None) -> str:
-    """``tracking.uri``, else MLFLOW_TRACKING_URI, else a SQLite file in the working directory."""
+    """The tracking store to use: ``tracking.uri``, else MLFLOW_TRACKING_URI, else a SQLite file in this folder."""
     return uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
 
 
@@ -117,16 +117,16 @@ class _Experiment:
         return found.experiment_id
 
     def _set_view(self) -> None:
-        """Make MLflow's page show what matters here: runs sorted by WA, with the columns that distinguish them."""
+        """Let MLflow's page sort runs by WA and show the columns in which they usually differ."""
         tags = self.client.get_experiment(self.id).tags
         for key, value in _VIEW_TAGS.items():
             if tags.get(key) != value:
                 self.client.set_experiment_tag(self.id, key, value)
 
     def logged(self, configuration: str) -> dict[str, Any]:
-        """The finished runs of a configuration by signature, the newest of each; what a kill left half-way is deleted.
+        """The newest finished run of each signature of a configuration. Unfinished runs of killed jobs are deleted.
 
-        To be called with the lock held: then no other job is writing.
+        The caller must hold the lock, so that no other job is writing.
         """
         found: dict[str, Any] = {}
         for run in self._search(f"tags.configuration = '{configuration}'"):
@@ -146,7 +146,7 @@ class _Experiment:
                 return
 
     def log_once(self, run: Run, logged: Mapping[str, Any]) -> str:
-        """The id of a run, which is written unless it is among the ``logged`` ones."""
+        """The id of a run in the store; the run is written first unless it is among the ``logged`` runs."""
         found = logged.get(run.signature)
         if found is not None:
             return str(found.info.run_id)
@@ -162,7 +162,7 @@ class _Experiment:
             self.client.set_tag(child, "mlflow.parentRunId", parent)
 
     def _log(self, run: Run, files: str | None) -> str:
-        """Write one finished run in as few calls as MLflow allows; its id."""
+        """Write one finished run, in as few calls as MLflow allows, and return its id."""
         from mlflow.entities import Metric, Param
 
         now = int(time.time() * 1000)
@@ -190,9 +190,11 @@ _MAKE = "import sys; from mlflow.store.tracking.sqlalchemy_store import SqlAlche
 
 
 def _make_sqlite(path: Path) -> None:
-    """Make the database under a lock and another name: two makers at once, or a kill half-way, would ruin it.
+    """Make the database, whole or not at all.
 
-    A process of its own makes it, so that no connection to the file under its first name stays open in this one.
+    Two processes that make it at once, or a process that is killed while it makes it, would leave a database that
+    cannot be used. So one process at a time makes it under a temporary name and renames it. A child process does so,
+    because a connection to the temporary name must not stay open in this process.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{path}.lock"):
@@ -212,7 +214,7 @@ def _make_sqlite(path: Path) -> None:
 
 @lru_cache(maxsize=1)
 def _context_tags() -> dict[str, str]:
-    """User, source and commit, which runs made by a client lack."""
+    """The tags for user, source and commit, which MLflow's client does not set by itself."""
     from mlflow.tracking.context.registry import resolve_tags
 
     return resolve_tags()

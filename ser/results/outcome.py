@@ -11,11 +11,19 @@ from ser.data.replicas import Replica
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a replica found: probabilities of the test utterances (n, classes) in both modes, and how it got there.
+    """The result of one training.
 
-    ``history`` has one dictionary an epoch: ``train_loss`` and its parts, ``val_loss``, ``val_wa``, ``lr``.
-    ``left_out`` counts training segments that no pair of the last epoch held; ``diverged``: the loss ceased to be a
-    number, and the best epoch before that was tested. ``seconds`` in a stack are the replica's share of its time.
+    Attributes:
+        seed, fold: which replica it is.
+        ids: the test utterances.
+        gold: their true classes, shape (utterances,).
+        average, crop: their predicted probabilities in the two modes of ``ser.results.evaluate``, shape
+            (utterances, classes).
+        history: one dictionary for each epoch, with ``train_loss`` and its parts, ``val_loss``, ``val_wa`` and ``lr``.
+        best_epoch: the epoch whose weights made the predictions, from 1: the one with the best validation WA.
+        left_out: how many training segments were in no pair of the last epoch.
+        diverged: whether the loss became infinite or NaN; the best epoch before that was tested.
+        seconds: how long the training took; in a stack, the replica's share of the stack's time.
     """
 
     seed: int
@@ -32,7 +40,12 @@ class Outcome:
 
 
 def pooled(outcomes: Iterable[Outcome], mode: str = "average") -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Gold and predicted classes of the test utterances of all folds together."""
+    """The true and the predicted classes of the test utterances of all folds together, each of shape (utterances,).
+
+    Args:
+        outcomes: one for each fold.
+        mode: ``average`` or ``crop``.
+    """
     outcomes = list(outcomes)
     gold = np.concatenate([outcome.gold for outcome in outcomes])
     return gold, np.concatenate([getattr(outcome, mode).argmax(axis=1) for outcome in outcomes])

@@ -1,7 +1,7 @@
-"""Runs to be logged, assembled from result files as plain data: what a tracking store is to hold, and nothing of it.
+"""Runs for a tracking store, as plain data assembled from result files. Nothing here depends on MLflow.
 
-A run is one seed of an experiment over its folds. An experiment of several seeds has a parent run besides, with means
-and standard deviations.
+A run is one seed of an experiment over its folds. An experiment of several seeds also has a parent run, with means and
+standard deviations over the seeds.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,9 +22,15 @@ from ser.results.store import Stored
 
 @dataclass(frozen=True)
 class Run:
-    """One run: its name, the signature among its ``tags``, and what it is to hold.
+    """What one run is to hold.
 
-    ``curves`` are (metric, value, epoch); ``write_files`` writes the run's files into a folder, if it has any.
+    Attributes:
+        name: its name, for people.
+        tags: what identifies the run, its signature among them.
+        parameters: the configuration in users' words, the seed and the folds.
+        metrics: fractions by name, see ``run_metrics``.
+        curves: the history, as (metric, value, epoch).
+        write_files: writes the run's files into a folder; None where there are none.
     """
 
     name: str
@@ -36,12 +42,18 @@ class Run:
 
     @property
     def signature(self) -> str:
-        """What tells this run from every other one."""
+        """The signature by which a tracking store knows the run."""
         return self.tags["signature"]
 
 
 def seed_run(experiment: Experiment, stored: Sequence[Stored], started: str) -> Run:
-    """The run of one seed from its folds' results; ``started``: when the sweep began."""
+    """Assemble the run of one seed.
+
+    Args:
+        experiment: what was trained.
+        stored: the results of the seed's folds.
+        started: when the sweep began, in seconds of the epoch.
+    """
     outcomes = [one.outcome for one in stored]
     seed, folds = outcomes[0].seed, [outcome.fold for outcome in outcomes]
     said = _folds(experiment, folds)
@@ -62,7 +74,13 @@ def seed_run(experiment: Experiment, stored: Sequence[Stored], started: str) -> 
 
 
 def parent_run(experiment: Experiment, seeds: Mapping[int, Sequence[Stored]], started: str) -> Run:
-    """Means and standard deviations (divisor n - 1) over the seeds, given as each seed's folds' results."""
+    """Assemble the run over all seeds: means and standard deviations (divisor n - 1) of the seeds' metrics.
+
+    Args:
+        experiment: what was trained.
+        seeds: the results of each seed's folds, by seed.
+        started: when the sweep began, in seconds of the epoch.
+    """
     first, numbers = next(iter(seeds.values())), sorted(seeds)
     folds = [one.outcome.fold for one in first]
     children = [signature.run(experiment.configuration, seed, folds) for seed in numbers]
@@ -79,11 +97,15 @@ def parent_run(experiment: Experiment, seeds: Mapping[int, Sequence[Stored]], st
 
 
 def run_metrics(outcomes: Sequence[Outcome]) -> dict[str, float]:
-    """The figures of one seed from its folds' outcomes, as fractions.
+    """The metrics of one seed, as fractions.
 
-    For each of ``METRICS``, such as ``wa``: ``wa`` is the mean over the folds in ``average`` mode, ``crop_wa`` in
-    ``crop`` mode; ``wa_pooled`` takes the folds' utterances together; ``fold_1/wa`` and so on are each fold's.
-    ``best_val_wa`` is the validation WA of the epoch that was tested.
+    Args:
+        outcomes: one for each fold.
+
+    Returns:
+        For each of ``METRICS``, here ``wa``: ``wa`` is the mean over the folds in ``average`` mode and ``crop_wa`` in
+        ``crop`` mode; ``wa_pooled`` is computed on the utterances of all folds together; ``fold_1/wa`` is fold 1's.
+        ``best_val_wa`` is the validation WA of the epoch that was tested, averaged over the folds.
     """
     result: dict[str, float] = {}
     for mode, prefix in (("average", ""), ("crop", "crop_")):
@@ -117,7 +139,7 @@ def _tags(experiment: Experiment, stored: Sequence[Stored], run: str, kind: str,
 
 
 def _distinct(stored: Sequence[Stored], key: str) -> str:
-    """What the folds' results say of themselves, one word if they agree."""
+    """A value that each fold's result holds about itself, such as its device; several values are joined by commas."""
     return ",".join(sorted({one.about[key] for one in stored if one.about[key]}))
 
 
@@ -127,7 +149,10 @@ def _folds(experiment: Experiment, folds: Sequence[int]) -> str:
 
 
 def _curves(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, float, int]]:
-    """Per epoch: each fold's figures under ``fold_1/``, and their mean; a fold that has stopped keeps its last ones."""
+    """Yield (name, value, epoch) for each fold, as ``fold_1/val_wa``, and for the mean over the folds, as ``val_wa``.
+
+    In the mean, a fold that has stopped keeps the values of its last epoch.
+    """
     histories = [outcome.history for outcome in outcomes]
     for outcome, history in zip(outcomes, histories, strict=True):
         for epoch, row in enumerate(history, 1):

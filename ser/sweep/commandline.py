@@ -13,13 +13,16 @@ _CALL = re.compile(r"(range|interval|choice)\((.*)\)", re.DOTALL)
 
 
 def rewrite(arguments: Sequence[str]) -> list[str]:
-    """Turn numbers given to ``lambda`` and ``length`` into values, and ranges of decimals into exact lists.
+    """Write a command line so that Hydra understands it: numbers for ``lambda`` and ``length``, exact decimal ranges.
+
+    Hydra refuses a number as the choice of a group, so ``lambda=0.6`` becomes ``lambda.weight=0.6``. A range of
+    decimals becomes a list, since Hydra's own steps accumulate rounding errors.
 
     >>> rewrite(["loss=cos,l2", "lambda=0.6,0.7", "length=range(1,4)", "lambda=linear"])
     ['loss=cos,l2', 'lambda.weight=0.6,0.7', 'length.seconds=1,2,3', 'lambda=linear']
 
     Raises:
-        UserError: numbers and words are mixed, or a range is empty.
+        UserError: a list mixes numbers and names of options, or a range is empty.
     """
     return [_rewrite(argument) for argument in arguments]
 
@@ -52,7 +55,7 @@ def _plain_list(items: list[str]) -> str:
 
 
 def _expand(key: str, value: str) -> str:
-    """``range(start, stop, step)`` as an exact list, the stop left out as in Python."""
+    """``range(start, stop, step)`` as an exact list without the stop, as in Python."""
     inside = value.strip()[len("range(") : -1]
     numbers = dict(zip(("start", "stop", "step"), (None, None, Decimal(1)), strict=True))
     given = [item.strip() for item in inside.split(",")]
@@ -89,12 +92,18 @@ def _text(number: Decimal) -> str:
 
 
 def trains(args: argparse.Namespace) -> bool:
-    """Whether the command line asks for training, and not for Hydra to show something."""
+    """Whether a command line asks for training, rather than for something that Hydra shows (``--cfg``, ``--info``)."""
     asks = (args.cfg, args.info, args.hydra_help, args.shell_completion, args.experimental_rerun)
     return not any(asks)
 
 
 def with_override(arguments: Sequence[str], overrides: Sequence[str], more: str) -> list[str]:
-    """The arguments with one more override, beside the last one (flags may come before or after them)."""
+    """Insert one more override after the last override; flags may stand before or after it.
+
+    Args:
+        arguments: the whole command line.
+        overrides: which of the arguments are overrides.
+        more: the override to insert.
+    """
     at = max((index + 1 for index, argument in enumerate(arguments) if argument in overrides), default=len(arguments))
     return [*arguments[:at], more, *arguments[at:]]

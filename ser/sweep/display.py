@@ -18,9 +18,13 @@ from ser.system.progress import SECONDS_BETWEEN_LINES
 
 
 class Progress(threading.Thread):
-    """Watches the store for the sweep's results until stopped: a bar on a terminal, plain lines elsewhere.
+    """Watches the result files of a sweep until it is stopped, and shows a bar on a terminal, lines elsewhere.
 
-    It sees results of every launcher and process. With ``since`` (resume=false) only results after that time count.
+    The results of every launcher and process are seen.
+
+    Args:
+        plan: the sweep.
+        since: with resume=false, when the sweep began, in seconds of the epoch: older results do not count.
     """
 
     def __init__(self, plan: Plan, since: float | None) -> None:
@@ -40,7 +44,7 @@ class Progress(threading.Thread):
         return self._total - len(self._left) - len(self._failed)
 
     def run(self) -> None:
-        """Look again and again; the more there is to look at, the less often."""
+        """Look at the files repeatedly, less often the longer a look takes."""
         bar = self._bar() if sys.stderr.isatty() else None
         spoken, wait = time.monotonic(), 0.5
         while not self._stopped.wait(wait):
@@ -56,7 +60,7 @@ class Progress(threading.Thread):
             bar.close()
 
     def stop(self) -> None:
-        """Stop watching and leave the last word on the screen."""
+        """Stop watching, and print the final state."""
         self._stopped.set()
         self.join()
         self._look()
@@ -64,7 +68,7 @@ class Progress(threading.Thread):
             print(self.line(), file=sys.stderr, flush=True)
 
     def line(self) -> str:
-        """How far the sweep is, as one line."""
+        """The state of the sweep, as one line."""
         found = f" ({self._found_finished} found finished)" if self._found_finished else ""
         parts = [f"{self._done} of {self._total} trainings done{found}", f"{len(self._failed)} failed"]
         parts += [f"{len(self._left)} left{self._time_left()}"] if self._left else []
@@ -77,7 +81,7 @@ class Progress(threading.Thread):
         self._left -= failed
         self._failed |= failed
         if finished:
-            with suppress(UserError):  # a damaged file: the job that needs it says so
+            with suppress(UserError):  # a damaged file: the job that needs it reports it
                 self._last = f"last WA {percent(self._wa(finished[-1]))}"
 
     def _wa(self, signature: str) -> float:
@@ -103,7 +107,15 @@ class Progress(threading.Thread):
 
 
 def watch(plan: Plan, run: Callable[[], object]) -> int:
-    """Run the sweep with its progress shown and its table at the end; the exit status."""
+    """Run a sweep with its progress shown, and print its table at the end.
+
+    Args:
+        plan: the sweep.
+        run: starts Hydra.
+
+    Returns:
+        The exit status: 0 if every training has a result.
+    """
     since = float(os.environ[STARTED]) if plan.anew else None
     progress = Progress(plan, since)
     progress.start()

@@ -30,7 +30,7 @@ def wants_help(arguments: Sequence[str]) -> bool:
 
 
 def help_text() -> str:
-    """The groups and their options, each option with the first line of its file (after Hydra's header)."""
+    """The groups and their options, each with the first line of its file, and the keys outside the groups."""
     lines = [
         "Speech emotion recognition with a contrastive loss under siamese networks (Lian et al. 2018).",
         "",

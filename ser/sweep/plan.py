@@ -1,7 +1,7 @@
-"""The points of a sweep, before any of them runs: all checked, named and written down as the sweep's plan.
+"""The plan of a sweep: all of its points, checked and written down before the first one runs.
 
-A plan lists each point's configuration signature, seeds and folds. Progress, the closing table, the exit status and
-the analysis select results by it, whichever launcher ran the jobs, in whichever process.
+A plan lists the configuration's signature, the seeds and the folds of each point. Progress, closing table, exit status
+and analysis select results by these signatures, so that they work the same under every launcher.
 """
 
 import argparse
@@ -29,9 +29,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Point:
-    """One job as planned: what was typed for it, its parameters in users' words, and the trainings it stands for.
+    """One planned job.
 
-    ``configuration`` is its signature; None where the point cannot run, and ``error`` says why.
+    Attributes:
+        overrides: what was typed for it.
+        parameters: its configuration in the words that users type.
+        seeds, folds: what it trains.
+        configuration: the signature of its configuration; None where it cannot run.
+        error: why it cannot run, else None.
     """
 
     overrides: tuple[str, ...]
@@ -43,18 +48,26 @@ class Point:
 
     @classmethod
     def of(cls, experiment: Experiment) -> "Point":
-        """An experiment that can run."""
+        """The point of an experiment, which can run."""
         seeds, configuration = experiment.settings.seeds, experiment.configuration
         return cls(experiment.overrides, experiment.parameters, seeds, experiment.folds, configuration)
 
     def replicas(self) -> list[Replica]:
-        """Every training of this point; none where it cannot run."""
+        """Every training of this point; an empty list where it cannot run."""
         return [] if self.configuration is None else replicas(self.configuration, self.seeds, self.folds)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A named sweep and its points; ``anew`` if results from before it do not count (resume=false)."""
+    """A named sweep.
+
+    Attributes:
+        name: the sweep's name.
+        overrides: the command line.
+        points: its jobs.
+        results: the folder of its results.
+        anew: whether earlier results do not count (resume=false).
+    """
 
     name: str
     overrides: tuple[str, ...]
@@ -63,18 +76,21 @@ class Plan:
     anew: bool = False
 
     def signatures(self) -> dict[str, Point]:
-        """Every training of the sweep once, by its signature."""
+        """The point of every training of the sweep, by the training's signature; equal points count once."""
         return {replica.signature: point for point in self.points for replica in point.replicas()}
 
 
 def make_plan(args: argparse.Namespace) -> Plan | None:
-    """Compose and check every point of a command line (as Hydra's own parser read it), and store the plan.
+    """Compose and check every point of a command line, and store the plan.
+
+    Args:
+        args: the command line as Hydra's own parser read it.
 
     Returns:
         None where another sweeper than Hydra's basic one chooses the points as it goes.
 
     Raises:
-        UserError: an override is wrong, in any of the points; or no point has a corpus to run on.
+        UserError: an override is wrong in any of the points, or no point can run, all for one reason.
     """
     overrides = [o for o in args.overrides if o != "hydra.mode=MULTIRUN"]
     if args.config_path:
@@ -98,15 +114,19 @@ def compose_plan(
     config_dir: str | None = None,
     prepare: bool = False,
 ) -> Plan | None:
-    """The points of a command line's overrides, each checked; nothing is stored.
+    """Compose and check the points of a command line; nothing is stored.
 
-    With ``prepare``, where the jobs run on this machine, the device is checked and features are extracted besides.
+    Args:
+        overrides: what was typed.
+        sweep: whether ``-m`` was given.
+        config_name, config_dir: Hydra's flags of that name.
+        prepare: also check the device and extract the features, where the jobs run on this machine.
 
     Returns:
         None where another sweeper than Hydra's basic one chooses the points as it goes.
 
     Raises:
-        UserError: an override is wrong, in any of the points; or no point can run, all for one reason.
+        UserError: an override is wrong in any of the points, or no point can run, all for one reason.
     """
     with composer(config_name or "config", config_dir) as composing:
         points = composing.points(overrides, sweep)
@@ -137,7 +157,7 @@ def compose_settings(overrides: list[str]) -> Settings:
 
 
 def sweep_name(overrides: Sequence[str]) -> str:
-    """The name of a sweep that the user did not name: its experiment's, else its swept keys and a hash of it all."""
+    """Name a sweep that the user did not name: after its experiment, else by its swept keys and a hash of the rest."""
     given = dict(override.partition("=")[::2] for override in overrides)
     if "experiment" in given:
         return given["experiment"].replace(",", "-")
@@ -151,7 +171,7 @@ _ASIDE = re.compile(r"(engine|tracking|hydra|results|cache)\b.*|resume|device|sa
 
 
 def _decisive(overrides: Sequence[str]) -> list[str]:
-    """The overrides that say what is trained, without those that say how and where."""
+    """The overrides that decide what is trained, without those that decide how and where."""
     return [override for override in overrides if not _ASIDE.fullmatch(override.partition("=")[0])]
 
 
@@ -160,9 +180,12 @@ def _short_hash(lines: Sequence[str], digits: int) -> str:
 
 
 def _planned(settings: Settings, overrides: Sequence[str], prepare: bool) -> Point:
-    """A point; what only the corpus shows (it is not there, say) is kept as its error.
+    """Plan one point. A fault that only its corpus shows (missing audio, say) becomes the point's error.
 
-    With ``prepare`` its features are extracted now, once for all jobs and with all cores.
+    Args:
+        settings: the point's settings.
+        overrides: what was typed for it.
+        prepare: extract the features now, with all cores, rather than in the first job that needs them.
     """
     try:
         experiment = make_experiment(settings, overrides)
@@ -190,20 +213,20 @@ def _is_list(value: str) -> bool:
 
 
 def store_plan(plan: Plan) -> None:
-    """Write a plan down: one file for each different command line of a sweep's name."""
+    """Write a plan down. A sweep's name has one file for each different command line."""
     plain = {"sweep": plan.name, "overrides": plan.overrides, "points": [vars(point) for point in plan.points]}
     file = f"{_short_hash(_decisive(plan.overrides), 12)}.json"
     write_text(plan.results / "sweeps" / plan.name / file, json.dumps(plain, indent=1))
 
 
 def store_point(experiment: Experiment) -> None:
-    """Write down one job as a plan of its own, for sweepers that choose points as they go."""
+    """Write down one job as a plan of its own, for a sweeper that chooses its points as it goes."""
     settings = experiment.settings
     store_plan(Plan(settings.sweep, experiment.overrides, (Point.of(experiment),), settings.results))
 
 
 def load_plans(results: Path, name: str) -> list[Plan]:
-    """All stored plans of a sweep's name (one for each different command line), the oldest first."""
+    """Read all stored plans of a sweep's name, the oldest first."""
     files = sorted((results / "sweeps" / name).glob("[!.]*.json"), key=lambda path: path.stat().st_mtime)
     return [_read(json.loads(path.read_text(encoding="utf-8")), results) for path in files]
 

@@ -1,4 +1,4 @@
-"""How a process that trains on the CPU keeps its memory."""
+"""Memory of a process that trains on the CPU."""
 
 import ctypes
 import sys
@@ -10,10 +10,13 @@ _TOP_BYTES = 64 * 2**20
 
 @lru_cache(maxsize=1)
 def keep_freed_memory() -> bool:
-    """Let this process use freed memory again instead of giving it back to the system; whether that can be had.
+    """Let this process keep the memory that it frees, instead of returning it to the operating system.
 
-    A training step makes and frees tensors of tens of megabytes. By default glibc asks the system for each of them and
-    gives it back, so that the system clears every page of it in every step: up to a quarter of the step's time.
+    A training step allocates and frees tensors of tens of megabytes. By default, glibc requests and returns that memory
+    each time, so that the operating system clears every page again in every step. This took up to a quarter of a step.
+
+    Returns:
+        Whether the C library allows it: only glibc on Linux does.
     """
     if not sys.platform.startswith("linux"):
         return False

@@ -1,4 +1,4 @@
-"""What a result was made with: library versions, the code's commit, the device. Found once a process."""
+"""What a result was made with: versions of libraries, the commit of the code, the device. Looked up once a process."""
 
 import os
 import platform
@@ -14,7 +14,7 @@ _LIBRARIES = ("torch", "numpy", "librosa", "scikit-learn", "hydra-core", "mlflow
 
 @lru_cache(maxsize=1)
 def versions() -> dict[str, str]:
-    """Versions of Python and of the libraries that a number may depend on."""
+    """The versions of Python and of the libraries that can change a number."""
     found = {"python": platform.python_version()}
     for library in _LIBRARIES:
         try:
@@ -37,10 +37,10 @@ def git_commit() -> str | None:
 
 @lru_cache(maxsize=4)
 def device(wanted: str) -> str:
-    """The torch device: ``auto`` takes CUDA where there is one.
+    """The torch device for ``device=``: ``auto`` is CUDA where PyTorch sees a CUDA device, else the CPU.
 
     Raises:
-        UserError: a CUDA device was asked for that is not there.
+        UserError: the CUDA device that was asked for does not exist.
     """
     if wanted == "cpu" or (wanted == "auto" and os.environ.get("CUDA_VISIBLE_DEVICES") == ""):
         return "cpu"
@@ -58,7 +58,7 @@ def device(wanted: str) -> str:
 
 
 def quiet_mlflow() -> None:
-    """Set what MLflow reads when it is imported: few retries, no telemetry, no complaint about git."""
+    """Set the environment variables that MLflow reads on import: few retries, no telemetry, no warnings about git."""
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

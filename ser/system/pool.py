@@ -1,6 +1,6 @@
-"""One pool of worker processes for the life of the program: features, synthetic speech and replicas share it.
+"""One pool of worker processes for the whole program, shared by features, synthetic speech and trainings.
 
-A worker computes with one thread, ignores Ctrl-C (its parent decides) and dies with its parent.
+A worker computes with one thread, ignores Ctrl-C (its parent decides) and ends when its parent ends.
 """
 
 import atexit
@@ -25,12 +25,12 @@ _size = 0
 
 
 def launched() -> bool:
-    """Whether this process is itself one of a pool (joblib's, say), which must not start processes of its own."""
+    """Whether this process belongs to the pool of a launcher such as joblib, and so must not start another."""
     return multiprocessing.current_process().name != "MainProcess"
 
 
 def cores() -> int:
-    """The number of processor cores this process may use; one inside a pool of processes."""
+    """The number of processor cores that this process may use: one inside a pool."""
     if launched():
         return 1
     if hasattr(os, "sched_getaffinity"):
@@ -39,10 +39,13 @@ def cores() -> int:
 
 
 def workers(size: int | None = None) -> ProcessPoolExecutor:
-    """The shared pool, started on first use; another ``size`` replaces it.
+    """The shared pool, started on first use.
+
+    Args:
+        size: worker processes; a pool of another size is replaced. Default: one for each core.
 
     Raises:
-        UserError: this process is itself one of a pool.
+        UserError: this process belongs to a pool itself.
     """
     global _pool, _size
     if launched():
@@ -56,7 +59,11 @@ def workers(size: int | None = None) -> ProcessPoolExecutor:
 
 
 def close(kill: bool = False) -> None:
-    """Shut the shared pool down; with ``kill``, without waiting for what its workers do (also for a broken pool)."""
+    """Shut the shared pool down.
+
+    Args:
+        kill: kill the workers instead of waiting until they have finished their work; also for a broken pool.
+    """
     global _pool
     if _pool is None:
         return
@@ -72,9 +79,17 @@ atexit.register(close)
 
 
 def imap(function: Callable[[Item], Result], items: Iterable[Item], label: str) -> Iterator[Result]:
-    """Apply ``function`` to every item in the pool; results in order, with a progress display named ``label``.
+    """Apply a function to every item in the pool, and yield the results in order.
 
-    A handful of items is not worth starting processes for: they are done here.
+    Fewer than 16 items are done in this process, since starting workers would take longer.
+
+    Args:
+        function: a function that can be pickled.
+        items: what it is applied to.
+        label: the name of the progress display.
+
+    Raises:
+        UserError: a worker was killed.
     """
     work: list[Any] = list(items)
     if len(work) < 16 or cores() == 1:

@@ -1,4 +1,4 @@
-"""How far a long step has come: a bar on a terminal, now and then a plain line elsewhere."""
+"""The progress of a long step: a bar on a terminal, elsewhere a line every ten seconds."""
 
 import logging
 import sys
@@ -12,7 +12,13 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 def track(items: Iterable[Item], total: int, label: str) -> Iterator[Item]:
-    """Pass ``items`` on and show on standard error how many of ``total`` have come."""
+    """Yield the items unchanged, and show on standard error how many of them were yielded.
+
+    Args:
+        items: the items.
+        total: how many there are.
+        label: the name of the step.
+    """
     if sys.stderr.isatty():
         from tqdm import tqdm
 
@@ -27,13 +33,13 @@ def track(items: Iterable[Item], total: int, label: str) -> Iterator[Item]:
 
 
 class ConsoleHandler(logging.StreamHandler):
-    """Log records on standard error that leave a progress bar whole."""
+    """Writes log records to standard error without breaking a progress bar."""
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record; above the bar, if there is one."""
+        """Write one record, above the progress bar if there is one."""
         if "tqdm" not in sys.modules:
             super().emit(record)
             return

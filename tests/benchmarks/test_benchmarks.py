@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import extrapolation, plain, subject
+from benchmarks import extrapolation, plain, workload
 from benchmarks.__main__ import main
 from benchmarks.measure import Section, paired, spread
 from benchmarks.replicas import LENGTHS
@@ -16,7 +16,7 @@ from ser.training.loop import train
 
 @pytest.fixture(scope="module")
 def task(tmp_path_factory):
-    return subject.task(tmp_path_factory.mktemp("noise"), 3)
+    return workload.task(tmp_path_factory.mktemp("noise"), 3)
 
 
 def as_plain(step):
@@ -61,24 +61,24 @@ def test_our_step_is_the_training_loops(tmp_path):
     """An epoch of the measured step gives the loop's own loss of that epoch."""
     rng, count = np.random.default_rng(0), 120
     np.save(tmp_path / "frames.npy", rng.standard_normal((50 * count, 3), dtype=np.float32))
-    data = subject.Data(
+    data = workload.Data(
         ids=tuple(map(str, range(count))),
         sessions=np.arange(count) % 5,
         speakers=np.arange(count) % 10,
         labels=np.arange(count) // 5 % 4,
-        classes=subject.CLASSES,
+        classes=workload.CLASSES,
         frames=tmp_path / "frames.npy",
         offsets=np.arange(0, 50 * count + 1, 50),
     )
-    small = subject.task_on(data, 40)
-    loss = Step(small).train(subject.training_batches(small))
+    small = workload.task_on(data, 40)
+    loss = Step(small).train(workload.training_batches(small))
     assert loss == pytest.approx(train(small, 0, 1).history[0]["train_loss"], abs=1e-6)
 
 
 def test_the_subject_is_the_papers(task):
     assert len(task.data.ids) == 2943
     assert np.bincount(task.data.labels).tolist() == [289, 947, 608, 1099]
-    assert 12_000 < task.data.offsets[-1] / subject.FRAMES_A_SECOND < 13_000
+    assert 12_000 < task.data.offsets[-1] / workload.FRAMES_A_SECOND < 13_000
 
 
 def test_medians_are_taken_pair_by_pair():
