@@ -33,7 +33,7 @@ def arguments(target: str) -> dict[str, Any] | None:
     """
     module, _, name = target.rpartition(".")
     try:
-        path = _source(module)
+        path = source_file(module)
         return None if path is None else _Module(path).arguments(name)
     except (ImportError, OSError, SyntaxError, ValueError):  # importing it will fail too, and say why
         return None
@@ -111,10 +111,13 @@ class _Module:
         raise TypeError
 
 
-def _source(module: str) -> Path | None:
-    """A module's file, found without importing the packages that it lies in."""
+def source_file(module: str) -> Path | None:
+    """A module's file, found without importing the packages that it lies in; None where there is none."""
     first, *rest = module.split(".")
-    spec: ModuleSpec | None = importlib.util.find_spec(first) if first else None
+    try:
+        spec: ModuleSpec | None = importlib.util.find_spec(first) if first else None
+    except (ImportError, ValueError):  # a name such as __main__ that is not looked for in files
+        return None
     for depth in range(1, len(rest) + 1):
         if spec is None or spec.submodule_search_locations is None:
             return None

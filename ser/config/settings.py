@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +27,7 @@ from ser.config.groups import (
     value_of,
 )  # fmt: skip
 from ser.config.ranges import Count, Natural, Word, least
+from ser.config.source import sources
 from ser.config.words import shown
 from ser.errors import UserError
 
@@ -78,6 +80,12 @@ class Settings:
         """The groups that can change a number, as plain mappings: what is hashed, stored and shown."""
         return {group: getattr(self, _attribute(group)).plain for group in DECISIVE}
 
+    @cached_property
+    def sources(self) -> dict[str, dict[str, str]]:
+        """For each group with a class of the user's own: the hash of each of its modules, see ``ser.config.source``."""
+        targets = {group: str(option.get("_target_", "ser.")) for group, option in self.groups.items()}
+        return {group: found for group, target in targets.items() if (found := sources(target))}
+
     @property
     def baseline(self) -> bool:
         """Whether there is no contrastive loss, so that segments are trained on singly."""
@@ -122,6 +130,7 @@ def resolve(cfg: DictConfig, overrides: Sequence[str] = ()) -> Settings:
         cache=Path(top["cache.dir"]),
         notes=notes,
     )
+    settings.sources  # noqa: B018 (refuses a class without source here, before anything runs)
     _check_tracking(settings.tracking, overrides)
     _check_what_the_model_takes(settings, overrides)
     return settings

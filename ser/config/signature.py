@@ -15,20 +15,27 @@ NUMERICS = 2
 """The version of the arithmetic. A change after which the same configuration gives other numbers must raise it."""
 
 
-def configuration(groups: Mapping[str, Mapping[str, Any]], fingerprint: str) -> str:
+Sources = Mapping[str, Mapping[str, str]]
+
+
+def configuration(groups: Mapping[str, Mapping[str, Any]], fingerprint: str, sources: Sources | None = None) -> str:
     """The signature of a configuration on a corpus.
 
     Args:
         groups: the keys of each option that can change a number, in canonical form.
         fingerprint: the hash of the corpus' content.
+        sources: the hashes of the modules of a user's own classes, by group and module.
     """
-    return digest(decisive(groups, fingerprint))
+    return digest(decisive(groups, fingerprint, sources))
 
 
-def decisive(groups: Mapping[str, Mapping[str, Any]], fingerprint: str) -> dict[str, Any]:
+def decisive(
+    groups: Mapping[str, Mapping[str, Any]], fingerprint: str, sources: Sources | None = None
+) -> dict[str, Any]:
     """The plain values whose hash is the signature of a configuration; arguments as for ``configuration``."""
     values = {group: _option(group, option) for group, option in groups.items()}
-    return {"groups": values, "corpus": fingerprint, "numerics": NUMERICS}
+    own = {"sources": sources} if sources else {}
+    return {"groups": values, "corpus": fingerprint, "numerics": NUMERICS, **own}
 
 
 def replica(configuration: str, seed: int, fold: int) -> str:

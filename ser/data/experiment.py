@@ -45,7 +45,7 @@ class Experiment:
     @cached_property
     def configuration(self) -> str:
         """The signature of the configuration on this corpus."""
-        return signature.configuration(self.settings.groups, self.fingerprint)
+        return signature.configuration(self.settings.groups, self.fingerprint, self.settings.sources)
 
     @cached_property
     def parameters(self) -> dict[str, str]:

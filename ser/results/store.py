@@ -25,6 +25,8 @@ from ser.system.files import replacing, write_text
 
 _log = logging.getLogger(__name__)
 _ARRAYS = ("gold", "average", "crop")
+_DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+"""What numpy and zipfile raise for a missing or damaged file."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,13 @@ class ResultStore:
 
     Args:
         directory: the folder, ``results.dir``.
-        since: with resume=false, when the sweep began, in seconds of the epoch: older files count as missing.
+        sweep: with resume=false, the mark of the sweep (``ser.sweep.handover.STARTED``): results of other sweeps count
+            as missing. The mark is inside each file, so that no clock has a part in it.
     """
 
-    def __init__(self, directory: Path, since: float | None = None) -> None:
-        self.directory, self.since = Path(directory), since
+    def __init__(self, directory: Path, sweep: str | None = None) -> None:
+        self.directory, self.sweep = Path(directory), sweep
+        self._sweeps: dict[tuple[str, int], str | None] = {}
 
     def path(self, signature: str) -> Path:
         """The file for the result of a replica, given by its signature; it need not exist yet."""
@@ -52,7 +56,10 @@ class ResultStore:
 
     def has(self, signature: str) -> bool:
         """Whether a replica has a result."""
-        return _is_there(self.path(signature), self.since)
+        path = self.path(signature)
+        if self.sweep is None:
+            return path.exists()
+        return self._sweep_of(signature, path) == self.sweep
 
     def is_whole(self, signature: str) -> bool:
         """Whether a replica has a result that can be read. A damaged file is renamed, and a warning says so."""
@@ -90,11 +97,13 @@ class ResultStore:
         path = self.path(signature)
         try:
             with np.load(path, allow_pickle=False) as file:
-                meta = json.loads(str(file["meta"]))
+                meta = _meta(file)
                 arrays = {name: file[name] for name in _ARRAYS}
                 ids = tuple(file["ids"].tolist())
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except _DAMAGED as error:
             raise UserError(f"The result {path} is damaged ({error}). The same command trains it again.") from error
+        if meta["signature"] != signature:
+            raise UserError(f"The result {path} is of another training. The same command trains this one again.")
         known = {field.name for field in fields(Outcome)}  # results of earlier versions have further keys
         plain = {key: value for key, value in meta["outcome"].items() if key in known}
         return Stored(Outcome(ids=ids, **plain, **arrays), meta["about"])
@@ -103,27 +112,36 @@ class ResultStore:
         """Write a note that a replica failed, with the reason."""
         write_text(self._failure_path(signature), json.dumps({"message": message, "about": dict(about)}, indent=1))
 
-    def failure(self, signature: str, since: float | None = None) -> str | None:
+    def failure(self, signature: str, sweep: str | None = None) -> str | None:
         """Why a replica failed when it was last tried; None if it did not fail.
 
         Args:
             signature: the replica's signature.
-            since: only a failure after that time counts, in seconds of the epoch; None: as the store was made.
+            sweep: only a failure in the sweep of this mark counts; None: as the store was made.
         """
-        path = self._failure_path(signature)
-        if not _is_there(path, since or self.since):
-            return None
         try:
-            return str(json.loads(path.read_text(encoding="utf-8"))["message"])
-        except FileNotFoundError:  # another process has just finished the replica
+            note = json.loads(self._failure_path(signature).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        wanted = sweep or self.sweep
+        return str(note["message"]) if wanted is None or note["about"].get("started") == wanted else None
+
+    def _sweep_of(self, signature: str, path: Path) -> str | None:
+        """The mark of the sweep that a result was made in, read once for each version of its file; None without one."""
+        try:
+            key = (signature, path.stat().st_mtime_ns)
+            if key not in self._sweeps:
+                with np.load(path, allow_pickle=False) as file:
+                    self._sweeps[key] = _meta(file)["about"].get("started")
+            return self._sweeps[key]
+        except _DAMAGED:
             return None
 
     def _failure_path(self, signature: str) -> Path:
         return self.directory / "failed" / f"{signature}.json"
 
 
-def _is_there(path: Path, since: float | None) -> bool:
-    try:
-        return path.stat().st_mtime >= (since or 0)
-    except FileNotFoundError:
-        return False
+def _meta(file: Any) -> dict[str, Any]:
+    """What a result file holds besides its arrays: the signature, the outcome's plain values, and ``about``."""
+    meta: dict[str, Any] = json.loads(str(file["meta"]))
+    return meta

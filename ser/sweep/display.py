@@ -24,12 +24,14 @@ class Progress(threading.Thread):
 
     Args:
         plan: the sweep.
-        since: with resume=false, when the sweep began, in seconds of the epoch: older results do not count.
+        started: the mark of this run of the command (``ser.sweep.handover.STARTED``): only its failures are shown, and
+            with resume=false only its results.
     """
 
-    def __init__(self, plan: Plan, since: float | None) -> None:
+    def __init__(self, plan: Plan, started: str) -> None:
         super().__init__(daemon=True)
-        self._store = ResultStore(plan.results, since)
+        self._store = ResultStore(plan.results, started if plan.anew else None)
+        self._command = started
         self._left = set(plan.signatures())
         self._total = len(self._left)
         self._failed: set[str] = set()
@@ -77,7 +79,7 @@ class Progress(threading.Thread):
     def _look(self) -> None:
         finished = [signature for signature in self._left if self._store.has(signature)]
         self._left -= set(finished)
-        failed = {signature for signature in self._left if self._store.failure(signature, self._began) is not None}
+        failed = {signature for signature in self._left if self._store.failure(signature, self._command) is not None}
         self._left -= failed
         self._failed |= failed
         if finished:
@@ -116,8 +118,8 @@ def watch(plan: Plan, run: Callable[[], object]) -> int:
     Returns:
         The exit status: 0 if every training has a result.
     """
-    since = float(os.environ[STARTED]) if plan.anew else None
-    progress = Progress(plan, since)
+    started = os.environ[STARTED]
+    progress = Progress(plan, started)
     progress.start()
     status = 0
     try:
@@ -126,7 +128,7 @@ def watch(plan: Plan, run: Callable[[], object]) -> int:
         status = int(end.code or 0)
     finally:
         progress.stop()
-    store = ResultStore(plan.results, since)
+    store = ResultStore(plan.results, started if plan.anew else None)
     print(f"\nsweep {plan.name}\n{table(plan, store)}", flush=True)
     return status or int(incomplete(plan, store))
 

@@ -28,8 +28,7 @@ class Job:
     def __init__(self, experiment: Experiment) -> None:
         self.experiment, self.settings = experiment, experiment.settings
         self.started = os.environ.get(STARTED, str(time.time()))
-        since = float(self.started) if self.settings.resume is False else None
-        self.store = ResultStore(self.settings.results, since)
+        self.store = ResultStore(self.settings.results, self.started if self.settings.resume is False else None)
 
     def announce(self) -> None:
         """Log what the canonical form changed; store a plan where the sweep has none for this job."""
@@ -67,7 +66,7 @@ class Job:
                 failures.append(self._failed(replica, result))
             else:
                 assert (result.seed, result.fold) == (replica.seed, replica.fold)
-                self.store.save(replica.signature, result, about(self.experiment, device))
+                self.store.save(replica.signature, result, about(self.experiment, device, self.started))
                 if result.diverged:
                     _log.warning("%s: seed %d, fold %d diverged", name, replica.seed, replica.fold)
         if failures:
@@ -117,17 +116,19 @@ class Job:
         for note in notes:
             _log.debug(note)
         details = "\n".join([message, *notes])
-        self.store.fail(replica.signature, message, {"details": details, "seed": replica.seed, "fold": replica.fold})
+        about = {"details": details, "seed": replica.seed, "fold": replica.fold, "started": self.started}
+        self.store.fail(replica.signature, message, about)
         return f"Seed {replica.seed}, fold {replica.fold}: {message}"
 
 
-def about(experiment: Experiment, device: str) -> dict[str, Any]:
-    """What a result file says besides the outcome: what was trained, on which device, by which code."""
+def about(experiment: Experiment, device: str, started: str) -> dict[str, Any]:
+    """What a result file says besides the outcome: what was trained, in which sweep, on which device, by which code."""
     corpus = experiment.corpus
     return {
         "configuration": experiment.configuration,
         "parameters": experiment.parameters,
         "groups": experiment.settings.groups,
+        "sources": experiment.settings.sources,
         "corpus": {
             "name": corpus.name,
             "fingerprint": experiment.fingerprint,
@@ -137,6 +138,7 @@ def about(experiment: Experiment, device: str) -> dict[str, Any]:
             "utterances": len(corpus.utterances),
         },
         "sweep": experiment.settings.sweep,
+        "started": started,
         "device": device,
         "engine": experiment.settings.engine.name,
         "git_commit": environment.git_commit(),

@@ -20,6 +20,7 @@ from ser.config.words import GROUP_OF
 from ser.data.experiment import Experiment, make_experiment
 from ser.data.replicas import Replica, replicas
 from ser.errors import UserError
+from ser.sweep.code import changes
 from ser.sweep.compose import composer
 from ser.system import environment
 from ser.system.files import write_text
@@ -96,9 +97,12 @@ def make_plan(args: argparse.Namespace) -> Plan | None:
     if args.config_path:
         raise UserError("--config-path is not supported: it would hide the project's groups. Use --config-dir.")
     sweep = bool(args.multirun) or len(overrides) < len(args.overrides)
-    plan = compose_plan(overrides, sweep, args.config_name, args.config_dir, prepare=True)
-    if plan is None:
+    composed = _compose(overrides, sweep, args.config_name, args.config_dir, prepare=True)
+    if composed is None:
         return None
+    plan, experiments = composed
+    for sentence in changes(experiments):
+        _log.warning(sentence)
     _say_which_points_are_equal(plan)
     cannot = [point for point in plan.points if point.error]
     if cannot:
@@ -107,26 +111,33 @@ def make_plan(args: argparse.Namespace) -> Plan | None:
     return plan
 
 
-def compose_plan(
-    overrides: list[str],
-    sweep: bool = True,
-    config_name: str | None = None,
-    config_dir: str | None = None,
-    prepare: bool = False,
-) -> Plan | None:
-    """Compose and check the points of a command line; nothing is stored.
-
-    Args:
-        overrides: what was typed.
-        sweep: whether ``-m`` was given.
-        config_name, config_dir: Hydra's flags of that name.
-        prepare: also check the device and extract the features, where the jobs run on this machine.
+def compose_plan(overrides: list[str]) -> Plan | None:
+    """Compose and check the points of a sweep's command line; nothing is stored.
 
     Returns:
         None where another sweeper than Hydra's basic one chooses the points as it goes.
 
     Raises:
         UserError: an override is wrong in any of the points, or no point can run, all for one reason.
+    """
+    composed = _compose(overrides)
+    return None if composed is None else composed[0]
+
+
+def _compose(
+    overrides: list[str],
+    sweep: bool = True,
+    config_name: str | None = None,
+    config_dir: str | None = None,
+    prepare: bool = False,
+) -> tuple[Plan, list[Experiment]] | None:
+    """A plan, and the experiments of those of its points that can run; see ``compose_plan``.
+
+    Args:
+        overrides: what was typed.
+        sweep: whether ``-m`` was given.
+        config_name, config_dir: Hydra's flags of that name.
+        prepare: also check the device and extract the features, where the jobs run on this machine.
     """
     with composer(config_name or "config", config_dir) as composing:
         points = composing.points(overrides, sweep)
@@ -137,12 +148,14 @@ def compose_plan(
     if prepare:
         for wanted in {one.device for one in settings} - {"auto", "cpu"}:
             environment.device(wanted)
-    planned = [_planned(one, point, prepare) for one, point in zip(settings, points, strict=True)]
-    errors = {point.error for point in planned}
+    made = [_experiment(one, point, prepare) for one, point in zip(settings, points, strict=True)]
+    errors = {str(each) if isinstance(each, UserError) else None for each in made}
     if len(errors) == 1 and None not in errors:
         raise UserError(errors.pop() or "")
+    planned = [_point(*each) for each in zip(made, settings, points, strict=True)]
     first = settings[0]
-    return Plan(first.sweep, tuple(overrides), tuple(planned), first.results, first.resume is False)
+    plan = Plan(first.sweep, tuple(overrides), tuple(planned), first.results, first.resume is False)
+    return plan, [each for each in made if isinstance(each, Experiment)]
 
 
 def compose_settings(overrides: list[str]) -> Settings:
@@ -179,22 +192,25 @@ def _short_hash(lines: Sequence[str], digits: int) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:digits]
 
 
-def _planned(settings: Settings, overrides: Sequence[str], prepare: bool) -> Point:
-    """Plan one point. A fault that only its corpus shows (missing audio, say) becomes the point's error.
+def _experiment(settings: Settings, overrides: Sequence[str], prepare: bool) -> Experiment | UserError:
+    """The experiment of a point, or the fault that only its corpus shows, such as missing audio.
 
-    Args:
-        settings: the point's settings.
-        overrides: what was typed for it.
-        prepare: extract the features now, with all cores, rather than in the first job that needs them.
+    With ``prepare`` the features are extracted now, with all cores, rather than in the first job that needs them.
     """
     try:
         experiment = make_experiment(settings, overrides)
         if prepare:
             experiment.frames()
     except UserError as error:
-        parameters = words.parameters(settings.corpus, settings.groups)
-        return Point(tuple(overrides), parameters, settings.seeds, settings.folds or (), None, str(error))
-    return Point.of(experiment)
+        return error
+    return experiment
+
+
+def _point(made: Experiment | UserError, settings: Settings, overrides: Sequence[str]) -> Point:
+    if isinstance(made, Experiment):
+        return Point.of(made)
+    parameters = words.parameters(settings.corpus, settings.groups)
+    return Point(tuple(overrides), parameters, settings.seeds, settings.folds or (), None, str(made))
 
 
 def _say_which_points_are_equal(plan: Plan) -> None:

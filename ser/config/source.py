@@ -1,0 +1,79 @@
+"""The source of a user's own code, so that results of other code are not taken for its results.
+
+A user's own model, loss, feature or loader (a ``_target_`` outside this package) enters the signature by the text of
+its module and of every module that it imports, directly or not, except those of Python itself, of installed packages
+and of this package. The files are read and never run. An import whose name is made at run time is not seen.
+"""
+
+import ast
+import hashlib
+import sysconfig
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from ser.config.constructor import source_file
+from ser.errors import UserError
+
+_INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+
+
+def sources(target: str) -> dict[str, str]:
+    """The hash of each module that a user's own class is made of, by the module's name.
+
+    Args:
+        target: ``package.module.name``, as in an option's ``_target_``.
+
+    Returns:
+        An empty dictionary for a class of this package, whose code goes by ``ser.config.signature.NUMERICS``.
+
+    Raises:
+        UserError: the class' module has no source file, as in a notebook or a compiled extension.
+    """
+    module = target.rpartition(".")[0]
+    if module.split(".")[0] == "ser":
+        return {}
+    if not module or source_file(module) is None:
+        raise UserError(
+            f"_target_: {target} has no source file that can be found (a class of a notebook or of compiled code has "
+            "none), so its results could not be told from those of a later version. Put the class into a module, a .py "
+            "file in a folder on PYTHONPATH, and name it as module.Class."
+        )
+    found: dict[str, str] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        file = source_file(name)
+        if file is not None and name not in found and (name == module or not _is_installed(file)):
+            found[name] = hashlib.sha256(file.read_bytes()).hexdigest()[:32]
+            waiting += _imports(file, name)
+    return dict(sorted(found.items()))
+
+
+@lru_cache(maxsize=256)
+def _imports(file: Path, module: str) -> tuple[str, ...]:
+    """The names of the modules that a file may import; what follows ``from x import`` may be a module or not."""
+    try:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+    except (SyntaxError, ValueError):  # importing it will fail, and say why
+        return ()
+    package = module if file.name == "__init__.py" else module.rpartition(".")[0]
+    return tuple(name for node in ast.walk(tree) for name in _named(node, package) if name.split(".")[0] != "ser")
+
+
+def _named(node: ast.AST, package: str) -> Iterator[str]:
+    """The modules that an import statement names, and the packages that they lie in."""
+    names: list[str] = []
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom):
+        parents = package.split(".")
+        kept = parents[: len(parents) - node.level + 1] if node.level else []
+        names = [".".join(filter(None, [*kept, node.module, alias.name])) for alias in node.names]
+    for name in names:
+        parts = name.split(".")
+        yield from (".".join(parts[: depth + 1]) for depth in range(len(parts)))
+
+
+def _is_installed(file: Path) -> bool:
+    return any(file.is_relative_to(folder) for folder in _INSTALLED)

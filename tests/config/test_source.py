@@ -1,0 +1,67 @@
+"""The source of a user's own code is part of what names its results."""
+
+import pytest
+from support import settings
+
+from ser.config import signature
+from ser.config.source import sources
+from ser.errors import UserError
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package of a user's own: a model that uses two further modules, and a module that nothing uses."""
+    folder = tmp_path / "own_pkg"
+    (folder / "parts").mkdir(parents=True)
+    for name, text in {
+        "__init__.py": "",
+        "parts/__init__.py": "",
+        "model.py": "import torch\nfrom ser.models.cnn import CNN\nfrom .parts.layer import scale\n\n"
+        "class Mine(CNN):\n    pass\n",
+        "parts/layer.py": "def scale(x):\n    from own_constants import TWO\n    return TWO * x\n",
+        "unused.py": "raise RuntimeError('imported')\n",
+    }.items():
+        (folder / name).write_text(text)
+    (tmp_path / "own_constants.py").write_text("TWO = 2\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return folder
+
+
+def test_the_modules_that_a_class_imports_are_followed_but_not_installed_ones(package):
+    found = sources("own_pkg.model.Mine")
+    assert list(found) == ["own_constants", "own_pkg", "own_pkg.model", "own_pkg.parts", "own_pkg.parts.layer"]
+
+
+@pytest.mark.parametrize("file", ["model.py", "parts/layer.py", "../own_constants.py"])
+def test_a_changed_module_changes_the_sources(package, file):
+    before = sources("own_pkg.model.Mine")
+    path = package / file
+    path.write_text(path.read_text() + "\n# mended\n")
+    after = sources("own_pkg.model.Mine")
+    assert [name for name in after if after[name] != before[name]] == [
+        {"model.py": "own_pkg.model", "parts/layer.py": "own_pkg.parts.layer", "../own_constants.py": "own_constants"}[
+            file
+        ]
+    ]
+
+
+def test_a_module_that_is_not_imported_changes_nothing(package):
+    before = sources("own_pkg.model.Mine")
+    (package / "unused.py").write_text("")
+    assert sources("own_pkg.model.Mine") == before
+
+
+def test_the_signature_has_the_source_of_own_classes_only(package):
+    assert settings().sources == {}
+    assert settings("model._target_=own_pkg.model.Mine").sources.keys() == {"model"}
+    groups = settings().groups
+    plain = signature.configuration(groups, "corpus")
+    assert plain == signature.configuration(groups, "corpus", {})
+    assert plain != signature.configuration(groups, "corpus", {"model": sources("own_pkg.model.Mine")})
+
+
+@pytest.mark.parametrize("target", ["_csv.Dialect", "nowhere_at_all.Model", "__main__.Model"])
+def test_a_class_without_a_source_file_is_refused(target):
+    with pytest.raises(UserError, match=rf"_target_: {target} has no source file") as error:
+        settings(f"model._target_={target}")
+    assert "PYTHONPATH" in str(error.value)
