@@ -1,4 +1,4 @@
-"""Corpora: one module each turns files on disk into the utterance table that everything else reads."""
+"""Corpora: each module reads the files of one corpus and returns its utterance table, a ``Corpus``."""
 
 from ser.corpora.table import CLASSES, Corpus, Utterance
 

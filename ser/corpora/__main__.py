@@ -1,4 +1,4 @@
-"""What a corpus holds: ``python -m ser.corpora corpus=emodb corpus.root=/path/to/emodb format=json``."""
+"""Describe a corpus: ``python -m ser.corpora corpus=emodb corpus.root=/path/to/emodb format=json``."""
 
 import json
 import logging
@@ -16,17 +16,24 @@ from ser.corpora.load import load
 from ser.system.text import aligned
 
 _USAGE = """\
-What a corpus holds: utterances by session, emotion and speaker, durations, ratings, and what was dropped.
+Describe a corpus: utterances by session, emotion and speaker, durations, ratings, and what was left out.
 
   python -m ser.corpora                                            the default corpus
-  python -m ser.corpora corpus=emodb corpus.root=/path/to/emodb    a corpus on disk
-  python -m ser.corpora corpus=emodb format=json                   as JSON; the folder from $EMODB
-  python -m ser.corpora corpus=iemocap corpus.labels.exc=null      any key of the corpus
+  python -m ser.corpora corpus=emodb corpus.root=/path/to/emodb    a corpus in the given folder
+  python -m ser.corpora corpus=emodb format=json                   as JSON; the folder is taken from $EMODB
+  python -m ser.corpora corpus=iemocap corpus.labels.exc=null      with another value of any key of the corpus
 """
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Print what the corpus that ``arguments`` ask for holds, and give the exit status."""
+    """Print the description of a corpus to standard output; messages go to standard error.
+
+    Args:
+        arguments: the command line without the program's name, such as ``["corpus=emodb", "format=json"]``.
+
+    Returns:
+        The exit status: 0 for success, 1 for a mistake of the user, 130 after Ctrl-C.
+    """
     if "--help" in arguments or "-h" in arguments:
         print(help_text())
         return 0
@@ -40,20 +47,30 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # the reader has seen enough, as in `| head -1`
+    except BrokenPipeError:  # the program that reads our output has ended, as in `| head -1`: this is no error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
 def describe(request: Request) -> str:
-    """The summary of a corpus in the format asked for."""
+    """Load the requested corpus and describe it as text.
+
+    Args:
+        request: the corpus, the overrides of its keys and the output format.
+
+    Returns:
+        Aligned columns for ``format="table"``, a JSON document for ``format="json"``.
+
+    Raises:
+        UserError: an override is wrong, or the corpus or one of its audio files cannot be read.
+    """
     corpus = load(composed(request))
     summary = summarise(corpus)
     return json.dumps(summary, indent=2, ensure_ascii=False) if request.format == "json" else as_text(corpus, summary)
 
 
 def help_text() -> str:
-    """How to call it, and each corpus with the first line of its file."""
+    """Return the text of ``--help``: the usage, and every corpus with the first line of its configuration file."""
     rows = [["corpus", "what it is"], *([name, _first_line(name)] for name in options())]
     return f"{_USAGE}\n{aligned(rows)}"
 

@@ -1,7 +1,9 @@
-"""EmoDB: ten actors, ten German sentences, acted emotions.
+"""EmoDB: ten actors speak ten German sentences with acted emotions.
 
-Burkhardt, Paeschke, Rolfes, Sendlmeier and Weiss (2005), "A database of German emotional speech", Interspeech.
-Files are named SSTTTEv.wav: speaker SS, text TTT, emotion E, version v.
+The name of a file is SSTTTEv.wav: speaker SS, text TTT, emotion E (a letter of the German word), version v. For
+example, 03a01Fa.wav is speaker 03, text a01, happiness ("Freude"), version a.
+
+Source: Burkhardt, Paeschke, Rolfes, Sendlmeier and Weiss (2005), "A database of German emotional speech", Interspeech.
 """
 
 import re
@@ -14,9 +16,9 @@ from ser.corpora.roots import Source, visible
 from ser.corpora.table import Corpus, Utterance, make_corpus
 
 LABELS = {"anger": "angry", "happiness": "happy", "sadness": "sad", "neutral": "neutral"}
-"""The paper's classes; boredom, disgust and fear are dropped."""
+"""Default mapping of EmoDB's emotions to the paper's classes. Boredom, disgust and fear are dropped."""
 PAIRS = (("03", "08"), ("10", "09"), ("11", "13"), ("12", "14"), ("15", "16"))
-"""Session k is the k-th pair: one man, one woman, as in IEMOCAP."""
+"""The speakers of each session: session k (from 1) is the k-th pair, a man and a woman, as in IEMOCAP."""
 
 SOURCE = Source("emodb", "EMODB", "EmoDB is free at http://emodb.bilderbar.info.")
 
@@ -35,16 +37,19 @@ _NAME = re.compile(rf"({'|'.join(_SESSIONS)})[ab]\d\d([{''.join(_EMOTIONS)}])[a-
 
 
 def read(root: str | Path | None, *, labels: Mapping[str, str | None] = LABELS, exclude: Sequence[str] = ()) -> Corpus:
-    """The utterances of EmoDB in five sessions, one man and one woman each (339 with the four default classes).
+    """Read EmoDB. Its five sessions have one man and one woman each.
 
     Args:
-        root: the folder that holds the audio, or holds it in ``wav``.
-        labels: anger, happiness, sadness, neutral, boredom, disgust or fear -> class; what is missing or None is
-            dropped.
-        exclude: ids of utterances (file names without ``.wav``) to leave out.
+        root: the folder with the audio files, or the folder above it, whose subfolder ``wav`` holds them.
+        labels: maps an emotion (anger, happiness, sadness, neutral, boredom, disgust, fear) to a class. Utterances
+            whose emotion is missing here or maps to None are dropped.
+        exclude: ids of utterances to leave out; an id is a file name without ``.wav``.
+
+    Returns:
+        The corpus; it has 339 utterances with the default labels.
 
     Raises:
-        UserError: the folder is not there or holds no audio, or nothing in it is usable.
+        UserError: the folder does not exist, contains no audio, or contains no usable utterance.
     """
     used = label_map(labels)
     folder = SOURCE.folder(root)

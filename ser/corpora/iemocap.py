@@ -1,7 +1,15 @@
-"""IEMOCAP: dyadic sessions of ten actors, each turn rated by several people.
+"""IEMOCAP: dialogs of two actors, ten actors in five sessions. Several people rated the emotion of every turn.
 
-Busso, Bulut, Lee, Kazemzadeh, Mower, Kim, Chang, Lee and Narayanan (2008), "IEMOCAP: interactive emotional dyadic
-motion capture database", Language Resources and Evaluation 42. With the defaults: 2943 utterances, the paper's.
+The label files ``Session*/dialog/EmoEvaluation/*.txt`` have one line for each turn, with its start and end in seconds,
+its name, its label and its mean ratings::
+
+    [6.2901 - 8.2357]  Ses01F_impro01_F000  neu  [2.5000, 2.5000, 2.5000]
+
+The first part of the name is the dialog. Its letter F or M (``Ses01F``) tells which actor wore the motion-capture
+markers. The letter before the number (``_F000``) tells who speaks.
+
+Source: Busso, Bulut, Lee, Kazemzadeh, Mower, Kim, Chang, Lee and Narayanan (2008), "IEMOCAP: interactive emotional
+dyadic motion capture database", Language Resources and Evaluation 42.
 """
 
 import logging
@@ -18,9 +26,9 @@ from ser.errors import UserError
 
 TURNS = ("improvised", "scripted", "all")
 LABELS = {"ang": "angry", "hap": "happy", "exc": "happy", "sad": "sad", "neu": "neutral"}
-"""The paper's classes: excited counts as happy."""
-SYNTHETIC_MARK = "SYNTHETIC.json"
-"""A file of this name in the root says that the corpus was generated."""
+"""Default mapping of IEMOCAP's labels to the paper's classes: excited is merged into happy (section 3)."""
+MARKER_FILE = "SYNTHETIC.json"
+"""A file of this name in the corpus' folder marks the corpus as generated, not recorded."""
 
 SOURCE = Source(
     "iemocap", "IEMOCAP", "USC's SAIL lab gives IEMOCAP out on a licence form (https://sail.usc.edu/iemocap/)."
@@ -39,7 +47,17 @@ _TURN = re.compile(
 
 @dataclass(frozen=True)
 class _Turn:
-    """One line of a label file: who says it (not who wore the markers, the letter after ``Ses01``) and its ratings."""
+    """One turn, as its line in a label file describes it.
+
+    Attributes:
+        dialog: the dialog, such as ``Ses01F_impro01``.
+        number: the turn's number within its dialog and speaker, three digits.
+        session: "1" to "5".
+        person: the gender of the speaker, "F" or "M".
+        improvised: whether the dialog is improvised; otherwise it follows a script.
+        label: the categorical emotion, such as "neu".
+        ratings: mean valence, activation and dominance over the raters.
+    """
 
     dialog: str
     number: str
@@ -50,6 +68,7 @@ class _Turn:
     ratings: tuple[float, float, float]
 
     def reason_to_drop(self, turns: str, used: Mapping[str, str]) -> str | None:
+        """Why the turn is not used, or None if it is used."""
         if turns != "all" and self.improvised != (turns == "improvised"):
             return "improvised turn" if self.improvised else "scripted turn"
         if self.label not in used:
@@ -76,22 +95,27 @@ def read(
     labels: Mapping[str, str | None] = LABELS,
     exclude: Sequence[str] = (),
 ) -> Corpus:
-    """The utterances of IEMOCAP; ratings are the means over raters, nominally 1 to 5, in practice 0.5 to 5.5.
+    """Read IEMOCAP.
 
     Args:
-        root: the folder ``IEMOCAP_full_release``, or the one that holds it.
-        turns: "improvised" (the paper's), "scripted" or "all".
-        labels: IEMOCAP's label -> class; what is missing or None is dropped. Without ``exc``: 2280 utterances.
-        exclude: ids of utterances to leave out.
+        root: the folder ``IEMOCAP_full_release``, or the folder that contains it.
+        turns: "improvised" (as in the paper, section 3), "scripted" or "all".
+        labels: maps IEMOCAP's labels to classes. Turns whose label is missing here or maps to None are dropped.
+        exclude: ids of utterances to leave out, such as ``["Ses01F_impro01_F000"]``.
+
+    Returns:
+        The corpus; it has 2943 utterances with the defaults, as in the paper, and 2280 without the label ``exc``.
+        Ratings are means over the raters; the scale is 1 to 5, but the files have values from 0.5 to 5.5.
 
     Raises:
-        UserError: the folder is not there or not laid out like IEMOCAP, a label file is malformed, or audio is missing.
+        UserError: the folder does not exist or does not have IEMOCAP's layout, a line of a label file is malformed,
+            or an audio file is missing.
     """
     if turns not in TURNS:
         raise UserError(f"corpus.turns={turns} is not one of {', '.join(TURNS)}. Choose one of them.")
     used = label_map(labels)
-    given = SOURCE.folder(root)
-    release = _release(given)
+    root_folder = SOURCE.folder(root)
+    release = _release(root_folder)
     dropped: Counter[str] = Counter()
     utterances = []
     for folder, turn in _turns(release):
@@ -101,26 +125,30 @@ def read(
         else:
             utterances.append(turn.utterance(folder, used[turn.label]))
     require_audio(utterances, release)
-    synthetic = any((folder / SYNTHETIC_MARK).exists() for folder in (given, release))
+    synthetic = any((folder / MARKER_FILE).exists() for folder in (root_folder, release))
     return make_corpus(
         SOURCE.name, release, utterances, dropped, classes=class_order(used), exclude=exclude, synthetic=synthetic
     )
 
 
 def _release(root: Path) -> Path:
-    """The folder that holds ``Session1`` to ``Session5``."""
+    """The folder that contains ``Session1`` to ``Session5``: ``root`` or its subfolder ``IEMOCAP_full_release``."""
     for folder in (root, root / "IEMOCAP_full_release"):
-        absent = [f"Session{number}" for number in _SESSIONS if not (folder / f"Session{number}").is_dir()]
-        if not absent:
+        missing = [f"Session{number}" for number in _SESSIONS if not (folder / f"Session{number}").is_dir()]
+        if not missing:
             return folder
-        if len(absent) < len(_SESSIONS):
-            _LOG.warning("%s lacks %s: fewer folds than the paper's five.", folder, ", ".join(absent))
+        if len(missing) < len(_SESSIONS):
+            _LOG.warning("%s lacks %s, so there are fewer folds than the paper's five.", folder, ", ".join(missing))
             return folder
     raise SOURCE.wrong_layout(root, "the folders Session1 to Session5, here or in IEMOCAP_full_release")
 
 
 def _turns(release: Path) -> Iterator[tuple[Path, _Turn]]:
-    """Every turn with its session's folder; subfolders (Categorical, ...) hold single raters and are left alone."""
+    """Every turn, with the folder of its session.
+
+    The subfolders of ``EmoEvaluation`` (Categorical, Attribute, ...) hold the answers of single raters; they are not
+    read.
+    """
     for number in _SESSIONS:
         folder = release / f"Session{number}"
         files = visible((folder / "dialog" / "EmoEvaluation").glob("*.txt"))
@@ -131,19 +159,20 @@ def _turns(release: Path) -> Iterator[tuple[Path, _Turn]]:
 
 
 def _turns_in(file: Path) -> Iterator[_Turn]:
-    """The turns of a label file: its lines that start with "["; the others are comments and single raters."""
-    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()  # raters' comments may be in any encoding
+    """The turns of a label file. A line that starts with "[" is a turn; the others are comments and single raters."""
+    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()  # raters' comments have various encodings
     for number, line in enumerate(lines, 1):
         if line.startswith("["):
             yield _parse(line.strip(), f"{file}, line {number}")
 
 
 def _parse(line: str, place: str) -> _Turn:
+    """The turn in a line; ``place`` tells file and line number for the error message."""
     match = _TURN.fullmatch(line)
     if match is None:
         raise UserError(
             f"{place}: {line!r} is not a turn of IEMOCAP; expected [start - end], utterance, label and "
-            f"[valence, activation, dominance]. Copy the file anew."
+            f"[valence, activation, dominance]. Copy the file again from your release."
         )
     valence, activation, dominance = (float(text) for text in match.groups()[-3:])
     return _Turn(

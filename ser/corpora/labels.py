@@ -1,4 +1,4 @@
-"""A corpus' own labels and the classes they stand for."""
+"""The mapping from a corpus' own labels to the classes that a model learns."""
 
 from collections.abc import Mapping
 
@@ -6,10 +6,16 @@ from ser.errors import UserError
 
 
 def label_map(labels: Mapping[str, str | None]) -> dict[str, str]:
-    """The labels that stand for a class; those mapped to None are left out.
+    """Keep the labels that map to a class.
+
+    >>> label_map({"exc": "happy", "hap": "happy", "fru": None})
+    {'exc': 'happy', 'hap': 'happy'}
+
+    Args:
+        labels: the key ``corpus.labels``: label -> class, or None to drop the label.
 
     Raises:
-        UserError: ``labels`` is no mapping, or maps nothing to a class.
+        UserError: ``labels`` is not a mapping, or maps every label to None.
     """
     if not isinstance(labels, Mapping):
         raise UserError(f"corpus.labels={labels!r} is not a mapping. Write it as corpus.labels.<label>=<class>.")
@@ -20,5 +26,9 @@ def label_map(labels: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def class_order(used: Mapping[str, str]) -> tuple[str, ...]:
-    """The classes in the order in which the mapping ``used`` names them first."""
+    """Return the classes in the order in which they first occur in ``used``, the result of ``label_map``.
+
+    >>> class_order({"ang": "angry", "hap": "happy", "exc": "happy", "sad": "sad"})
+    ('angry', 'happy', 'sad')
+    """
     return tuple(dict.fromkeys(used.values()))

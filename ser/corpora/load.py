@@ -1,4 +1,4 @@
-"""From the keys of a corpus option to the corpus."""
+"""Load the corpus that an option of the config group ``corpus`` describes."""
 
 import inspect
 from collections.abc import Mapping
@@ -12,10 +12,18 @@ from ser.errors import UserError
 
 
 def load(options: Mapping[str, Any]) -> Corpus:
-    """Call the option's ``_target_`` with its other keys and give the corpus the option's ``name``.
+    """Call the function that ``_target_`` names; the option's other keys are its arguments.
+
+    Args:
+        options: the keys of the option, such as
+            ``{"name": "emodb", "_target_": "ser.corpora.emodb.read", "root": "/path/to/emodb"}``.
+
+    Returns:
+        The corpus, renamed to the option's ``name``.
 
     Raises:
-        UserError: the target cannot be imported or takes other arguments, or the corpus cannot be read.
+        UserError: ``name`` or ``_target_`` is missing, the function cannot be imported or does not take these
+            arguments, or the corpus cannot be read.
     """
     options = former("corpus", options)
     missing = {"name", "_target_"} - options.keys()

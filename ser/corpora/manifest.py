@@ -1,8 +1,16 @@
-"""Any corpus, listed in a CSV file: one row an utterance.
+"""Any corpus that is listed in a CSV file. Each row is an utterance.
 
-Columns: path, emotion, speaker, session (not needed where sessions are made from the speakers), and if there: id,
-gender (f, female, w, woman; m, male, man), valence, activation, dominance, and start and end in seconds, for files
-that hold several utterances. Relative paths start at the CSV's folder. An empty cell is an unknown value.
+Required columns:
+    path: the audio file; a relative path starts at the folder of the CSV.
+    emotion: any word.
+    speaker: any name.
+    session: any name or number. Not required if ``corpus.sessions`` makes sessions from the speakers.
+
+Optional columns, where an empty cell means unknown:
+    id: the name of the utterance; otherwise it is made from the path.
+    gender: f, female, w, woman; m, male, man.
+    valence, activation, dominance: mean ratings.
+    start, end: seconds within the file, if the file contains several utterances.
 """
 
 from collections import Counter
@@ -31,30 +39,34 @@ def read(
     sessions: int | None = None,
     exclude: Sequence[str] = (),
 ) -> Corpus:
-    """The utterances that a CSV lists.
+    """Read the utterances that a CSV file lists.
 
     Args:
-        root: the CSV, or a folder that holds exactly one.
-        labels: word of the column emotion -> class; what is missing or None is dropped. None: the words themselves.
-        sessions: make that many sessions from the speakers instead of reading the column session.
+        root: the CSV file, or a folder that contains exactly one.
+        labels: maps words of the column ``emotion`` to classes. Utterances whose word is missing here or maps to None
+            are dropped. If ``labels`` is None, every word is a class.
+        sessions: divide the speakers into this many sessions; the column ``session`` is ignored then.
         exclude: ids of utterances to leave out.
 
+    Returns:
+        The corpus; its ``root`` is the CSV file.
+
     Raises:
-        UserError: the CSV or an audio file is not there, a column is missing, a cell is wrong, an id occurs twice, or
-            a speaker is in two sessions or has two genders.
+        UserError: the CSV or an audio file does not exist, a column is missing, a cell is wrong, two rows have the
+            same id, or a speaker has two sessions or two genders.
     """
     if sessions is not None and (not isinstance(sessions, int) or sessions < 2):
         raise UserError(f"corpus.sessions={sessions} is not a number of sessions. Give 2 or more, or null.")
     file = _csv_file(SOURCE.path(root))
     columns, rows = read_rows(file)
     _require_columns(file, columns, _NEEDED if sessions else (*_NEEDED, "session"))
-    words = Counter(row.text("emotion") for row in rows)
-    used = {word: word for word in sorted(words)} if labels is None else label_map(labels)
+    word_counts = Counter(row.text("emotion") for row in rows)
+    used = {word: word for word in sorted(word_counts)} if labels is None else label_map(labels)
     utterances = _utterances(rows, used, made_sessions=sessions is not None)
     if sessions and utterances:
         utterances = _in_sessions(utterances, sessions)
     require_audio(utterances, file)
-    dropped = Counter({f"label {word}": n for word, n in words.items() if word not in used})
+    dropped = Counter({f"label {word}": count for word, count in word_counts.items() if word not in used})
     return make_corpus(SOURCE.name, file, utterances, dropped, classes=class_order(used), exclude=exclude)
 
 
@@ -81,21 +93,25 @@ def _require_columns(file: Path, columns: tuple[str, ...], needed: tuple[str, ..
 
 
 def _utterances(rows: list[Row], used: Mapping[str, str], made_sessions: bool) -> list[Utterance]:
-    """The usable rows as utterances, after the checks between rows; sessions that are made later are empty."""
-    uses = Counter(row.text("path") for row in rows)
+    """The utterances of the rows whose emotion is used, after the checks that compare rows with one another.
+
+    With ``made_sessions`` their session is an empty string, because it is made from the speakers later.
+    """
+    path_counts = Counter(row.text("path") for row in rows)
     listed = []
     for row in rows:
         if row.text("emotion") in used:
-            name = row.get("id") or _default_id(row, whole_file=uses[row.text("path")] == 1)
+            name = row.get("id") or _default_id(row, whole_file=path_counts[row.text("path")] == 1)
             session = "" if made_sessions else row.text("session")
             listed.append((row, _utterance(row, name, used[row.text("emotion")], session)))
     _check_ids(listed)
-    _check_speakers(listed, "session", "Training and test would share them. Correct it, or set corpus.sessions=5")
-    _check_speakers(listed, "gender", "Correct one of them")
+    _check_speakers(listed, "session", "Training and test would share the speaker. Correct it or set corpus.sessions=5")
+    _check_speakers(listed, "gender", "Correct one of the two")
     return [utterance for _, utterance in listed]
 
 
 def _default_id(row: Row, whole_file: bool) -> str:
+    """The file's name without suffix; for one of several utterances in a file, with start and end, as in a_0.5-1.25."""
     stem = Path(row.text("path")).stem
     return stem if whole_file else f"{stem}_{row.get('start') or 0}-{row.get('end') or 'end'}"
 
@@ -128,29 +144,30 @@ def _gender(row: Row) -> str | None:
 
 
 def _check_ids(listed: list[tuple[Row, Utterance]]) -> None:
-    first: dict[str, Row] = {}
+    first_rows: dict[str, Row] = {}
     for row, utterance in listed:
-        earlier = first.setdefault(utterance.id, row)
-        if earlier is not row:
+        first_row = first_rows.setdefault(utterance.id, row)
+        if first_row is not row:
             origin = "" if row.get("id") else ", made from the path,"
-            what = f"{utterance.id!r}{origin} is the id of line {earlier.line}, too. Give each row its own id"
-            raise row.error("id", what)
+            problem = f"{utterance.id!r}{origin} is the id of line {first_row.line}, too. Give each row its own id"
+            raise row.error("id", problem)
 
 
 def _check_speakers(listed: list[tuple[Row, Utterance]], column: str, advice: str) -> None:
-    """Check that a speaker has the same value in ``column`` wherever it is known."""
-    first: dict[str, tuple[str, int]] = {}
+    """Check that all rows of a speaker have the same value in ``column``; rows where it is unknown are skipped."""
+    first_values: dict[str, tuple[str, int]] = {}
     for row, utterance in listed:
         value = getattr(utterance, column)
         if value:
-            expected, line = first.setdefault(utterance.speaker, (value, row.line))
+            expected, line = first_values.setdefault(utterance.speaker, (value, row.line))
             if value != expected:
                 speaker = f"speaker {utterance.speaker!r}"
                 raise row.error(column, f"{speaker} has {value!r} here, but {expected!r} in line {line}. {advice}")
 
 
 def _in_sessions(utterances: list[Utterance], count: int) -> list[Utterance]:
+    """The utterances with their sessions set: ``count`` groups of speakers."""
     sizes = Counter(utterance.speaker for utterance in utterances)
-    known = {utterance.speaker: utterance.gender for utterance in utterances if utterance.gender}
-    sessions = fold_speakers({speaker: known.get(speaker) for speaker in sizes}, sizes, count)
+    genders = {utterance.speaker: utterance.gender for utterance in utterances if utterance.gender}
+    sessions = fold_speakers({speaker: genders.get(speaker) for speaker in sizes}, sizes, count)
     return [replace(utterance, session=sessions[utterance.speaker]) for utterance in utterances]

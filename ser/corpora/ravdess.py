@@ -1,7 +1,11 @@
-"""RAVDESS: 24 North American actors, two sentences, acted emotions in two intensities (neutral in one).
+"""RAVDESS: 24 North American actors speak two sentences with acted emotions, in two intensities (neutral in one).
 
-Livingstone and Russo (2018), "The Ryerson Audio-Visual Database of Emotional Speech and Song (RAVDESS)", PLoS ONE 13.
-Files are named by seven numbers: modality, vocal channel, emotion, intensity, statement, repetition, actor.
+The name of a file is seven numbers: modality, vocal channel, emotion, intensity, statement, repetition, actor. For
+example, 03-01-05-02-01-01-12.wav is audio only (03), speech (01), angry (05), strong (02), first sentence, first
+repetition, actor 12. Actors with an odd number are men.
+
+Source: Livingstone and Russo (2018), "The Ryerson Audio-Visual Database of Emotional Speech and Song (RAVDESS)",
+PLoS ONE 13.
 """
 
 import re
@@ -16,8 +20,9 @@ from ser.corpora.sessions import fold_speakers
 from ser.corpora.table import Corpus, Utterance, make_corpus
 
 LABELS = {"angry": "angry", "happy": "happy", "sad": "sad", "neutral": "neutral"}
-"""The paper's classes; calm, fearful, disgust and surprised are dropped."""
+"""Default mapping of RAVDESS' emotions to the paper's classes. Calm, fearful, disgust and surprised are dropped."""
 SESSIONS = 5
+"""The number of sessions that are made from the actors."""
 
 SOURCE = Source("ravdess", "RAVDESS", "RAVDESS is free at https://zenodo.org/records/1188976.")
 
@@ -27,19 +32,23 @@ _NAME = re.compile(r"(?P<modality>0[1-3])-(?P<channel>0[12])-0[1-8]-0[12]-0[12]-
 
 
 def read(root: str | Path | None, *, labels: Mapping[str, str | None] = LABELS, exclude: Sequence[str] = ()) -> Corpus:
-    """The spoken utterances of RAVDESS (672 with the four default classes: 192 each, neutral 96).
+    """Read the speech of RAVDESS; songs and videos are dropped.
 
-    The actors are spread over five sessions, no actor in two, as many men as women in each as the actors allow (with
-    all 24: 3, 3, 2, 2 and 2 pairs). A copy of fewer than five actors has a session for each of them.
+    RAVDESS has no sessions. The actors are divided into five, each with as many men as women as the actors allow: all
+    24 actors give 3, 3, 2, 2 and 2 pairs. If there are fewer than five actors, every actor is a session.
 
     Args:
-        root: a folder that holds the folders ``Actor_01``, ..., at any depth. A file found twice is taken once.
-        labels: neutral, calm, happy, sad, angry, fearful, disgust or surprised -> class; what is missing or None is
-            dropped.
-        exclude: ids of utterances (file names without ``.wav``) to leave out.
+        root: a folder that contains the folders ``Actor_01``, ``Actor_02``, ... at any depth. If two files have the
+            same name, one of them is used.
+        labels: maps an emotion (neutral, calm, happy, sad, angry, fearful, disgust, surprised) to a class. Utterances
+            whose emotion is missing here or maps to None are dropped.
+        exclude: ids of utterances to leave out; an id is a file name without ``.wav``.
+
+    Returns:
+        The corpus; with the default labels it has 672 utterances: 192 of each class, but 96 of neutral.
 
     Raises:
-        UserError: the folder is not there or holds no such files, or nothing in it is usable.
+        UserError: the folder does not exist, contains no such files, or contains no usable utterance.
     """
     used = label_map(labels)
     folder = SOURCE.folder(root)
@@ -48,7 +57,7 @@ def read(root: str | Path | None, *, labels: Mapping[str, str | None] = LABELS, 
         raise SOURCE.wrong_layout(folder, "audio Actor_*/*.wav, at any depth")
     dropped: Counter[str] = Counter()
     utterances = []
-    for file in _once(files, dropped):
+    for file in _without_duplicates(files, dropped):
         reason = _reason_to_drop(file, used)
         if reason:
             dropped[reason] += 1
@@ -58,8 +67,8 @@ def read(root: str | Path | None, *, labels: Mapping[str, str | None] = LABELS, 
     return make_corpus(SOURCE.name, folder, utterances, dropped, classes=class_order(used), exclude=exclude)
 
 
-def _once(files: list[Path], dropped: Counter[str]) -> Iterator[Path]:
-    """Each name once: the published archive unpacks into the actors' folders and a second copy of them all."""
+def _without_duplicates(files: list[Path], dropped: Counter[str]) -> Iterator[Path]:
+    """Yield the first file of each name: the published archive contains every actor's folder twice."""
     seen: set[str] = set()
     for file in files:
         if file.name in seen:
@@ -70,6 +79,7 @@ def _once(files: list[Path], dropped: Counter[str]) -> Iterator[Path]:
 
 
 def _reason_to_drop(file: Path, used: Mapping[str, str]) -> str | None:
+    """Why the file is not used, or None if it is used."""
     match = _NAME.fullmatch(file.stem)
     if match is None:
         return "name not of the form 03-01-06-01-02-01-12.wav"
@@ -90,7 +100,8 @@ def _utterance(file: Path, emotion: str) -> Utterance:
 
 
 def _in_sessions(utterances: list[Utterance]) -> list[Utterance]:
-    """Give the utterances their sessions, which depend on nothing but the actors that are there."""
+    """Set the session of every utterance. Sessions depend only on which actors there are, not on their utterances."""
     genders = {utterance.speaker: utterance.gender for utterance in utterances}
-    sessions = fold_speakers(genders, dict.fromkeys(genders, 1), min(SESSIONS, len(genders)))
+    equal_sizes = dict.fromkeys(genders, 1)
+    sessions = fold_speakers(genders, equal_sizes, min(SESSIONS, len(genders)))
     return [replace(utterance, session=sessions[utterance.speaker]) for utterance in utterances]

@@ -1,4 +1,4 @@
-"""Where a corpus lies on disk, and the messages for when it does not."""
+"""The location of a corpus on disk, and the errors for a wrong location."""
 
 import os
 from collections.abc import Iterable
@@ -8,22 +8,28 @@ from pathlib import Path
 from ser.corpora.table import Utterance
 from ser.errors import UserError
 
-_SHOWN = 5
+_SHOWN_NAMES = 5
 
 
 @dataclass(frozen=True)
 class Source:
-    """How a user gives a corpus: its option's ``name``, the environment ``variable``, a ``hint`` where to get it."""
+    """How a user provides a corpus.
+
+    Attributes:
+        name: the name of its option in the config group ``corpus``.
+        variable: the environment variable that holds the default of ``corpus.root``.
+        hint: a sentence that tells where to get the data.
+    """
 
     name: str
     variable: str
     hint: str
 
     def path(self, root: str | Path | None) -> Path:
-        """The file or folder ``root``.
+        """Return ``root`` as a path to an existing file or folder; ``~`` is expanded.
 
         Raises:
-            UserError: none is given, or nothing is there.
+            UserError: ``root`` is None or empty, or the path does not exist.
         """
         if root is None or not str(root):
             raise UserError(
@@ -38,10 +44,10 @@ class Source:
         return path
 
     def folder(self, root: str | Path | None) -> Path:
-        """The folder ``root``.
+        """Return ``root`` as a path to an existing folder; ``~`` is expanded.
 
         Raises:
-            UserError: none is given, nothing is there, or it is a file.
+            UserError: ``root`` is None or empty, or the path does not exist or is a file.
         """
         path = self.path(root)
         if not path.is_dir():
@@ -52,9 +58,15 @@ class Source:
         return path
 
     def wrong_layout(self, folder: Path, looked_for: str) -> UserError:
-        """The error for a ``folder`` that is there but does not hold what was ``looked_for``."""
+        """Return the error for a folder that exists but does not have the corpus' layout.
+
+        Args:
+            folder: the folder.
+            looked_for: what the folder should contain, such as ``"audio wav/*.wav"``.
+        """
         names = sorted(path.name for path in visible(folder.iterdir()))
-        found = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+        found = ", ".join(names[:_SHOWN_NAMES])
+        found += f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
         return UserError(
             f"corpus={self.name}: {folder.absolute()} does not look like this corpus. "
             f"Looked for {looked_for}; found {found or 'an empty folder'}. Check corpus.root or ${self.variable}."
@@ -66,19 +78,23 @@ class Source:
         return f"from corpus.root={root}"
 
     def _advice(self) -> str:
-        return f"{self.hint} Give its place as corpus.root=..., or try corpus=synthetic, which needs no data."
+        return f"{self.hint} Give its path as corpus.root=..., or try corpus=synthetic, which needs no data."
 
 
 def visible(paths: Iterable[Path]) -> list[Path]:
-    """The ``paths`` in order, without hidden files such as the ``._name.wav`` that macOS leaves behind."""
+    """Return the paths in alphabetical order, without hidden files such as the ``._name.wav`` that macOS creates."""
     return sorted(path for path in paths if not path.name.startswith("."))
 
 
 def require_audio(utterances: Iterable[Utterance], listed_in: Path) -> None:
-    """Check that the audio of every utterance is there.
+    """Check that every utterance's audio file exists, so that no model is trained on an incomplete copy by accident.
+
+    Args:
+        utterances: the utterances.
+        listed_in: the file or folder that lists them, for the error message.
 
     Raises:
-        UserError: some is missing; an incomplete copy must not train silently.
+        UserError: an audio file does not exist.
     """
     paths = sorted({utterance.path for utterance in utterances})
     missing = [path for path in paths if not path.is_file()]

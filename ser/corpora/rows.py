@@ -1,4 +1,4 @@
-"""A CSV as rows whose cells are checked one by one, so that a mistake is named by line and column."""
+"""Rows of a CSV file with checked access to their cells: every error names the file, the line and the column."""
 
 import csv
 import math
@@ -13,32 +13,38 @@ _DELIMITERS = ",;\t"
 
 @dataclass(frozen=True)
 class Row:
-    """One row: its ``line`` in the ``file`` (from 1) and its cells by column, stripped of blanks."""
+    """A row of a CSV file.
+
+    Attributes:
+        file: the CSV file.
+        line: the number of the row's line in the file, from 1.
+        cells: column -> text, without blanks at both ends.
+    """
 
     file: Path
     line: int
     cells: Mapping[str, str]
 
     def get(self, column: str) -> str | None:
-        """The cell of ``column``; None where it is empty or there is no such column."""
+        """Return the text in ``column``, or None if the cell is empty or the column does not exist."""
         return self.cells.get(column) or None
 
     def text(self, column: str) -> str:
-        """The cell of ``column``.
+        """Return the text in ``column``.
 
         Raises:
-            UserError: it is empty.
+            UserError: the cell is empty.
         """
         value = self.get(column)
         if value is None:
-            raise self.error(column, "is empty. Fill it in, or take the row out")
+            raise self.error(column, "is empty. Fill it in, or delete the row")
         return value
 
     def number(self, column: str) -> float | None:
-        """The cell of ``column`` as a number, with a decimal point or comma; None where it is empty.
+        """Return the number in ``column``, written with a decimal point or comma; None if the cell is empty.
 
         Raises:
-            UserError: it is not a finite number.
+            UserError: the cell does not hold a finite number.
         """
         value = self.get(column)
         if value is None:
@@ -51,19 +57,21 @@ class Row:
             raise self.error(column, f"{value!r} is not a number. Write a number, or leave the cell empty")
         return number
 
-    def error(self, column: str, what: str) -> UserError:
-        """The error for ``what`` is wrong in ``column`` of this row."""
-        return UserError(f"{self.file}, line {self.line}, column {column}: {what}.")
+    def error(self, column: str, problem: str) -> UserError:
+        """Return the error for a problem in ``column``; ``problem`` is a sentence without its full stop."""
+        return UserError(f"{self.file}, line {self.line}, column {column}: {problem}.")
 
 
 def read_rows(file: Path) -> tuple[tuple[str, ...], list[Row]]:
-    """The columns (in lower case) and the rows of a CSV.
+    """Read a CSV file in UTF-8, with or without a byte order mark.
 
-    UTF-8 with or without a byte order mark; cells separated by commas, semicolons or tabs, as the header shows. Empty
-    rows are passed over.
+    The delimiter is the comma, semicolon or tab, whichever is most frequent in the header. Empty rows are skipped.
+
+    Returns:
+        The names of the columns in lower case, and the rows.
 
     Raises:
-        UserError: the file is not UTF-8, a column's name occurs twice, or a row has more cells than the header.
+        UserError: the file is not UTF-8, two columns have the same name, or a row has more cells than the header.
     """
     try:
         with file.open(encoding="utf-8-sig", newline="") as stream:
@@ -75,10 +83,10 @@ def read_rows(file: Path) -> tuple[tuple[str, ...], list[Row]]:
     except UnicodeDecodeError as error:
         raise UserError(f"{file} is not UTF-8 ({error.reason} at byte {error.start}). Save it as CSV UTF-8.") from error
     except csv.Error as error:
-        raise UserError(f"{file} cannot be read as CSV: {error}. Export it anew.") from error
-    doubled = [column for column in columns if column and columns.count(column) > 1]
-    if doubled:
-        raise UserError(f"{file} has {columns.count(doubled[0])} columns named {doubled[0]}. Keep one of them.")
+        raise UserError(f"{file} cannot be read as CSV: {error}. Export it again.") from error
+    duplicates = [column for column in columns if column and columns.count(column) > 1]
+    if duplicates:
+        raise UserError(f"{file} has {columns.count(duplicates[0])} columns named {duplicates[0]}. Keep one of them.")
     return columns, rows
 
 

@@ -1,4 +1,4 @@
-"""Sessions for corpora that were not recorded in sessions: groups of speakers, no speaker in two of them."""
+"""Sessions for corpora that were not recorded in sessions: disjoint groups of speakers."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -12,14 +12,16 @@ _OTHER = {"male": "female", "female": "male"}
 
 @dataclass
 class _Session:
+    """A session while it is filled: its number of utterances (``size``) and its speakers by gender."""
+
     name: str
     size: int = 0
     genders: Counter[str | None] = field(default_factory=Counter)
 
     def cost(self, gender: str | None) -> tuple[int, int]:
-        """How unwelcome one more speaker of ``gender`` is: the gender's lead over the other, then the size."""
-        lead = self.genders[gender] - self.genders[_OTHER[gender]] if gender else 0
-        return lead, self.size
+        """Sort key for placing a speaker of ``gender``: surplus of that gender here, then size. The smallest wins."""
+        surplus = self.genders[gender] - self.genders[_OTHER[gender]] if gender else 0
+        return surplus, self.size
 
     def add(self, gender: str | None, size: int) -> None:
         self.genders[gender] += 1
@@ -27,14 +29,23 @@ class _Session:
 
 
 def fold_speakers(genders: Mapping[str, str | None], sizes: Mapping[str, int], count: int) -> dict[str, str]:
-    """Spread speakers over ``count`` sessions named "1", "2", ...: speaker -> session.
+    """Divide speakers into sessions that are balanced by gender first and by number of utterances second.
 
-    Every session gets a speaker, as many men as women as the speakers allow, and then about as many utterances
-    (``sizes``) as the others. The men are placed first, the women beside them, each time the larger speakers first,
-    so that the same speakers always give the same sessions.
+    Speakers are placed one after another: men, women, then speakers of unknown gender; within a gender, speakers with
+    more utterances first. Each speaker joins the session with the smallest surplus of the speaker's gender; among
+    equal sessions, the one with the fewest utterances. The last speakers fill the sessions that are still empty. The
+    order of ``genders`` has no influence.
 
     >>> fold_speakers({"Al": "male", "Bo": "male", "Cy": "female"}, {"Al": 9, "Bo": 5, "Cy": 7}, 2)
     {'Al': '1', 'Bo': '2', 'Cy': '2'}
+
+    Args:
+        genders: speaker -> "male", "female" or None (unknown).
+        sizes: speaker -> number of utterances.
+        count: the number of sessions.
+
+    Returns:
+        Speaker -> session; sessions are named "1", "2", ...
 
     Raises:
         UserError: there are fewer speakers than sessions.
@@ -45,11 +56,11 @@ def fold_speakers(genders: Mapping[str, str | None], sizes: Mapping[str, int], c
         )
     sessions = [_Session(str(number)) for number in range(1, count + 1)]
     waiting = sorted(genders, key=lambda speaker: (_ORDER[genders[speaker]], -sizes[speaker], speaker))
-    placed = {}
-    for position, speaker in enumerate(waiting):
+    session_names = {}
+    for placed_count, speaker in enumerate(waiting):
         empty = [session for session in sessions if not session.genders]
-        open_sessions = empty if len(waiting) - position <= len(empty) else sessions
-        session = min(open_sessions, key=lambda candidate: candidate.cost(genders[speaker]))
-        session.add(genders[speaker], sizes[speaker])
-        placed[speaker] = session.name
-    return placed
+        candidates = empty if len(waiting) - placed_count <= len(empty) else sessions
+        chosen = min(candidates, key=lambda session: session.cost(genders[speaker]))
+        chosen.add(genders[speaker], sizes[speaker])
+        session_names[speaker] = chosen.name
+    return session_names

@@ -1,15 +1,17 @@
-"""A store of frames that is keyed by content: what was extracted once is read from then on.
+"""The cache of extracted frames on disk: frames are extracted once and read afterwards.
 
-    directory/hashes/<root>.json     content hashes of the audio files under one corpus root, by size and time
-    directory/entries/ab/<key>.npz   the frames of one utterance
-    directory/packs/<key>.npy        the frames of one list of utterances, one after another, to be memory-mapped
-    directory/packs/<key>.npz        the pack's offsets and checksum
+    directory/hashes/<root>.json     hashes of the audio files of one corpus; a file is hashed again if its size,
+                                     modification time or path changes
+    directory/entries/ab/<key>.npz   frames of one utterance
+    directory/packs/<key>.npy        frames of a list of utterances, one after another, for memory mapping
+    directory/packs/<key>.npz        offsets and checksum of this pack
     directory/locks/<key>.lock       held by the process that extracts with one set of parameters
 
-A key is the hash of all that the frames depend on: the bytes of the audio file, the part of it, the extractor's
-parameters, librosa's version. Names, places and times are not in it. So corpora share entries, an interrupted
-extraction goes on where it stopped, and nothing ever has to be invalidated. Files are replaced atomically and carry a
-checksum; a damaged one is made anew. The directory may be deleted at any time.
+The key of an utterance is the hash of everything its frames depend on: the bytes of the audio file, the start and end
+of the utterance, the extractor's parameters and the version of librosa. File names, folders and times are not part of
+it. Therefore different corpora share entries, an interrupted extraction continues where it stopped, and an entry is
+valid for ever. Files are replaced atomically and have a checksum; a damaged file is written again. The directory may be
+deleted at any time.
 """
 
 import hashlib
@@ -39,10 +41,10 @@ from ser.system.pool import cores, imap
 from ser.system.progress import track
 
 FORMAT = 1
-"""Part of every key; raise it when the same audio and parameters begin to give other frames."""
+"""Part of every key. Raise it with every change after which the same audio and parameters give other frames."""
 
-_DAMAGED = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
-"""What numpy and zipfile raise for a missing or damaged file."""
+_READ_ERRORS = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""The exceptions that numpy and zipfile raise for a missing or damaged file."""
 
 _SHOWN_REASONS = 5
 _SHOWN_IDS = 50
@@ -51,10 +53,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Frames:
-    """The frames of a corpus: utterance u, in the corpus' order, has the rows ``offsets[u]`` to ``offsets[u + 1]``.
+    """The packed frames of a corpus, in a file. Utterance u has the rows offsets[u] to offsets[u + 1] - 1.
 
-    ``path`` is a .npy file of float32 (total frames, dimensions), ``offsets`` are int64 (utterances + 1,). Only these
-    travel when it is pickled; each process maps the file for itself.
+    Pickling transfers the attributes only, not the frames; each process maps the file into its memory.
+
+    Attributes:
+        path: .npy file with the frames of all utterances, float32, shape (total frames, dimensions).
+        offsets: first row of each utterance, in the corpus' order, and the number of rows; int64, (utterances + 1,).
+        dimensions: number of values in a frame.
     """
 
     path: Path
@@ -62,35 +68,47 @@ class Frames:
     dimensions: int
 
     def open(self) -> np.ndarray:
-        """All frames, (total frames, dimensions), memory-mapped and read-only."""
+        """Return all frames, memory-mapped and read-only, shape (total frames, dimensions)."""
         return np.load(self.path, mmap_mode="r")
 
 
 def frames(corpus: Corpus, extractor: Extractor, directory: Path) -> Frames:
-    """The frames of every utterance of ``corpus``: from the store in ``directory``, or extracted in parallel.
+    """Get the frames of every utterance of a corpus: read them from the cache, and extract missing ones in parallel.
 
-    Of several processes that ask for the same features, one extracts and the others wait for it.
+    If several processes need the same features at the same time, one extracts them and the others wait.
+
+    Args:
+        corpus: the corpus.
+        extractor: computes the frames of one utterance.
+        directory: the cache.
 
     Raises:
-        UserError: audio is missing, broken, empty or silent; one message for the whole corpus.
+        UserError: an audio file is missing, damaged, empty or silent. One message lists all such utterances.
     """
     keys = _keys(corpus, extractor, directory)
     pack = directory / "packs" / f"{_digest(keys)}.npy"
-    found = _open_pack(pack, extractor.dimensions)
-    if found is not None:
-        return found
+    packed = _open_pack(pack, extractor.dimensions)
+    if packed is not None:
+        return packed
     with _locked(directory / "locks" / f"{_digest(extractor.identity())}.lock", extractor.label):
-        found = _open_pack(pack, extractor.dimensions)  # another process may have made it while this one waited
-        return found or _make_pack(pack, keys, corpus, extractor, directory)
+        packed = _open_pack(pack, extractor.dimensions)  # another process may have written it in the meantime
+        return packed or _make_pack(pack, keys, corpus, extractor, directory)
 
 
 def fingerprint(corpus: Corpus, directory: Path) -> str:
-    """A hash, in hex, of all of a corpus that can change a number: its table, the audio, the order of its classes.
+    """Hash everything of a corpus that can change a result: its utterance table, its audio, the order of its classes.
 
-    Its root, name and file times do not change it. Hashes of files are remembered in ``directory``.
+    The corpus' name and root, the names and times of its files, and the order of its utterances are not part of it.
+
+    Args:
+        corpus: the corpus.
+        directory: the cache, which stores the hashes of the audio files.
+
+    Returns:
+        40 hexadecimal digits.
 
     Raises:
-        UserError: audio is missing or cannot be read.
+        UserError: an audio file is missing or cannot be read.
     """
     audio = _audio_hashes(corpus, directory)
     utterances = sorted(corpus.utterances, key=lambda utterance: utterance.id)
@@ -99,19 +117,20 @@ def fingerprint(corpus: Corpus, directory: Path) -> str:
 
 
 def _keys(corpus: Corpus, extractor: Extractor, directory: Path) -> list[str]:
-    """The key of every utterance's frames, in the corpus' order."""
+    """The cache key of every utterance, in the corpus' order."""
     audio = _audio_hashes(corpus, directory)
     method = _digest({"format": FORMAT, "librosa": version("librosa"), "extractor": extractor.identity()})
     return [_digest([audio[u.path], u.start, u.end, method]) for u in corpus.utterances]
 
 
 def _digest(value: object) -> str:
-    """A hash, in 40 hex digits, of plain values; 1 and 1.0 are the same value."""
+    """Hash a nested structure of plain values to 40 hexadecimal digits. 1 and 1.0 give the same hash."""
     text = json.dumps(_plain(value), sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
 
 
 def _plain(value: object) -> object:
+    """The value with tuples as lists and integers as floats, so that equal values have the same JSON text."""
     if isinstance(value, dict):
         return {name: _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
@@ -120,7 +139,7 @@ def _plain(value: object) -> object:
 
 
 def _audio_hashes(corpus: Corpus, directory: Path) -> dict[Path, str]:
-    """The hash of each audio file's bytes. Only files that are new or touched since the last call are read."""
+    """The hash of each audio file. Only files that are new or changed since the last call are read."""
     memo_path = directory / "hashes" / f"{_digest(os.path.abspath(corpus.root))}.json"
     memo = _read_memo(memo_path)
     stamps = _stamps(corpus)
@@ -128,13 +147,13 @@ def _audio_hashes(corpus: Corpus, directory: Path) -> dict[Path, str]:
     if new:
         with ThreadPoolExecutor(cores()) as threads:
             hashes = track(threads.map(_hash_file, new), len(new), "hashing")
-            memo |= {stamps[path]: found for path, found in zip(new, hashes, strict=True)}
+            memo |= {stamps[path]: digest for path, digest in zip(new, hashes, strict=True)}
         write_text(memo_path, json.dumps(memo))
     return {path: memo[stamp] for path, stamp in stamps.items()}
 
 
 def _stamps(corpus: Corpus) -> dict[Path, str]:
-    """Size, time and name of every audio file, as one string: the file is taken as unchanged while it stays."""
+    """Size, modification time and path of each audio file, as one string; if it is unchanged, the file is unchanged."""
     stamps, missing = {}, {}
     for utterance in corpus.utterances:
         try:
@@ -148,7 +167,7 @@ def _stamps(corpus: Corpus) -> dict[Path, str]:
 
 
 def _read_memo(path: Path) -> dict[str, str]:
-    """Stamp -> hash; empty where the memo is missing or damaged."""
+    """The stored hashes, as stamp -> hash; empty if the file is missing or damaged."""
     try:
         memo = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -166,7 +185,7 @@ def _hash_file(path: Path) -> str:
 
 @contextmanager
 def _locked(path: Path, label: str) -> Iterator[None]:
-    """Hold a lock that the system lets go of when its process dies."""
+    """Hold a lock file; the operating system releases the lock if the process dies."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
@@ -181,12 +200,12 @@ def _locked(path: Path, label: str) -> Iterator[None]:
 
 
 def _open_pack(path: Path, dimensions: int) -> Frames | None:
-    """The pack, or None where it is missing or damaged."""
+    """The pack in the file ``path``, or None if it is missing or damaged."""
     try:
         with path.with_suffix(".npz").open("rb") as file, np.load(file) as index:
-            whole = index["checksum"] == _checksum(path)
-            return Frames(path, index["offsets"], dimensions) if whole else None
-    except _DAMAGED:
+            intact = index["checksum"] == _checksum(path)
+            return Frames(path, index["offsets"], dimensions) if intact else None
+    except _READ_ERRORS:
         return None
 
 
@@ -195,41 +214,50 @@ def _checksum(path: Path) -> int:
 
 
 def _make_pack(path: Path, keys: list[str], corpus: Corpus, extractor: Extractor, directory: Path) -> Frames:
-    """Extract what is not in the store yet, then pack it all in the order of ``keys``."""
+    """Extract the frames that have no entry yet, then write all frames into one file in the order of ``keys``."""
     entries = [directory / "entries" / key[:2] / f"{key}.npz" for key in keys]
     stored = _read_entries(entries)
     missing = {entry: u for entry, u in zip(entries, corpus.utterances, strict=True) if entry not in stored}
     if missing:
         problems = _extract_all(missing, extractor)
-        _refuse({u.id: problems[e] for e, u in zip(entries, corpus.utterances, strict=True) if e in problems}, corpus)
+        reasons = {
+            utterance.id: problems[entry]
+            for entry, utterance in zip(entries, corpus.utterances, strict=True)
+            if entry in problems
+        }
+        _refuse(reasons, corpus)
         stored |= _read_entries(missing)
     return _write_pack(path, [stored[entry] for entry in entries], extractor.dimensions)
 
 
 def _read_entries(paths: Iterable[Path]) -> dict[Path, np.ndarray]:
-    """The frames of every utterance whose entry is there and undamaged (zip files carry checksums)."""
-    found = {}
+    """Read the entries that exist and are intact (the zip format has checksums): path -> frames."""
+    stored = {}
     for path in paths:
-        with suppress(*_DAMAGED), path.open("rb") as file, np.load(file) as entry:
-            found[path] = entry["frames"]
-    return found
+        with suppress(*_READ_ERRORS), path.open("rb") as file, np.load(file) as entry:
+            stored[path] = entry["frames"]
+    return stored
 
 
 def _extract_all(jobs: dict[Path, Utterance], extractor: Extractor) -> dict[Path, str]:
-    """Write the given entries in parallel, log how long it took, and give the reason for each that is not possible."""
+    """Extract utterances in parallel, write their entries, and log the speed.
+
+    Returns:
+        For each entry that could not be written, the reason.
+    """
     began = time.monotonic()
     outcomes = list(imap(partial(_extract, extractor), jobs.items(), extractor.label))
     took = time.monotonic() - began
-    seconds = [outcome for outcome in outcomes if isinstance(outcome, float)]
+    audio_seconds = [outcome for outcome in outcomes if isinstance(outcome, float)]
     _log.info(
         "%s: extracted %d utterances, %.0f s of audio, in %.1f s (%.0f times real time)",
-        extractor.label, len(seconds), sum(seconds), took, sum(seconds) / took,
+        extractor.label, len(audio_seconds), sum(audio_seconds), took, sum(audio_seconds) / took,
     )  # fmt: skip
     return {entry: outcome for entry, outcome in zip(jobs, outcomes, strict=True) if isinstance(outcome, str)}
 
 
 def _extract(extractor: Extractor, job: tuple[Path, Utterance]) -> float | str:
-    """Write one entry and give the seconds of audio, or give the reason why there is none."""
+    """Extract one utterance and write its entry; return its duration (s), or the reason why this is not possible."""
     entry, utterance = job
     try:
         signal = read_audio(utterance.path, extractor.sample_rate, utterance.start, utterance.end)
@@ -243,6 +271,7 @@ def _extract(extractor: Extractor, job: tuple[Path, Utterance]) -> float | str:
 
 
 def _write_pack(path: Path, parts: list[np.ndarray], dimensions: int) -> Frames:
+    """Write the frames of all utterances to ``path``, and offsets and checksum beside it."""
     _drop_leftovers(path)
     offsets = np.cumsum([0] + [len(part) for part in parts], dtype=np.int64)
     header = {"descr": "<f4", "fortran_order": False, "shape": (int(offsets[-1]), dimensions)}
@@ -255,13 +284,18 @@ def _write_pack(path: Path, parts: list[np.ndarray], dimensions: int) -> Frames:
 
 
 def _drop_leftovers(path: Path) -> None:
-    """Delete the temporary files of a process that was killed while it wrote ``path``; the lock must be held."""
+    """Delete temporary files that a killed process left while it wrote ``path``. The caller must hold the lock."""
     for leftover in path.parent.glob(f".{path.stem}-*"):
         leftover.unlink(missing_ok=True)
 
 
 def _refuse(problems: dict[str, str], corpus: Corpus) -> None:
-    """Raise one UserError for all utterances that cannot be used, given as id -> reason."""
+    """Raise one UserError for all utterances that cannot be used; do nothing if there are none.
+
+    Args:
+        problems: utterance id -> reason.
+        corpus: the corpus.
+    """
     if not problems:
         return
     reasons = [f"{u.path}: {problems[u.id]}" for u in corpus.utterances if u.id in problems]
@@ -270,5 +304,5 @@ def _refuse(problems: dict[str, str], corpus: Corpus) -> None:
     raise UserError(
         f"{len(problems)} of the {len(corpus.utterances)} utterances of {corpus.root} have no usable audio:\n  "
         + "\n  ".join(lines)
-        + f"\nMend the files, or leave the utterances out with 'corpus.exclude=[{','.join(ids)}]'."
+        + f"\nRepair the files, or leave the utterances out with 'corpus.exclude=[{','.join(ids)}]'."
     )

@@ -1,7 +1,7 @@
-"""Every random number of a replica comes from a generator named by (seed, fold, purpose).
+"""The random generators of a replica: one for each purpose, seeded by (seed, fold, purpose).
 
-So a replica's result depends neither on what else runs nor on the order, the launcher or the engine, and evaluation
-draws nothing from training's generators.
+Therefore a replica's result does not depend on which other replicas run, in which order, or under which launcher or
+engine. Evaluation has its own generators and cannot change the random numbers of training.
 """
 
 import numpy as np
@@ -10,12 +10,18 @@ _PURPOSES = {"initialisation": 1, "validation": 2, "order": 3, "validation pairs
 
 
 def generator(seed: int, fold: int, purpose: str) -> np.random.Generator:
-    """The numpy generator of one purpose of one replica."""
+    """Return NumPy's generator for one purpose of a replica.
+
+    Args:
+        seed: the replica's seed.
+        fold: the replica's fold, from 1.
+        purpose: a key of ``_PURPOSES``, such as "validation".
+    """
     return np.random.default_rng(_sequence(seed, fold, purpose))
 
 
 def torch_seed(seed: int, fold: int, purpose: str) -> int:
-    """The seed for a torch generator of one purpose of one replica."""
+    """Return a 63-bit seed for PyTorch's generator; the arguments are those of ``generator``."""
     return int(_sequence(seed, fold, purpose).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 

@@ -1,4 +1,4 @@
-"""Which part of the training sessions chooses the epoch (config group ``validation``)."""
+"""The validation part of a fold, on which the best epoch is chosen (config group ``validation``)."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,26 @@ from ser.config.ranges import OpenFraction
 
 @dataclass(frozen=True)
 class Stratified:
-    """Validate on a ``fraction`` of every emotion of the training sessions, drawn by utterance."""
+    """Validate on random utterances of the training sessions: the same fraction of every class.
+
+    Attributes:
+        fraction: share of the utterances of each class, between 0 and 1.
+    """
 
     fraction: OpenFraction
 
     def __call__(self, sessions: NDArray, labels: NDArray, test: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-        """The mask of the validation part of the fold that tests on session ``test``, shape (utterances,)."""
+        """Draw the validation part of a fold.
+
+        Args:
+            sessions: session of each utterance, as an index from 0, shape (utterances,).
+            labels: class of each utterance, shape (utterances,).
+            test: index of the test session, from 0.
+            rng: draws the utterances.
+
+        Returns:
+            A mask of the utterances, shape (utterances,).
+        """
         chosen = np.zeros(len(labels), dtype=bool)
         for label in np.unique(labels):
             members = np.flatnonzero((labels == label) & (sessions != test))
@@ -25,10 +39,23 @@ class Stratified:
 
 @dataclass(frozen=True)
 class NextSession:
-    """Validate on the session after the test session, cyclically: strict, no speaker in two parts."""
+    """Validate on the session after the test session; after the last session comes the first.
+
+    If no speaker is in two sessions, then no speaker is in two parts of a fold.
+    """
 
     def __call__(self, sessions: NDArray, labels: NDArray, test: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-        """The mask of the validation part of the fold that tests on session ``test``, shape (utterances,)."""
+        """Return the validation part of a fold.
+
+        Args:
+            sessions: session of each utterance, as an index from 0, shape (utterances,).
+            labels: class of each utterance, shape (utterances,).
+            test: index of the test session, from 0.
+            rng: not used.
+
+        Returns:
+            A mask of the utterances, shape (utterances,).
+        """
         return sessions == (test + 1) % (sessions.max() + 1)
 
 

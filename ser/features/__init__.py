@@ -1,1 +1,1 @@
-"""Waveform to frames: one module for each option of the group ``feature``."""
+"""Features: from a waveform to frames. Each option of the config group ``feature`` has its module here."""

@@ -1,10 +1,11 @@
-"""What every feature shares: short-time spectra, then a logarithm.
+"""The base class of all features: short-time power spectra, then a logarithm.
 
-An extractor is a frozen dataclass of plain numbers. Called with a signal, (samples,), it returns float32 frames,
-(frames, dimensions). Normalisation comes later, because its mean and deviation belong to the training part of a fold.
+An extractor is a frozen dataclass of its parameters. It is called with a signal, shape (samples,), and returns float32
+frames, shape (frames, dimensions). It does not normalise: mean and standard deviation come from the training part of a
+fold, which is only known later.
 
-Sources: Lian et al. 2018, section 4.1 (windows, bands, coefficients); McFee et al. 2015, "librosa" (the defaults
-that the paper leaves open). Importing this module does not import librosa.
+Sources: Lian et al. 2018, section 4.1 (windows, bands, coefficients); McFee et al. 2015, "librosa" (the defaults for
+what the paper does not state). Importing this module does not import librosa.
 """
 
 from abc import ABC, abstractmethod
@@ -17,16 +18,25 @@ from ser.config.ranges import Count, Positive, check_fields
 from ser.errors import UserError
 
 POWER_FLOOR = 1e-10
-"""The least power whose logarithm is taken (librosa's ``amin``)."""
+"""Smaller powers are raised to this value before the logarithm (librosa's ``amin``)."""
 
 
 @dataclass(frozen=True)
 class Extractor(ABC):
-    """What the features share: short-time spectra under Hamming windows, then a logarithm.
+    """Base class: power spectra of Hamming windows, then a logarithm.
 
-    ``window`` and ``hop`` are samples at ``sample_rate`` Hz. ``center`` pads the signal by half an FFT of zeros at both
-    ends, so that frame t lies around sample t * hop. ``log`` is "db" (ten times the decimal logarithm of the power,
-    at most ``top_db`` decibels below the utterance's loudest value; None cuts nothing) or "natural".
+    Let p be a power. With ``log="db"`` the value is 10 log10(max(p, 1e-10)), but at least the utterance's maximum minus
+    ``top_db``. With ``log="natural"`` it is ln(max(p, 1e-10)).
+
+    Attributes:
+        sample_rate: sample rate of the signal (Hz).
+        window: length of the Hamming window (samples).
+        hop: distance between two frames (samples).
+        n_fft: points of the FFT; the window is padded with zeros to this length.
+        center: True pads the signal with n_fft // 2 zeros at both ends, so that the centre of frame t is the sample
+            t * hop. False takes only frames that lie inside the signal.
+        log: "db" or "natural".
+        top_db: range of the values below the utterance's maximum (dB); None means no limit. Only for ``log="db"``.
 
     Raises:
         UserError: a parameter is out of range.
@@ -45,14 +55,21 @@ class Extractor(ABC):
         require(self.window <= self.n_fft, f"window={self.window}", f"at most feature.n_fft={self.n_fft}")
 
     def __call__(self, signal: np.ndarray) -> np.ndarray:
-        """Frames of a signal: (samples,) float32 at ``sample_rate`` -> (frames, dimensions) float32.
+        """Extract the features of a signal.
+
+        Args:
+            signal: float32 at ``sample_rate`` Hz, shape (samples,).
+
+        Returns:
+            float32, shape (frames, dimensions). For an even ``n_fft`` there are 1 + samples // hop frames with
+            ``center``, and 1 + (samples - n_fft) // hop without.
 
         Raises:
             UserError: the signal is too short for one frame.
         """
-        least = 1 if self.center else self.n_fft
-        if signal.size < least:
-            raise UserError(f"{signal.size} samples are too few for one frame: {least} are needed.")
+        needed = 1 if self.center else self.n_fft
+        if signal.size < needed:
+            raise UserError(f"{signal.size} samples are too few for one frame: {needed} are needed.")
         return np.ascontiguousarray(self._analyse(signal).T, dtype=np.float32)
 
     @property
@@ -62,20 +79,21 @@ class Extractor(ABC):
 
     @property
     def label(self) -> str:
-        """A short name for progress and logs."""
+        """A short name for progress bars and logs."""
         return type(self).__name__.lower()
 
     def identity(self) -> dict[str, object]:
-        """What the frames depend on besides the signal: the class and every parameter that acts."""
-        inert = {"top_db"} if self.log == "natural" else set()
-        acting = {name: value for name, value in asdict(self).items() if name not in inert}
-        return {"class": type(self).__name__} | acting
+        """Return everything besides the signal that the frames depend on: the class and the parameters in use."""
+        unused = {"top_db"} if self.log == "natural" else set()
+        parameters = {name: value for name, value in asdict(self).items() if name not in unused}
+        return {"class": type(self).__name__} | parameters
 
     @abstractmethod
     def _analyse(self, signal: np.ndarray) -> np.ndarray:
-        """(samples,) -> (dimensions, frames), librosa's order."""
+        """Transform a signal (samples,) to features (dimensions, frames); this is librosa's order of axes."""
 
     def _logarithm(self, power: np.ndarray) -> np.ndarray:
+        """The logarithm of ``power`` that ``log`` and ``top_db`` describe, in the same shape."""
         if self.log == "natural":
             return np.log(np.maximum(power, POWER_FLOOR))
         import librosa
@@ -84,7 +102,12 @@ class Extractor(ABC):
 
 
 def require(condition: bool, given: str, allowed: str) -> None:
-    """Refuse a parameter that does not go with another one.
+    """Refuse a parameter that does not fit another one.
+
+    Args:
+        condition: whether the parameters fit.
+        given: the parameter and its value, such as ``"fmax=9000"``.
+        allowed: its allowed values, such as ``"at most 8000"``.
 
     Raises:
         UserError: ``condition`` is false.

@@ -10,10 +10,17 @@ from ser.features.extractor import Extractor, require
 
 @dataclass(frozen=True)
 class LogMel(Extractor):
-    """Logarithms of the power in ``bands`` triangular mel bands from ``fmin`` to ``fmax`` Hz.
+    """Logarithms of the power in mel bands. The bands are triangles of equal area (librosa's default).
 
-    The mel scale is Slaney's, or HTK's with ``htk``; the triangles have equal area (librosa's default). The paper
-    states 26 bands up to 6.5 kHz, and leaves the scale and the logarithm open.
+    The paper states 26 bands up to 6.5 kHz. It does not state the mel scale or the logarithm.
+
+    Attributes:
+        bands: number of mel bands.
+        fmin: lower edge of the first band (Hz).
+        fmax: upper edge of the last band (Hz).
+        htk: True takes HTK's mel scale, False Slaney's.
+
+    The other attributes are those of ``Extractor``.
     """
 
     bands: Count = 26
@@ -29,7 +36,7 @@ class LogMel(Extractor):
 
     @property
     def dimensions(self) -> int:
-        """The bands."""
+        """The number of bands."""
         return self.bands
 
     def _analyse(self, signal: np.ndarray) -> np.ndarray:

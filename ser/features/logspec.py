@@ -10,9 +10,15 @@ from ser.features.extractor import Extractor, require
 
 @dataclass(frozen=True)
 class LogSpectrogram(Extractor):
-    """Logarithms of the power in the first ``bins`` FFT bins, as in Satt et al. 2017 (the paper's reference [15]).
+    """Logarithms of the power in the first FFT bins, as in Satt et al. 2017 (reference [15] of Lian et al. 2018).
 
-    40 ms Hamming windows and 800 points give bins of 20 Hz at 16 kHz; the first 200 reach from 0 to 3980 Hz.
+    At 16 kHz the defaults are Hamming windows of 40 ms and bins of 16000 / 800 = 20 Hz; the first 200 bins cover 0 to
+    3980 Hz.
+
+    Attributes:
+        bins: number of bins, from 0 Hz upwards.
+
+    The other attributes are those of ``Extractor``.
     """
 
     window: Count = 640
@@ -21,12 +27,13 @@ class LogSpectrogram(Extractor):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        most = self.n_fft // 2 + 1
-        require(self.bins <= most, f"bins={self.bins}", f"at most {most}, all that feature.n_fft={self.n_fft} gives")
+        available = self.n_fft // 2 + 1
+        allowed = f"at most {available}, the number of bins for feature.n_fft={self.n_fft}"
+        require(self.bins <= available, f"bins={self.bins}", allowed)
 
     @property
     def dimensions(self) -> int:
-        """The bins."""
+        """The number of bins."""
         return self.bins
 
     def _analyse(self, signal: np.ndarray) -> np.ndarray:

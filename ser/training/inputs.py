@@ -79,7 +79,7 @@ def _normalisation(task: Task, packed: NDArray, parts: Fold) -> tuple[NDArray, N
         return np.zeros(utterances, dtype=np.int64), zeros, zeros + 1
     if data.frames not in _moments:
         _moments.clear()
-        _moments[data.frames] = segments.moments(packed, data.offsets)
+        _moments[data.frames] = segments.frame_sums(packed, data.offsets)
     lengths = np.diff(data.offsets)
     if task.normalisation == "fold":
         counted = np.full(utterances, -1)

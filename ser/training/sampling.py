@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ser.data import randomness
 from ser.data.folds import Fold, missing_classes, split
 from ser.data.loaders import Loader1, Singles
-from ser.data.segments import Segments, crop, cut
+from ser.data.segments import Segments, cut, random_windows
 from ser.errors import UserError
 from ser.results import evaluate
 from ser.results.metrics import weighted_accuracy
@@ -57,7 +57,8 @@ class Sampling:
             redraw = task.loader.redraw
             self.pairs = self._draw(self.training, task.loader) if redraw else self._order.permutation(self.pairs)
         if task.train_on == "crop":
-            return crop(task.data.offsets, self.training.utterance, task.segment_frames, self._crops), self.pairs
+            windows = random_windows(task.data.offsets, self.training.utterance, task.segment_frames, self._crops)
+            return windows, self.pairs
         return self.training, self.pairs
 
     def validation_wa(self, rows: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:

@@ -78,3 +78,12 @@ def test_its_command_finds_everything_finished_and_logs_nothing_anew(folder, cor
     assert "12 of 12 trainings done (12 found finished)" in done.stderr
     with sqlite3.connect(folder / "mlflow.db") as database:
         assert database.execute(count).fetchone() == before
+
+
+def test_a_synthetic_corpus_that_it_generated_is_read(tmp_path):
+    """The name of the generator in the marker file is that of the former layout."""
+    from ser.corpora.synthetic.reader import read
+
+    read(tmp_path / "corpus", size="tiny")
+    marker = json.loads((tmp_path / "corpus" / "SYNTHETIC.json").read_text(encoding="utf-8"))
+    assert marker["generator"] == "ser.corpora.synthetic"

@@ -1,4 +1,4 @@
-"""``python -m ser.corpora`` as a process."""
+"""The command ``python -m ser.corpora``, run as a process."""
 
 import json
 import os
@@ -14,7 +14,7 @@ VARIABLES = ("IEMOCAP", "EMODB", "RAVDESS", "MANIFEST", "HYDRA_FULL_ERROR")
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the program without the variables that this machine may set."""
+    """Run the command without the environment variables that this machine may set."""
     clean = {name: value for name, value in os.environ.items() if name not in VARIABLES}
     return subprocess.run(
         [sys.executable, "-m", "ser.corpora", *arguments],
@@ -111,7 +111,7 @@ label xxx (no agreement)      1
     )
 
 
-def test_durations_keep_to_start_and_end_and_unknown_genders_are_counted(tmp_path: Path) -> None:
+def test_durations_follow_start_and_end_and_unknown_genders_are_counted(tmp_path: Path) -> None:
     wav(tmp_path / "a.wav", seconds=2.0)
     (tmp_path / "a.csv").write_text(
         "path,emotion,session,speaker,gender,start,end\n"
@@ -125,7 +125,7 @@ def test_durations_keep_to_start_and_end_and_unknown_genders_are_counted(tmp_pat
     assert summary["ratings"]["valence"] == {"low": 0, "medium": 0, "high": 0, "none": 3}
 
 
-def test_generated_speech_is_called_so(release: Path, tmp_path: Path) -> None:
+def test_a_generated_corpus_is_labelled_synthetic(release: Path, tmp_path: Path) -> None:
     wrapped = tmp_path / "generated"
     wrapped.mkdir()
     (wrapped / "IEMOCAP_full_release").symlink_to(release)
@@ -150,7 +150,7 @@ def test_generated_speech_is_called_so(release: Path, tmp_path: Path) -> None:
         (["corpus=emodb", "corpus.root=${nowhere}"], ["corpus=emodb", "nowhere"]),
     ],
 )
-def test_a_mistake_is_one_message_and_status_1(arguments: list[str], parts: list[str]) -> None:
+def test_a_mistake_gives_one_message_and_exit_status_1(arguments: list[str], parts: list[str]) -> None:
     done = run(*arguments)
     assert (done.returncode, done.stdout) == (1, "")
     assert "Traceback" not in done.stderr
@@ -165,7 +165,7 @@ def test_a_broken_audio_file_is_named(tmp_path: Path) -> None:
     assert done.stderr.startswith(f"{tmp_path}/03a01Wa.wav: cannot be read as audio")
 
 
-def test_the_traceback_is_there_for_those_who_ask() -> None:
+def test_hydra_full_error_shows_the_traceback() -> None:
     assert "Traceback" in run("corpus=emodb", HYDRA_FULL_ERROR="1").stderr
 
 
@@ -184,7 +184,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert not imported & {"torch", "librosa", "pandas", "numpy", "scipy", "soundfile", "mlflow"}
 
 
-def test_a_reader_that_has_gone_is_no_error(release: Path) -> None:
+def test_a_closed_pipe_is_no_error(release: Path) -> None:
     command = [sys.executable, "-m", "ser.corpora", "corpus=iemocap", f"corpus.root={release}"]
     with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout

@@ -1,4 +1,4 @@
-"""EmoDB's format, and the real corpus where it is."""
+"""The reader of EmoDB: its format, and the real corpus if this machine has it."""
 
 import os
 from collections import Counter
@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_names_hold_speaker_and_emotion(folder: Path) -> None:
+def test_a_file_name_gives_emotion_speaker_gender_and_session(folder: Path) -> None:
     corpus = read(folder)
     assert [(u.id, u.emotion, u.speaker, u.gender, u.session) for u in corpus.utterances] == [
         ("03a01Wa", "angry", "03", "male", "1"),
@@ -35,18 +35,18 @@ def test_names_hold_speaker_and_emotion(folder: Path) -> None:
     assert corpus.dropped == {"label fear": 2, "label boredom": 1, "label disgust": 1}
 
 
-def test_the_audio_folder_itself_will_do(folder: Path) -> None:
+def test_the_folder_wav_itself_is_accepted_as_root(folder: Path) -> None:
     assert read(folder / "wav").utterances == read(folder).utterances
 
 
-def test_another_emotion_can_become_a_class(folder: Path) -> None:
+def test_labels_can_map_another_emotion_to_a_class(folder: Path) -> None:
     corpus = read(folder, labels={"fear": "afraid", "neutral": "neutral"})
     assert corpus.classes == ("afraid", "neutral")
     assert [u.id for u in corpus.utterances] == ["12b10Nd", "14b01Aa", "14b02Ab"]
 
 
 @pytest.mark.parametrize("name", ["03a01Xa", "04a01Wa", "03c01Wa", "03a01W", "3a01Wa", "notes", "03a01Wa-copy"])
-def test_other_names_are_counted_not_guessed(folder: Path, name: str) -> None:
+def test_files_with_other_names_are_dropped_and_counted(folder: Path, name: str) -> None:
     wav(folder / "wav" / f"{name}.wav")
     corpus = read(folder)
     assert len(corpus.utterances) == 4
@@ -58,24 +58,24 @@ def test_exclude_leaves_utterances_out(folder: Path) -> None:
     assert read(folder, exclude="03a01Wa") == read(folder, exclude=["03a01Wa"])
 
 
-def test_an_id_to_exclude_that_is_not_there_is_refused(folder: Path) -> None:
+def test_excluding_an_unknown_id_is_refused(folder: Path) -> None:
     with pytest.raises(UserError, match=r"corpus.exclude names '03a01Zz'"):
         read(folder, exclude=["03a01Zz"])
 
 
-def test_a_folder_without_audio_says_what_was_found(tmp_path: Path) -> None:
+def test_the_error_for_a_folder_without_audio_names_what_was_found(tmp_path: Path) -> None:
     (tmp_path / "lablaut").mkdir()
     with pytest.raises(UserError, match=r"Looked for audio wav/\*.wav or \*.wav; found lablaut"):
         read(tmp_path)
 
 
-def test_a_folder_with_other_audio_says_why_none_is_used(tmp_path: Path) -> None:
+def test_the_error_for_unusable_audio_gives_the_reason(tmp_path: Path) -> None:
     wav(tmp_path / "03-01-05-01-01-01-01.wav")
     with pytest.raises(UserError, match=r"No usable utterance.*1 x name not of the form"):
         read(tmp_path)
 
 
-def test_an_archive_is_not_a_folder(tmp_path: Path) -> None:
+def test_an_archive_is_refused(tmp_path: Path) -> None:
     (tmp_path / "download.zip").touch()
     with pytest.raises(UserError, match=r"download.zip .* is a file, not a folder"):
         read(tmp_path / "download.zip")
@@ -88,7 +88,7 @@ def real() -> Corpus:
     return read(REAL)
 
 
-def test_emotions_of_every_session_of_the_real_corpus(real: Corpus) -> None:
+def test_the_real_corpus_has_the_known_counts_by_session_and_emotion(real: Corpus) -> None:
     counts = Counter((u.session, u.emotion) for u in real.utterances)
     assert {s: tuple(counts[s, emotion] for emotion in real.classes) for s in real.sessions} == {
         "1": (26, 18, 16, 21),
@@ -99,7 +99,7 @@ def test_emotions_of_every_session_of_the_real_corpus(real: Corpus) -> None:
     }
 
 
-def test_each_session_of_the_real_corpus_is_a_man_and_a_woman_of_its_own(real: Corpus) -> None:
+def test_each_session_of_the_real_corpus_is_one_man_and_one_woman_who_are_in_no_other(real: Corpus) -> None:
     people = {(u.session, u.gender, u.speaker) for u in real.utterances}
     assert len(people) == 10
     assert {speaker for _, gender, speaker in people if gender == "male"} == {"03", "10", "11", "12", "15"}

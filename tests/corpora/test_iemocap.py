@@ -1,4 +1,4 @@
-"""IEMOCAP's format and its traps."""
+"""The reader of IEMOCAP: its format, and what is easily read wrongly."""
 
 import logging
 from pathlib import Path
@@ -27,7 +27,7 @@ def release(tmp_path: Path) -> Path:
     return iemocap(tmp_path / "IEMOCAP_full_release", TURNS)
 
 
-def test_the_speaker_is_the_one_who_says_it_not_the_one_who_wears_the_markers(release: Path) -> None:
+def test_the_speaker_is_who_speaks_not_who_wears_the_markers(release: Path) -> None:
     by_id = {u.id: u for u in read(release).utterances}
     man = by_id["Ses01F_impro01_M003"]
     assert (man.gender, man.speaker, man.session) == ("male", "Ses01M", "1")
@@ -35,14 +35,14 @@ def test_the_speaker_is_the_one_who_says_it_not_the_one_who_wears_the_markers(re
     assert (woman.gender, woman.speaker, woman.session) == ("female", "Ses02F", "2")
 
 
-def test_ratings_are_valence_activation_dominance_and_may_lie_outside_1_to_5(release: Path) -> None:
+def test_ratings_are_read_as_valence_activation_dominance_even_outside_1_to_5(release: Path) -> None:
     by_id = {u.id: u for u in read(release).utterances}
     neutral, angry = by_id["Ses01F_impro01_F000"], by_id["Ses01F_impro01_M003"]
     assert (neutral.valence, neutral.activation, neutral.dominance) == (2.5, 2.0, 4.0)
     assert (angry.valence, angry.activation, angry.dominance) == (0.5, 5.5, 5.0)
 
 
-def test_default_is_improvised_turns_of_four_classes_with_excited_as_happy(release: Path) -> None:
+def test_the_default_is_improvised_turns_of_four_classes_with_excited_as_happy(release: Path) -> None:
     corpus = read(release)
     assert {u.id: u.emotion for u in corpus.utterances} == {
         "Ses01F_impro01_F000": "neutral",
@@ -64,7 +64,7 @@ def test_excited_can_be_left_out(release: Path) -> None:
     assert corpus.dropped["label exc"] == 1
 
 
-def test_a_label_can_become_a_class_of_the_users_own(release: Path) -> None:
+def test_labels_can_map_to_any_class(release: Path) -> None:
     corpus = read(release, labels={"neu": "calm", "fru": "frustrated", "ang": "frustrated"})
     assert corpus.classes == ("calm", "frustrated")
     assert [u.id for u in corpus.utterances if u.emotion == "frustrated"] == [
@@ -73,7 +73,7 @@ def test_a_label_can_become_a_class_of_the_users_own(release: Path) -> None:
     ]
 
 
-def test_dialogs_whose_names_begin_alike_are_kept_apart(release: Path) -> None:
+def test_dialogs_whose_names_begin_alike_are_distinguished(release: Path) -> None:
     corpus = read(release, turns="scripted")
     assert {u.id: u.path.parent.name for u in corpus.utterances} == {
         "Ses05M_script01_1_F000": "Ses05M_script01_1",
@@ -82,30 +82,29 @@ def test_dialogs_whose_names_begin_alike_are_kept_apart(release: Path) -> None:
     assert corpus.dropped == {"improvised turn": 7}
 
 
-def test_all_turns(release: Path) -> None:
+def test_turns_all_reads_improvised_and_scripted_turns(release: Path) -> None:
     assert len(read(release, turns="all").utterances) == 7
 
 
-def test_the_whole_sentence_file_is_the_utterance(release: Path) -> None:
+def test_an_utterance_is_its_whole_audio_file(release: Path) -> None:
     for utterance in read(release, turns="all").utterances:
         assert utterance.path == iemocap_wav(release, utterance.id)
         assert utterance.start is None
         assert utterance.end is None
 
 
-def test_raters_lines_subfolders_and_litter_are_not_turns(release: Path) -> None:
+def test_lines_of_single_raters_subfolders_and_hidden_files_are_not_read(release: Path) -> None:
     ids = [u.id for u in read(release, turns="all").utterances]
     assert not [name for name in ids if name.endswith("_F099")]
-    assert (release / "Session1/dialog/EmoEvaluation/._Ses01F_impro01.txt").exists()
 
 
-def test_windows_line_ends(release: Path) -> None:
+def test_windows_line_endings_are_read(release: Path) -> None:
     file = release / "Session4/dialog/EmoEvaluation/Ses04F_impro03.txt"
     file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
     assert "Ses04F_impro03_F020" in {u.id for u in read(release).utterances}
 
 
-def test_the_folder_above_the_release_will_do(release: Path) -> None:
+def test_the_folder_above_the_release_is_accepted_as_root(release: Path) -> None:
     assert read(str(release.parent)) == read(release)
 
 
@@ -117,12 +116,12 @@ def test_exclude_leaves_utterances_out(release: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["", "IEMOCAP_full_release"])
-def test_generated_speech_is_marked(release: Path, place: str) -> None:
+def test_a_marker_file_makes_the_corpus_synthetic(release: Path, place: str) -> None:
     (release.parent / place / "SYNTHETIC.json").write_text("{}")
     assert read(release.parent).synthetic
 
 
-def test_missing_audio_is_refused_with_count_and_first(release: Path) -> None:
+def test_the_error_for_missing_audio_gives_the_count_and_the_first_file(release: Path) -> None:
     iemocap_wav(release, "Ses04F_impro03_F020").unlink()
     iemocap_wav(release, "Ses03M_impro02_M010").unlink()
     with pytest.raises(UserError, match=r"2 of the 5 audio files .*Ses03M_impro02_M010\.wav"):
@@ -148,7 +147,7 @@ def test_audio_in_another_sessions_folder_does_not_count(release: Path) -> None:
         "[6.2901 - 8.2357]\tSes01F_impro01_F000",
     ],
 )
-def test_a_malformed_turn_names_file_and_line(release: Path, line: str) -> None:
+def test_the_error_for_a_malformed_turn_names_file_and_line(release: Path, line: str) -> None:
     file = iemocap_labels(release, "Ses01F_impro02", [line])
     with pytest.raises(UserError) as raised:
         read(release)
@@ -162,34 +161,36 @@ def test_a_turn_listed_twice_is_refused(release: Path) -> None:
         read(release)
 
 
-def test_turns_of_no_known_kind(release: Path) -> None:
+def test_an_unknown_value_of_turns_is_refused(release: Path) -> None:
     with pytest.raises(UserError, match=r"corpus.turns=impro is not one of improvised, scripted, all"):
         read(release, turns="impro")
 
 
-def test_labels_must_map_something(release: Path) -> None:
+def test_labels_that_map_nothing_are_refused(release: Path) -> None:
     with pytest.raises(UserError, match=r"maps no label to a class"):
         read(release, labels={"ang": None})
 
 
-def test_no_root_says_where_to_get_the_corpus() -> None:
+def test_the_error_for_no_root_tells_where_to_get_the_corpus() -> None:
     with pytest.raises(UserError) as raised:
         read(None)
     for part in ("corpus=iemocap", "corpus.root", "variable IEMOCAP", "https://sail.usc.edu", "corpus=synthetic"):
         assert part in str(raised.value)
 
 
-def test_a_root_that_is_not_there_names_its_origin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    absent = tmp_path / "absent"
+def test_the_error_for_a_missing_root_tells_where_its_path_came_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = tmp_path / "missing"
     monkeypatch.delenv("IEMOCAP", raising=False)
-    with pytest.raises(UserError, match=f"there is no {absent} \\(from corpus.root={absent}\\)"):
-        read(absent)
-    monkeypatch.setenv("IEMOCAP", str(absent))
-    with pytest.raises(UserError, match=f"there is no {absent} \\(from the environment variable IEMOCAP\\)"):
-        read(str(absent))
+    with pytest.raises(UserError, match=f"there is no {missing} \\(from corpus.root={missing}\\)"):
+        read(missing)
+    monkeypatch.setenv("IEMOCAP", str(missing))
+    with pytest.raises(UserError, match=f"there is no {missing} \\(from the environment variable IEMOCAP\\)"):
+        read(str(missing))
 
 
-def test_a_folder_of_another_layout_says_what_was_found(tmp_path: Path) -> None:
+def test_the_error_for_another_layout_names_what_was_found(tmp_path: Path) -> None:
     (tmp_path / "Actor_01").mkdir()
     with pytest.raises(UserError, match=r"Looked for the folders Session1 to Session5.*found Actor_01"):
         read(tmp_path)
@@ -201,7 +202,7 @@ def test_a_session_without_label_files_is_refused(release: Path) -> None:
         read(release)
 
 
-def test_a_missing_session_is_not_silent(release: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_missing_session_gives_a_warning(release: Path, caplog: pytest.LogCaptureFixture) -> None:
     (release / "Session3").rename(release / "Session3.old")
     with caplog.at_level(logging.WARNING):
         corpus = read(release)

@@ -1,4 +1,4 @@
-"""The options of the group corpus and the functions they name."""
+"""The options of the config group corpus, and the functions that they call."""
 
 import inspect
 from pathlib import Path
@@ -45,12 +45,12 @@ def test_the_corpus_is_read_and_takes_the_options_name(emodb: Path) -> None:
     assert [utterance.id for utterance in corpus.utterances] == ["03a01Fa"]
 
 
-def test_an_unknown_argument_is_named_beside_the_known(emodb: Path) -> None:
+def test_the_error_for_an_unknown_argument_lists_the_known_ones(emodb: Path) -> None:
     with pytest.raises(UserError, match=r"corpus=emodb: .*'rot'. It takes root, labels, exclude"):
         load({"name": "emodb", "_target_": "ser.corpora.emodb.read", "root": str(emodb), "rot": 1})
 
 
-def test_a_missing_argument_is_named() -> None:
+def test_the_error_for_a_missing_argument_names_it() -> None:
     with pytest.raises(UserError, match=r"'root'"):
         load({"name": "emodb", "_target_": "ser.corpora.emodb.read"})
 
@@ -60,7 +60,7 @@ def test_an_option_without_target_is_refused() -> None:
         load({"name": "emodb"})
 
 
-def test_conf_lies_inside_the_package_of_a_wheel_and_else_beside_it(
+def test_conf_is_inside_the_package_of_a_wheel_and_otherwise_beside_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ser, "__file__", str(tmp_path / "ser" / "__init__.py"))

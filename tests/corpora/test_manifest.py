@@ -1,4 +1,4 @@
-"""Corpora listed in a CSV."""
+"""The reader of corpora that are listed in a CSV file."""
 
 from collections import Counter
 from pathlib import Path
@@ -22,7 +22,7 @@ def manifest(folder: Path, header: str, rows: list[str], audio: str = "a.wav b.w
     return file
 
 
-def test_the_least_that_a_csv_must_hold(tmp_path: Path) -> None:
+def test_a_csv_with_the_required_columns_is_read(tmp_path: Path) -> None:
     file = manifest(tmp_path, HEADER, ROWS)
     corpus = read(file)
     assert [(u.id, u.emotion, u.session, u.speaker, u.path) for u in corpus.utterances] == [
@@ -36,26 +36,26 @@ def test_the_least_that_a_csv_must_hold(tmp_path: Path) -> None:
     assert corpus.root == file
 
 
-def test_a_folder_that_holds_one_csv_will_do(tmp_path: Path) -> None:
+def test_a_folder_with_one_csv_is_accepted_as_root(tmp_path: Path) -> None:
     file = manifest(tmp_path, HEADER, ROWS)
     (tmp_path / "._corpus.csv").write_bytes(b"\x00\x05\x16\x07")
     assert read(tmp_path) == read(file)
 
 
-def test_a_folder_that_holds_two_is_refused(tmp_path: Path) -> None:
+def test_a_folder_with_two_csvs_is_refused(tmp_path: Path) -> None:
     manifest(tmp_path, HEADER, ROWS)
     (tmp_path / "other.csv").write_text(HEADER)
     with pytest.raises(UserError, match=r"holds 2 CSV files \(corpus.csv, other.csv\)"):
         read(tmp_path)
 
 
-def test_a_folder_that_holds_none_says_what_was_found(tmp_path: Path) -> None:
+def test_the_error_for_a_folder_without_csv_names_what_was_found(tmp_path: Path) -> None:
     wav(tmp_path / "a.wav")
     with pytest.raises(UserError, match=r"Looked for one file \*.csv; found a.wav"):
         read(tmp_path)
 
 
-def test_every_optional_column(tmp_path: Path) -> None:
+def test_every_optional_column_is_read(tmp_path: Path) -> None:
     header = f"id,{HEADER},gender,valence,activation,dominance,start,end,remark"
     file = manifest(tmp_path, header, ['x1,a.wav,sad,1,anna,F,1.5,,3,0.005,0.015,"hello, there"'])
     (utterance,) = read(file).utterances
@@ -69,12 +69,12 @@ def test_every_optional_column(tmp_path: Path) -> None:
     + [(m, "male") for m in ("m", "M", "Male", "man")]
     + [("", None)],
 )
-def test_words_for_gender(tmp_path: Path, word: str, gender: str | None) -> None:
+def test_words_for_gender_are_recognised(tmp_path: Path, word: str, gender: str | None) -> None:
     file = manifest(tmp_path, f"{HEADER},gender", [f"a.wav,sad,1,anna,{word}"])
     assert read(file).utterances[0].gender == gender
 
 
-def test_a_spreadsheets_export(tmp_path: Path) -> None:
+def test_a_spreadsheets_export_is_read(tmp_path: Path) -> None:
     """Byte order mark, semicolons, decimal commas, capitals, blanks, empty rows, Windows line ends."""
     for name in ("a.wav", "b.wav"):
         wav(tmp_path / name)
@@ -86,18 +86,18 @@ def test_a_spreadsheets_export(tmp_path: Path) -> None:
     assert (sad.emotion, sad.valence) == ("sad", None)
 
 
-def test_tabs(tmp_path: Path) -> None:
+def test_tabs_may_separate_cells(tmp_path: Path) -> None:
     file = manifest(tmp_path, HEADER.replace(",", "\t"), [row.replace(",", "\t") for row in ROWS])
     assert len(read(file).utterances) == 3
 
 
-def test_absolute_paths_and_folders(tmp_path: Path) -> None:
+def test_paths_may_be_absolute_or_relative_to_the_csv(tmp_path: Path) -> None:
     elsewhere = wav(tmp_path / "elsewhere" / "z.wav")
     file = manifest(tmp_path / "list", HEADER, [f"{elsewhere},sad,1,anna", "audio/y.wav,sad,2,bert"], "audio/y.wav")
     assert {u.id: u.path for u in read(file).utterances} == {"z": elsewhere, "y": tmp_path / "list/audio/y.wav"}
 
 
-def test_several_utterances_of_one_file(tmp_path: Path) -> None:
+def test_utterances_of_one_file_have_start_and_end_in_their_ids(tmp_path: Path) -> None:
     rows = ["a.wav,sad,1,anna,,0.01", "a.wav,angry,1,anna,0.01,", "b.wav,sad,1,bert,0.005,0.01"]
     corpus = read(manifest(tmp_path, f"{HEADER},start,end", rows))
     assert {u.id: (u.start, u.end) for u in corpus.utterances} == {
@@ -107,7 +107,7 @@ def test_several_utterances_of_one_file(tmp_path: Path) -> None:
     }
 
 
-def test_labels_rename_and_drop(tmp_path: Path) -> None:
+def test_labels_rename_and_drop_emotions(tmp_path: Path) -> None:
     rows = ["a.wav,A,1,anna", "b.wav,J,1,bert", "c.wav,B,2,carl", "d.wav,A,2,carl"]
     file = manifest(tmp_path, HEADER, rows, "a.wav b.wav c.wav d.wav")
     corpus = read(file, labels={"J": "happy", "A": "angry", "B": None})
@@ -121,7 +121,7 @@ def test_dropped_rows_need_no_audio(tmp_path: Path) -> None:
     assert read(file, labels={"angry": "angry", "sad": "sad"}).dropped == {"label happy": 1, "label bored": 1}
 
 
-def test_sessions_made_from_the_speakers(tmp_path: Path) -> None:
+def test_sessions_made_from_the_speakers_are_balanced_by_gender(tmp_path: Path) -> None:
     rows = [f"{s}{i}.wav,{'sad' if i % 2 else 'angry'},{s},{s[0]}" for s in ("m1", "m2", "f1", "f2") for i in range(3)]
     file = manifest(tmp_path, "path,emotion,speaker,gender", rows, " ".join(row.split(",")[0] for row in rows))
     corpus = read(file, sessions=2)
@@ -132,7 +132,7 @@ def test_sessions_made_from_the_speakers(tmp_path: Path) -> None:
     assert Counter(u.session for u in corpus.utterances) == {"1": 6, "2": 6}
 
 
-def test_sessions_made_from_the_speakers_take_the_place_of_the_column(tmp_path: Path) -> None:
+def test_sessions_made_from_the_speakers_replace_the_column_session(tmp_path: Path) -> None:
     file = manifest(tmp_path, HEADER, ["a.wav,sad,x,anna", "b.wav,sad,y,anna", "c.wav,sad,x,bert"])
     assert {u.speaker: u.session for u in read(file, sessions=2).utterances} == {"anna": "1", "bert": "2"}
 
@@ -184,24 +184,24 @@ def test_exclude_leaves_utterances_out(tmp_path: Path) -> None:
         (HEADER, [], "No usable utterance"),
     ],
 )
-def test_mistakes_name_their_place(tmp_path: Path, header: str, rows: list[str], message: str) -> None:
+def test_the_error_for_a_mistake_names_its_place(tmp_path: Path, header: str, rows: list[str], message: str) -> None:
     with pytest.raises(UserError, match=message) as raised:
         read(manifest(tmp_path, header, rows))
     assert "corpus.csv" in str(raised.value)
 
 
-def test_another_encoding_is_named(tmp_path: Path) -> None:
+def test_another_encoding_is_refused(tmp_path: Path) -> None:
     (tmp_path / "corpus.csv").write_bytes(f"{HEADER}\na.wav,w\xfctend,1,anna\n".encode("latin-1"))
     with pytest.raises(UserError, match=r"corpus.csv is not UTF-8.*Save it as CSV UTF-8"):
         read(tmp_path)
 
 
 @pytest.mark.parametrize("sessions", [0, 1, -5, True, "five", 2.5])
-def test_a_number_of_sessions_that_is_none(tmp_path: Path, sessions: int) -> None:
+def test_an_impossible_number_of_sessions_is_refused(tmp_path: Path, sessions: int) -> None:
     with pytest.raises(UserError, match=f"corpus.sessions={sessions} is not a number of sessions"):
         read(manifest(tmp_path, HEADER, ROWS), sessions=sessions)
 
 
-def test_more_sessions_than_speakers(tmp_path: Path) -> None:
+def test_more_sessions_than_speakers_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"corpus.sessions=5 needs at least 5 speakers, but there are 3"):
         read(manifest(tmp_path, HEADER, ROWS), sessions=5)

@@ -1,4 +1,4 @@
-"""RAVDESS' format and its folds."""
+"""The reader of RAVDESS: its format, and the sessions that are made from its actors."""
 
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -19,7 +19,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def people(corpus: Corpus) -> dict[str, Counter[str | None]]:
-    """Session -> how many men and women speak in it."""
+    """Session -> number of men and women who speak in it."""
     speakers = {(u.session, u.speaker, u.gender) for u in corpus.utterances}
     counts: dict[str, Counter[str | None]] = defaultdict(Counter)
     for session, _, gender in speakers:
@@ -27,14 +27,14 @@ def people(corpus: Corpus) -> dict[str, Counter[str | None]]:
     return counts
 
 
-def test_counts_of_the_whole_corpus(whole: Path) -> None:
+def test_the_whole_corpus_has_the_known_counts(whole: Path) -> None:
     corpus = read(whole)
     assert Counter(u.emotion for u in corpus.utterances) == {"angry": 192, "happy": 192, "sad": 192, "neutral": 96}
     assert corpus.classes == ("angry", "happy", "sad", "neutral")
     assert corpus.dropped == {"label calm": 192, "label fearful": 192, "label disgust": 192, "label surprised": 192}
 
 
-def test_a_name_holds_emotion_actor_and_gender(tmp_path: Path) -> None:
+def test_a_file_name_gives_emotion_actor_and_gender(tmp_path: Path) -> None:
     corpus = read(ravdess(tmp_path, ["03-01-05-02-02-01-12", "03-01-01-01-01-02-07"]))
     neutral, angry = corpus.utterances
     assert (neutral.emotion, neutral.speaker, neutral.gender) == ("neutral", "07", "male")
@@ -42,7 +42,7 @@ def test_a_name_holds_emotion_actor_and_gender(tmp_path: Path) -> None:
     assert angry.path == tmp_path / "Actor_12" / "03-01-05-02-02-01-12.wav"
 
 
-def test_five_sessions_with_as_many_men_as_women_and_no_speaker_in_two(whole: Path) -> None:
+def test_five_sessions_have_as_many_men_as_women_and_no_speaker_in_common(whole: Path) -> None:
     corpus = read(whole)
     assert corpus.sessions == ("1", "2", "3", "4", "5")
     assert [people(corpus)[s] for s in corpus.sessions] == [{"male": n, "female": n} for n in (3, 3, 2, 2, 2)]
@@ -62,17 +62,17 @@ def test_an_incomplete_copy_is_as_balanced_as_its_actors_allow(tmp_path: Path, a
 
 
 @pytest.mark.parametrize("count", [1, 3, 5, 6])
-def test_few_actors_give_each_session_at_least_one(tmp_path: Path, count: int) -> None:
+def test_there_are_five_sessions_or_as_many_as_actors(tmp_path: Path, count: int) -> None:
     corpus = read(ravdess(tmp_path, ravdess_names(range(1, count + 1))))
     assert len(corpus.sessions) == min(5, count)
 
 
-def test_sessions_depend_on_the_actors_alone(whole: Path, tmp_path: Path) -> None:
+def test_sessions_depend_only_on_the_actors(whole: Path, tmp_path: Path) -> None:
     sessions = {u.speaker: u.session for u in read(whole).utterances}
     sad = read(whole, labels={"calm": "calm", "sad": "sad"}, exclude=["03-01-04-01-01-01-01"])
     assert {u.speaker: u.session for u in sad.utterances} == sessions
-    holes = read(ravdess(tmp_path, ravdess_names(ALL)[3:]))
-    assert {u.speaker: u.session for u in holes.utterances} == sessions
+    incomplete = read(ravdess(tmp_path, ravdess_names(ALL)[3:]))
+    assert {u.speaker: u.session for u in incomplete.utterances} == sessions
 
 
 def test_calm_can_count_as_neutral(whole: Path) -> None:
@@ -89,7 +89,7 @@ def test_song_and_video_are_dropped(tmp_path: Path) -> None:
     assert (corpus.dropped["song"], corpus.dropped["video"]) == (2, 3)
 
 
-def test_the_doubled_folder_of_the_archive_is_taken_once(tmp_path: Path) -> None:
+def test_the_second_copy_of_the_files_in_the_archive_is_dropped(tmp_path: Path) -> None:
     names = ravdess_names([1, 2])
     once = read(ravdess(tmp_path, names))
     ravdess(tmp_path / "audio_speech_actors_01-24", names)
@@ -98,7 +98,7 @@ def test_the_doubled_folder_of_the_archive_is_taken_once(tmp_path: Path) -> None
     assert twice.dropped == once.dropped | {"second copy of a file": len(names)}
 
 
-def test_deeper_folders_and_litter(tmp_path: Path) -> None:
+def test_folders_of_actors_may_lie_deeper_and_hidden_files_are_not_read(tmp_path: Path) -> None:
     names = ravdess_names([3])
     ravdess(tmp_path / "RAVDESS" / "speech", names)
     (tmp_path / "RAVDESS" / "speech" / "Actor_03" / f"._{names[0]}.wav").write_bytes(MACOS_LITTER)
@@ -108,14 +108,14 @@ def test_deeper_folders_and_litter(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["03-01-09-01-01-01-01", "03-01-05-01-01-01-25", "03-01-05-01-01-01", "voice-01"])
-def test_other_names_are_counted_not_guessed(tmp_path: Path, name: str) -> None:
+def test_files_with_other_names_are_dropped_and_counted(tmp_path: Path, name: str) -> None:
     ravdess(tmp_path, [*ravdess_names([1]), name])
     corpus = read(tmp_path)
     assert len(corpus.utterances) == 28
     assert corpus.dropped["name not of the form 03-01-06-01-02-01-12.wav"] == 1
 
 
-def test_a_folder_without_actors_says_what_was_found(tmp_path: Path) -> None:
+def test_the_error_for_a_folder_without_actors_names_what_was_found(tmp_path: Path) -> None:
     (tmp_path / "wav").mkdir()
     with pytest.raises(UserError, match=r"Looked for audio Actor_.*found wav"):
         read(tmp_path)

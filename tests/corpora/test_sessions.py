@@ -1,4 +1,4 @@
-"""Sessions made from speakers."""
+"""Sessions that are made from speakers."""
 
 import random
 
@@ -17,15 +17,15 @@ def speakers(men: int, women: int, unknown: int = 0, seed: int = 0) -> tuple[dic
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_as_many_men_as_women_in_every_session(seed: int) -> None:
+def test_every_session_has_as_many_men_as_women(seed: int) -> None:
     genders, sizes = speakers(12, 12, seed=seed)
     sessions = fold_speakers(genders, sizes, 5)
     for session in "12345":
-        inside = [genders[speaker] for speaker, name in sessions.items() if name == session]
-        assert inside.count("male") == inside.count("female") in (2, 3)
+        session_genders = [genders[speaker] for speaker, name in sessions.items() if name == session]
+        assert session_genders.count("male") == session_genders.count("female") in (2, 3)
 
 
-def test_sessions_without_genders_are_about_equally_large() -> None:
+def test_sessions_of_speakers_of_unknown_gender_have_similar_sizes() -> None:
     genders, sizes = speakers(0, 0, unknown=60)
     sessions = fold_speakers(genders, sizes, 5)
     totals = [sum(sizes[speaker] for speaker, name in sessions.items() if name == session) for session in "12345"]
@@ -35,18 +35,18 @@ def test_sessions_without_genders_are_about_equally_large() -> None:
 @pytest.mark.parametrize(
     ("men", "women", "unknown"), [(5, 0, 0), (2, 3, 0), (0, 1, 4), (1, 2, 2), (3, 3, 0), (1, 9, 0)]
 )
-def test_no_session_stays_empty(men: int, women: int, unknown: int) -> None:
+def test_every_session_has_a_speaker(men: int, women: int, unknown: int) -> None:
     sessions = fold_speakers(*speakers(men, women, unknown), 5)
     assert set(sessions.values()) == set("12345")
     assert len(sessions) == men + women + unknown
 
 
-def test_the_order_in_which_speakers_come_is_of_no_account() -> None:
+def test_the_order_of_the_speakers_has_no_influence() -> None:
     genders, sizes = speakers(6, 7, 2)
     backwards = dict(reversed(genders.items()))
     assert fold_speakers(backwards, sizes, 4) == fold_speakers(genders, sizes, 4)
 
 
-def test_too_few_speakers() -> None:
+def test_too_few_speakers_are_refused() -> None:
     with pytest.raises(UserError, match=r"corpus.sessions=5 needs at least 5 speakers, but there are 4"):
         fold_speakers(*speakers(2, 2), 5)

@@ -1,4 +1,4 @@
-"""The generated corpus: its plan without a sound, and its tree as IEMOCAP's reader finds it."""
+"""The synthetic corpus: its script without sound, and the files as IEMOCAP's reader finds them."""
 
 import json
 import re
@@ -39,7 +39,7 @@ def paper():
     return usable("paper")
 
 
-def test_counts_of_the_paper(paper):
+def test_paper_size_has_the_counts_of_iemocap(paper):
     counts = Counter((turn.session, CLASSES[turn.label]) for turn in paper)
     for session, expected in PAPER.items():
         assert tuple(counts[session, emotion] for emotion in ("angry", "happy", "sad", "neutral")) == expected
@@ -48,7 +48,7 @@ def test_counts_of_the_paper(paper):
     assert Counter(turn.gender for turn in paper) == {"F": 1483, "M": 1460}
 
 
-def test_durations_of_the_paper(paper):
+def test_paper_size_has_the_durations_of_iemocap(paper):
     seconds = np.array([turn.end - turn.start for turn in paper])
     assert np.mean(seconds) == pytest.approx(4.25, abs=0.03)
     assert np.median(seconds) == pytest.approx(3.43, abs=0.01)
@@ -57,14 +57,14 @@ def test_durations_of_the_paper(paper):
     assert np.mean(seconds > 3) == pytest.approx(0.578, abs=0.006)
 
 
-def test_ratings_of_the_paper(paper):
+def test_paper_size_has_the_ratings_of_iemocap(paper):
     ratings = np.array([turn.ratings for turn in paper])
     low, high = np.sum(ratings <= 2, axis=0), np.sum(ratings >= 4, axis=0)
     np.testing.assert_allclose(low, [635, 434, 372], rtol=0.15)
     np.testing.assert_allclose(high, [888, 481, 611], rtol=0.15)
 
 
-def test_unusable_and_scripted_turns_of_the_paper():
+def test_paper_size_has_unusable_and_scripted_turns():
     turns = plan("paper", 0)
     scripted = [turn for turn in turns if "script" in turn.id]
     assert len(scripted) == 300
@@ -72,7 +72,7 @@ def test_unusable_and_scripted_turns_of_the_paper():
     assert len(turns) - len(scripted) - 2943 == pytest.approx(2943 / 4, rel=0.01)
 
 
-def test_small_has_every_class_of_every_speaker():
+def test_small_size_has_every_class_of_every_speaker():
     turns = usable("small")
     assert len(turns) == 200
     sessions = Counter((turn.session, CLASSES[turn.label]) for turn in turns)
@@ -82,7 +82,7 @@ def test_small_has_every_class_of_every_speaker():
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_ids_and_dialogs(size):
+def test_ids_are_unique_and_have_the_form_of_iemocaps(size):
     turns = plan(size, 0)
     assert len({turn.id for turn in turns}) == len(turns)
     assert all(ID.match(turn.id) for turn in turns)
@@ -99,27 +99,27 @@ def test_turns_of_a_dialog_do_not_overlap(size):
             assert before.end < after.start
 
 
-def test_plan_is_the_seeds():
+def test_the_script_is_determined_by_the_seed():
     assert plan("small", 3) == plan("small", 3)
     assert plan("small", 3) != plan("small", 4)
 
 
 @pytest.mark.parametrize("size", ["small", "paper"])
-def test_emotions_overlap(size):
+def test_emotions_differ_in_activation_but_overlap(size):
     activation = {label: [t.affect.activation for t in usable(size) if t.label == label] for label in CLASSES}
     assert np.mean(activation["sad"]) < np.mean(activation["neu"]) < np.mean(activation["hap"])
     assert min(activation["hap"]) < max(activation["neu"])
     assert min(activation["neu"]) < max(activation["sad"])
 
 
-def test_activation_is_heard_within_an_emotion():
-    """An additional task has something to learn that the emotion does not tell."""
+def test_activation_changes_the_level_within_an_emotion():
+    """An additional task can therefore learn something that the emotion does not tell."""
     turns = [turn for turn in usable("paper") if turn.label == "neu" and turn.end - turn.start < 2][:24]
     levels = [np.log(np.std(synthetic.sound(turn, 0).astype(float))) for turn in turns]
     assert np.corrcoef(levels, [turn.affect.activation for turn in turns])[0, 1] > 0.5
 
 
-def test_reading(tiny):
+def test_the_corpus_is_read_as_iemocap(tiny):
     corpus = synthetic.read(tiny, size="tiny")
     assert (corpus.name, corpus.synthetic, len(corpus.utterances)) == ("synthetic", True, 40)
     assert corpus.sessions == ("1", "2", "3", "4", "5")
@@ -128,7 +128,7 @@ def test_reading(tiny):
     assert corpus.dropped["label xxx (no agreement)"] == 5
 
 
-def test_label_file(tiny):
+def test_a_label_file_has_iemocaps_format(tiny):
     text = (tiny / "Session1" / "dialog" / "EmoEvaluation" / "Ses01F_impro01.txt").read_text()
     header, empty, first, *raters = text.split("\n")[:8]
     assert (header, empty) == ("% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]", "")
@@ -147,13 +147,16 @@ def test_ratings_are_the_means_of_the_raters(tiny):
             np.testing.assert_allclose(np.array(scores, float).mean(axis=0), means, atol=1e-4)
 
 
-def test_tree_has_what_the_real_one_has_around(tiny):
+def test_files_that_a_reader_must_ignore_are_there_as_in_iemocap(tiny):
     folder = tiny / "Session1" / "dialog" / "EmoEvaluation"
     assert (folder / "._Ses01F_impro01.txt").exists()
     assert {path.name for path in folder.iterdir() if path.is_dir()} == {"Categorical", "Attribute", "Self-evaluation"}
-    mark = json.loads((tiny / "SYNTHETIC.json").read_text())
-    assert (mark["size"], mark["seed"], mark["version"]) == ("tiny", 0, synthetic.VERSION)
-    assert "say nothing about people" in mark["notice"]
+
+
+def test_the_marker_file_tells_size_seed_and_version_and_warns(tiny):
+    marker = json.loads((tiny / "SYNTHETIC.json").read_text())
+    assert (marker["size"], marker["seed"], marker["version"]) == ("tiny", 0, synthetic.VERSION)
+    assert "say nothing about people" in marker["notice"]
 
 
 def test_audio_is_as_long_as_the_turn(tiny):
@@ -163,18 +166,18 @@ def test_audio_is_as_long_as_the_turn(tiny):
         assert info.duration == pytest.approx(turn.end - turn.start, abs=1e-4)
 
 
-def test_same_bytes_from_any_number_of_workers(tiny, tmp_path, monkeypatch):
+def test_the_order_of_the_workers_changes_no_byte(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(synthetic, "imap", lambda function, items, label: map(function, reversed(items)))
     synthetic.read(tmp_path / "again", size="tiny")
     assert content(tmp_path / "again") == content(tiny)
 
 
-def test_made_once(tiny, monkeypatch):
+def test_an_existing_corpus_is_not_generated_again(tiny, monkeypatch):
     monkeypatch.setattr(synthetic, "_make", lambda *_: pytest.fail("made again"))
     synthetic.read(tiny, size="tiny")
 
 
-def test_nothing_is_left_of_a_failure(tmp_path, monkeypatch):
+def test_a_failed_generation_leaves_nothing(tmp_path, monkeypatch):
     def fail(function, items, label):
         function(items[0])
         raise RuntimeError
@@ -185,7 +188,7 @@ def test_nothing_is_left_of_a_failure(tmp_path, monkeypatch):
     assert [path for path in (tmp_path / "data").iterdir() if path.suffix != ".lock"] == []
 
 
-def test_what_a_killed_program_left_is_in_nobodys_way(tiny, tmp_path, monkeypatch):
+def test_leftovers_of_a_killed_process_are_replaced(tiny, tmp_path, monkeypatch):
     (tmp_path / ".corpus.part" / "Session1" / "sentences").mkdir(parents=True)
     monkeypatch.setattr(synthetic, "imap", lambda function, items, label: map(function, items))
     synthetic.read(tmp_path / "corpus", size="tiny")
@@ -194,7 +197,7 @@ def test_what_a_killed_program_left_is_in_nobodys_way(tiny, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("text", [None, "no JSON", "[]"])
-def test_a_foreign_folder_is_refused_and_left_alone(tmp_path, text):
+def test_a_folder_of_the_users_is_refused_and_not_changed(tmp_path, text):
     (tmp_path / "thesis.txt").write_text("mine")
     if text is not None:
         (tmp_path / "SYNTHETIC.json").write_text(text)
@@ -204,32 +207,34 @@ def test_a_foreign_folder_is_refused_and_left_alone(tmp_path, text):
     assert content(tmp_path) == before
 
 
-@pytest.mark.parametrize(("asked", "said"), [({"seed": 1}, "seed 0, asked for is 1"), ({"size": "small"}, "size tiny")])
-def test_another_corpus_in_the_folder_is_refused(tiny, asked, said):
-    with pytest.raises(UserError, match=said):
-        synthetic.read(tiny, **{"size": "tiny", **asked})
+@pytest.mark.parametrize(
+    ("arguments", "message"), [({"seed": 1}, "seed 0, but seed 1 is needed"), ({"size": "small"}, "size tiny")]
+)
+def test_a_corpus_of_another_seed_or_size_is_refused(tiny, arguments, message):
+    with pytest.raises(UserError, match=message):
+        synthetic.read(tiny, **{"size": "tiny", **arguments})
 
 
-def test_an_older_generators_corpus_is_refused(tiny, monkeypatch):
+def test_a_corpus_of_an_older_generator_is_refused(tiny, monkeypatch):
     monkeypatch.setattr(synthetic, "VERSION", synthetic.VERSION + 1)
     with pytest.raises(UserError, match="generated with version"):
         synthetic.read(tiny, size="tiny")
 
 
-@pytest.mark.parametrize("asked", [{"size": "huge"}, {"seed": -1}, {"seed": 0.5}, {"seed": True}])
-def test_bad_settings_are_refused(tmp_path, asked):
-    with pytest.raises(UserError, match=rf"corpus\.{next(iter(asked))}="):
-        synthetic.read(tmp_path / "corpus", **asked)
+@pytest.mark.parametrize("arguments", [{"size": "huge"}, {"seed": -1}, {"seed": 0.5}, {"seed": True}])
+def test_an_invalid_size_or_seed_is_refused(tmp_path, arguments):
+    with pytest.raises(UserError, match=rf"corpus\.{next(iter(arguments))}="):
+        synthetic.read(tmp_path / "corpus", **arguments)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path):
+def test_the_error_for_a_root_that_cannot_be_written_names_it(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"could not be written to .*corpus\.root"):
         synthetic.read(tmp_path / "file" / "corpus", size="tiny")
 
 
-def test_option_holds_the_arguments(tiny):
+def test_the_option_holds_the_arguments_of_the_reader(tiny):
     option = composed("corpus=synthetic", "corpus.size=tiny").corpus
     assert option.root == "data/synthetic-tiny-seed0"
     arguments = {key: value for key, value in option.items() if key not in ("name", "root")}

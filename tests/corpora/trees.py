@@ -1,4 +1,4 @@
-"""Small trees in each corpus' own layout."""
+"""Small corpora on disk, each in the layout of the real one."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -25,12 +25,12 @@ def wav(path: Path, seconds: float = 0.02) -> Path:
 
 
 def turn(name: str, label: str, ratings: str = "2.5000, 2.5000, 2.5000") -> str:
-    """A turn's line in a label file of IEMOCAP."""
+    """The line of a turn in a label file of IEMOCAP."""
     return f"[6.2901 - 8.2357]\t{name}\t{label}\t[{ratings}]"
 
 
 def iemocap(root: Path, turns: Iterable[str]) -> Path:
-    """A release with the five sessions, the label files and the audio of ``turns``, and its usual litter."""
+    """Write a release of IEMOCAP: five sessions, label files and audio of ``turns``, and files to be ignored."""
     for session in "12345":
         (root / f"Session{session}" / "dialog" / "EmoEvaluation").mkdir(parents=True)
     dialogs: dict[str, list[str]] = {f"Ses0{session}F_impro08": [] for session in "12345"}
@@ -44,12 +44,12 @@ def iemocap(root: Path, turns: Iterable[str]) -> Path:
 
 
 def iemocap_wav(root: Path, name: str) -> Path:
-    """Where the audio of an utterance lies."""
+    """The path of an utterance's audio file."""
     return root / f"Session{name[4]}" / "sentences" / "wav" / name.rpartition("_")[0] / f"{name}.wav"
 
 
 def iemocap_labels(root: Path, dialog: str, lines: Sequence[str]) -> Path:
-    """Write a dialog's label file, with single raters in the file, in the subfolders, and macOS' shadow of it."""
+    """Write a dialog's label file, single raters in it and in subfolders, and the hidden file that macOS adds."""
     folder = root / f"Session{dialog[4]}" / "dialog" / "EmoEvaluation"
     file = folder / f"{dialog}.txt"
     blocks = [f"{line}\n{RATERS}\n" for line in lines]
@@ -62,7 +62,7 @@ def iemocap_labels(root: Path, dialog: str, lines: Sequence[str]) -> Path:
 
 
 def ravdess_names(actors: Iterable[int], channel: int = 1) -> list[str]:
-    """The names, without suffix, of all audio-only files of some actors: neutral has no strong intensity."""
+    """The names, without suffix, of all audio-only files of the given actors. Neutral has no strong intensity."""
     return [
         f"03-{channel:02}-{emotion:02}-{intensity:02}-{statement:02}-{repetition:02}-{actor:02}"
         for actor in actors
@@ -74,7 +74,7 @@ def ravdess_names(actors: Iterable[int], channel: int = 1) -> list[str]:
 
 
 def ravdess(root: Path, names: Iterable[str], suffix: str = ".wav") -> Path:
-    """Empty files (reading the table opens none) in the folders of their actors."""
+    """Write empty files in the folders of their actors; the reader of RAVDESS opens no file."""
     for name in names:
         folder = root / f"Actor_{name[-2:]}"
         folder.mkdir(parents=True, exist_ok=True)

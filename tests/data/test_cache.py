@@ -1,4 +1,4 @@
-"""The store of frames: what it recomputes, what it does not, and who may disturb it."""
+"""The cache of frames: what is extracted again, damaged files, and several processes at once."""
 
 import logging
 import os
@@ -27,7 +27,7 @@ RATE = 16000
 
 @dataclass(frozen=True)
 class Loudness(Extractor):
-    """A cheap extractor, so that these tests need not wait for librosa: mean and maximum of every 10 ms."""
+    """A fast extractor that does without librosa: mean and maximum of every 10 ms."""
 
     seconds_each: float = 0.0
 
@@ -42,7 +42,7 @@ class Loudness(Extractor):
 
 
 def make_files(folder: Path, count: int) -> Corpus:
-    """A corpus of ``count`` files of noise under ``folder``, of 10 to 10 + ``count`` frames."""
+    """Write ``count`` files of noise to ``folder``, the n-th (from 0) with 10 + n frames, and return their corpus."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     for n in range(count):
@@ -64,13 +64,13 @@ def corpus(tmp_path) -> Corpus:
 
 @pytest.fixture
 def extracted(caplog):
-    """How many utterances were extracted since the last time this was asked."""
+    """A function that tells how many utterances were extracted since its last call."""
     caplog.set_level(logging.INFO, logger="ser.data.cache")
 
     def count() -> int:
-        found = re.findall(r"extracted (\d+) utterances", caplog.text)
+        logged = re.findall(r"extracted (\d+) utterances", caplog.text)
         caplog.clear()
-        return sum(map(int, found))
+        return sum(map(int, logged))
 
     return count
 
@@ -79,35 +79,35 @@ def files_of(store: Path) -> list[Path]:
     return sorted(path.relative_to(store) for path in store.rglob("*") if path.is_file())
 
 
-def assert_right(found: Frames, corpus: Corpus, extractor: Extractor) -> None:
-    """``found`` holds exactly what the extractor gives for one file after another."""
-    rows = found.open()
-    assert found.offsets.dtype == np.int64 and len(found.offsets) == len(corpus.utterances) + 1
-    assert rows.dtype == np.float32 and rows.shape == (found.offsets[-1], found.dimensions)
+def assert_equals_extraction(packed: Frames, corpus: Corpus, extractor: Extractor) -> None:
+    """Check that ``packed`` holds exactly the frames that the extractor gives for each file."""
+    rows = packed.open()
+    assert packed.offsets.dtype == np.int64 and len(packed.offsets) == len(corpus.utterances) + 1
+    assert rows.dtype == np.float32 and rows.shape == (packed.offsets[-1], packed.dimensions)
     for n, utterance in enumerate(corpus.utterances):
         samples, _ = soundfile.read(utterance.path, dtype="float32")
-        np.testing.assert_array_equal(rows[found.offsets[n] : found.offsets[n + 1]], extractor(samples))
+        np.testing.assert_array_equal(rows[packed.offsets[n] : packed.offsets[n + 1]], extractor(samples))
 
 
 def test_frames_are_packed_in_the_order_of_the_corpus(tmp_path, corpus):
-    found = frames(corpus, Loudness(), tmp_path / "store")
-    assert found.offsets.tolist() == [0, 10, 21, 33, 46, 60] and found.dimensions == 2
-    assert_right(found, corpus, Loudness())
-    assert isinstance(found.open(), np.memmap) and not found.open().flags.writeable
+    packed = frames(corpus, Loudness(), tmp_path / "store")
+    assert packed.offsets.tolist() == [0, 10, 21, 33, 46, 60] and packed.dimensions == 2
+    assert_equals_extraction(packed, corpus, Loudness())
+    assert isinstance(packed.open(), np.memmap) and not packed.open().flags.writeable
 
 
-def test_only_path_and_offsets_travel(tmp_path, corpus):
-    found = frames(corpus, Loudness(), tmp_path / "store")
-    pickled = pickle.dumps(found)
+def test_pickling_transfers_no_frames(tmp_path, corpus):
+    packed = frames(corpus, Loudness(), tmp_path / "store")
+    pickled = pickle.dumps(packed)
     assert len(pickled) < 1000
-    np.testing.assert_array_equal(pickle.loads(pickled).open(), found.open())
+    np.testing.assert_array_equal(pickle.loads(pickled).open(), packed.open())
 
 
 def test_parallel_extraction_equals_serial(tmp_path, extracted):
     corpus = make_files(tmp_path / "audio", 20)
-    found = frames(corpus, Mfcc(), tmp_path / "store")
+    packed = frames(corpus, Mfcc(), tmp_path / "store")
     assert extracted() == 20
-    assert_right(found, corpus, Mfcc())
+    assert_equals_extraction(packed, corpus, Mfcc())
 
 
 def test_the_second_call_extracts_nothing(tmp_path, corpus, monkeypatch, caplog):
@@ -120,52 +120,52 @@ def test_the_second_call_extracts_nothing(tmp_path, corpus, monkeypatch, caplog)
 
 
 def test_touching_a_file_only_rehashes_it(tmp_path, corpus, monkeypatch, extracted):
-    found, mark = frames(corpus, Loudness(), tmp_path / "store"), fingerprint(corpus, tmp_path / "store")
+    packed, before = frames(corpus, Loudness(), tmp_path / "store"), fingerprint(corpus, tmp_path / "store")
     os.utime(corpus.utterances[2].path, (1, 1))
     monkeypatch.setattr("ser.data.cache.read_audio", None)
-    assert frames(corpus, Loudness(), tmp_path / "store").path == found.path
-    assert fingerprint(corpus, tmp_path / "store") == mark
+    assert frames(corpus, Loudness(), tmp_path / "store").path == packed.path
+    assert fingerprint(corpus, tmp_path / "store") == before
 
 
 def test_changing_a_file_extracts_that_file_only(tmp_path, corpus, extracted):
     before = frames(corpus, Loudness(), tmp_path / "store")
-    mark = fingerprint(corpus, tmp_path / "store")
+    fingerprint_before = fingerprint(corpus, tmp_path / "store")
     extracted()
     soundfile.write(corpus.utterances[2].path, np.linspace(-0.5, 0.5, 3200), RATE)
     after = frames(corpus, Loudness(), tmp_path / "store")
     assert extracted() == 1
     assert after.path != before.path
-    assert_right(after, corpus, Loudness())
-    assert fingerprint(corpus, tmp_path / "store") != mark
+    assert_equals_extraction(after, corpus, Loudness())
+    assert fingerprint(corpus, tmp_path / "store") != fingerprint_before
 
 
 def test_corpora_share_what_their_files_have_in_common(tmp_path, corpus, extracted):
     frames(corpus, Loudness(), tmp_path / "store")
     assert extracted() == 5
     larger = make_files(tmp_path / "elsewhere", 7)  # the same first five files
-    assert_right(frames(larger, Loudness(), tmp_path / "store"), larger, Loudness())
+    assert_equals_extraction(frames(larger, Loudness(), tmp_path / "store"), larger, Loudness())
     assert extracted() == 2
     part = replace(larger, utterances=larger.utterances[3:6])
-    assert_right(frames(part, Loudness(), tmp_path / "store"), part, Loudness())
+    assert_equals_extraction(frames(part, Loudness(), tmp_path / "store"), part, Loudness())
     assert extracted() == 0
 
 
 def test_equal_files_are_extracted_once(tmp_path, corpus, extracted):
     for utterance in corpus.utterances[1:]:
         utterance.path.write_bytes(corpus.utterances[0].path.read_bytes())
-    assert_right(frames(corpus, Loudness(), tmp_path / "store"), corpus, Loudness())
+    assert_equals_extraction(frames(corpus, Loudness(), tmp_path / "store"), corpus, Loudness())
     assert extracted() == 1
 
 
-def test_parts_of_one_file_have_entries_of_their_own(tmp_path, corpus):
+def test_parts_of_one_file_have_separate_entries(tmp_path, corpus):
     whole = corpus.utterances[4]
     parts = [replace(whole, id="a", start=0.0, end=0.05), replace(whole, id="b", start=0.05, end=0.14), whole]
-    found = frames(make_corpus("parts", corpus.root, parts), Loudness(), tmp_path / "store")
-    assert found.offsets.tolist() == [0, 5, 14, 28]
-    np.testing.assert_array_equal(found.open()[:14], found.open()[14:])
+    packed = frames(make_corpus("parts", corpus.root, parts), Loudness(), tmp_path / "store")
+    assert packed.offsets.tolist() == [0, 5, 14, 28]
+    np.testing.assert_array_equal(packed.open()[:14], packed.open()[14:])
 
 
-def test_parameters_act_on_the_key_only_where_they_act_on_the_frames(tmp_path, corpus):
+def test_only_parameters_that_can_change_the_frames_change_the_key(tmp_path, corpus):
     def path(**parameters) -> Path:
         return frames(corpus, Loudness(**parameters), tmp_path / "store").path
 
@@ -177,7 +177,7 @@ def test_parameters_act_on_the_key_only_where_they_act_on_the_frames(tmp_path, c
 
 @pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b[:-300] + bytes(300)])
 @pytest.mark.parametrize("kind", ["entries/*/*.npz", "packs/*.npy", "packs/*.npz", "hashes/*.json"])
-def test_what_is_damaged_is_made_anew(tmp_path, corpus, extracted, kind, damage):
+def test_a_damaged_file_is_written_again(tmp_path, corpus, extracted, kind, damage):
     store = tmp_path / "store"
     pack = frames(corpus, Loudness(), store).path
     damaged = sorted(store.glob(kind))[0]
@@ -185,17 +185,17 @@ def test_what_is_damaged_is_made_anew(tmp_path, corpus, extracted, kind, damage)
     if "entries" in kind:
         pack.unlink()
     extracted()
-    assert_right(frames(corpus, Loudness(), store), corpus, Loudness())
+    assert_equals_extraction(frames(corpus, Loudness(), store), corpus, Loudness())
     assert extracted() == (1 if "entries" in kind else 0)
 
 
-def test_a_memo_that_is_json_but_no_memo(tmp_path, corpus):
-    mark = fingerprint(corpus, tmp_path / "store")
+def test_a_file_of_hashes_with_other_json_in_it_is_ignored(tmp_path, corpus):
+    before = fingerprint(corpus, tmp_path / "store")
     next((tmp_path / "store" / "hashes").glob("*.json")).write_text("[1, 2]")
-    assert fingerprint(corpus, tmp_path / "store") == mark
+    assert fingerprint(corpus, tmp_path / "store") == before
 
 
-def test_unusable_files_are_refused_together_and_the_others_kept(tmp_path, extracted):
+def test_one_error_names_all_unusable_files_and_the_others_are_kept(tmp_path, extracted):
     corpus = make_files(tmp_path / "audio", 8)
     paths = [utterance.path for utterance in corpus.utterances]
     paths[1].write_text("no audio")
@@ -215,7 +215,7 @@ def test_unusable_files_are_refused_together_and_the_others_kept(tmp_path, extra
     assert extracted() == 0
 
 
-def test_only_the_first_of_many_reasons_are_shown(tmp_path):
+def test_an_error_shows_only_the_first_five_reasons(tmp_path):
     corpus = make_files(tmp_path / "audio", 8)
     for utterance in corpus.utterances[:7]:
         utterance.path.write_text("no audio")
@@ -232,14 +232,14 @@ def test_a_missing_file_is_refused_by_name(tmp_path, corpus, ask):
         ask(corpus, tmp_path / "store")
 
 
-def test_the_fingerprint_is_of_content_only(tmp_path, corpus):
-    mark = fingerprint(corpus, tmp_path / "store")
-    assert re.fullmatch("[0-9a-f]{40}", mark)
+def test_the_fingerprint_depends_on_content_only(tmp_path, corpus):
+    before = fingerprint(corpus, tmp_path / "store")
+    assert re.fullmatch("[0-9a-f]{40}", before)
     moved = corpus_of(corpus.root.rename(tmp_path / "moved"), name="other")
     for utterance in moved.utterances:
         os.utime(utterance.path, (5, 5))
-    assert fingerprint(moved, tmp_path / "store") == mark == fingerprint(moved, tmp_path / "another store")
-    assert fingerprint(replace(moved, utterances=moved.utterances[::-1]), tmp_path / "store") == mark
+    assert fingerprint(moved, tmp_path / "store") == before == fingerprint(moved, tmp_path / "another store")
+    assert fingerprint(replace(moved, utterances=moved.utterances[::-1]), tmp_path / "store") == before
 
 
 @pytest.mark.parametrize(
@@ -250,19 +250,19 @@ def test_the_fingerprint_is_of_content_only(tmp_path, corpus):
     ],
     ids=lambda change: next(iter(change)),
 )  # fmt: skip
-def test_the_fingerprint_sees_every_column(tmp_path, corpus, change):
+def test_every_column_changes_the_fingerprint(tmp_path, corpus, change):
     first, *rest = corpus.utterances
     changed = replace(corpus, utterances=(replace(first, **change), *rest))
     assert fingerprint(changed, tmp_path / "store") != fingerprint(corpus, tmp_path / "store")
 
 
-def test_the_fingerprint_sees_the_order_of_the_classes_and_the_number_of_utterances(tmp_path, corpus):
+def test_the_order_of_the_classes_and_the_set_of_utterances_change_the_fingerprint(tmp_path, corpus):
     others = [replace(corpus, classes=corpus.classes[::-1]), replace(corpus, utterances=corpus.utterances[1:])]
     assert len({fingerprint(c, tmp_path / "store") for c in (corpus, *others)}) == 3
 
 
 def start(corpus: Corpus, store: Path, seconds_each: float) -> subprocess.Popen:
-    """Another process that asks for the frames of ``corpus`` and logs what it does."""
+    """Start another process that gets the frames of ``corpus`` and logs what it does."""
     code = f"""
 import logging, test_cache
 from pathlib import Path
@@ -286,9 +286,9 @@ def test_of_three_processes_one_extracts_and_the_others_wait(tmp_path, corpus):
     logs = "".join(log for _, log in ended)
     assert logs.count("extracted 5 utterances") == 1 and logs.count("waiting for another process") == 2, logs
     assert len({path for path, _ in ended}) == 1
-    found = frames(corpus, Loudness(seconds_each=0.3), store)
-    assert str(found.path) == ended[0][0].strip()
-    assert_right(found, corpus, Loudness())
+    packed = frames(corpus, Loudness(seconds_each=0.3), store)
+    assert str(packed.path) == ended[0][0].strip()
+    assert_equals_extraction(packed, corpus, Loudness())
     assert [str(path.parent) for path in files_of(store) if path.name.startswith(".")] == []
 
 
@@ -300,17 +300,17 @@ def test_a_killed_process_neither_blocks_the_next_nor_loses_its_work(tmp_path, e
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=30)
-    found = frames(corpus, Loudness(seconds_each=0.2), store)
+    packed = frames(corpus, Loudness(seconds_each=0.2), store)
     assert 0 < extracted() <= 17
-    assert_right(found, corpus, Loudness())
+    assert_equals_extraction(packed, corpus, Loudness())
 
 
 def test_leftovers_of_a_killed_process_are_deleted(tmp_path, corpus):
     store = tmp_path / "store"
-    found = frames(corpus, Loudness(), store)
+    packed = frames(corpus, Loudness(), store)
     kept = files_of(store)
     entry = next(store.glob("entries/*/*.npz"))
-    for path in (found.path, entry):
+    for path in (packed.path, entry):
         path.unlink()
         (path.parent / f".{path.stem}-x1y2z3{path.suffix}").write_bytes(b"half")
     frames(corpus, Loudness(), store)

@@ -1,3 +1,5 @@
+"""Folds: the training, validation and test parts."""
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ def rng(seed=0):
 
 
 @pytest.mark.parametrize("fold", [1, 2, 3, 4, 5])
-def test_parts_are_disjoint_complete_and_test_is_the_session(fold):
+def test_parts_are_disjoint_and_complete_and_the_test_part_is_one_session(fold):
     parts = split(SESSIONS, LABELS, fold, Stratified(0.2), rng())
     together = np.concatenate([parts.train, parts.validation, parts.test])
     assert sorted(together) == list(range(200))
@@ -22,20 +24,20 @@ def test_parts_are_disjoint_complete_and_test_is_the_session(fold):
     assert fold - 1 not in SESSIONS[np.concatenate([parts.train, parts.validation])]
 
 
-def test_validation_is_a_fifth_of_every_emotion_of_the_training_sessions():
+def test_validation_is_a_random_fifth_of_every_emotion_of_the_other_sessions():
     parts = split(SESSIONS, LABELS, 1, Stratified(0.2), rng())
     assert np.bincount(LABELS[parts.validation]).tolist() == [3, 6, 10, 13]  # of 16, 32, 48, 64
     assert (parts.validation != split(SESSIONS, LABELS, 1, Stratified(0.2), rng(1)).validation).any()
 
 
 @pytest.mark.parametrize("fold, session", [(1, 1), (4, 4), (5, 0)])
-def test_a_whole_session_validates_cyclically(fold, session):
+def test_the_session_after_the_test_session_validates_cyclically(fold, session):
     parts = split(SESSIONS, LABELS, fold, NextSession(), rng())
     assert set(SESSIONS[parts.validation]) == {session}
     assert len(parts.train) == 120
 
 
-def test_no_validation_part_is_refused():
+def test_an_empty_validation_part_is_refused():
     with pytest.raises(UserError, match="no validation part"):
         split(SESSIONS[:80], LABELS[:80], 1, Stratified(0.001), rng())
 

@@ -1,3 +1,5 @@
+"""Loaders: the pairs of an epoch."""
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ def rng(seed=0):
     return np.random.default_rng(seed)
 
 
-def test_loader_1_has_each_sample_once_and_leaves_an_odd_one_out():
+def test_loader_1_has_each_segment_once_and_leaves_one_of_an_odd_number_out():
     pairs = Loader1()(LABELS, rng())
     assert pairs.shape == (40, 2)
     assert len(np.unique(pairs)) == 80
@@ -27,34 +29,34 @@ def test_loader_1_pairs_at_random():
 
 
 @pytest.mark.parametrize("classes", [2, 3, 4, 5])
-def test_loader_2_is_balanced_in_classes_and_in_signs(classes):
+def test_loader_2_balances_classes_and_positive_and_negative_pairs(classes):
     labels = np.concatenate([np.full(9 + 4 * label, label) for label in range(classes)])
     pairs = Loader2()(labels, rng())
     same = labels[pairs[:, 0]] == labels[pairs[:, 1]]
     assert same.sum() == (~same).sum() == classes * 2
-    assert len(np.unique(pairs)) == pairs.size, "no sample twice"
+    assert len(np.unique(pairs)) == pairs.size, "no segment twice"
     assert np.bincount(labels[pairs.ravel()]).tolist() == [8] * classes
     assert np.bincount(labels[pairs[same].ravel()]).tolist() == [4] * classes
 
 
-def test_loader_2_brings_every_two_classes_together_and_every_sample_in_time():
-    meetings, seen = set(), set()
+def test_loader_2_reaches_every_segment_and_every_combination_of_classes_in_many_epochs():
+    class_pairs, seen = set(), set()
     for seed in range(50):
         pairs = Loader2()(LABELS, rng(seed))
         seen |= set(pairs.ravel().tolist())
-        meetings |= {tuple(sorted(pair)) for pair in LABELS[pairs].tolist()}
-    assert len(meetings) == 4 + 6
+        class_pairs |= {tuple(sorted(pair)) for pair in LABELS[pairs].tolist()}
+    assert len(class_pairs) == 4 + 6
     assert seen == set(range(len(LABELS)))
 
 
-def test_loader_2_needs_four_of_each_class():
+def test_loader_2_needs_two_classes_with_four_segments_each():
     with pytest.raises(UserError, match="four training segments"):
         Loader2()(np.array([0, 0, 0, 0, 1, 1, 1]), rng())
     with pytest.raises(UserError, match="two classes"):
         Loader2()(np.zeros(8, dtype=int), rng())
 
 
-def test_singles_are_every_sample_once():
+def test_singles_have_every_segment_once():
     singles = Singles()(LABELS, rng())
     assert sorted(singles.ravel()) == list(range(len(LABELS)))
 

@@ -1,4 +1,4 @@
-"""The features against librosa itself and against a second, plainer computation."""
+"""The features, compared with librosa itself and with a second, plainer computation."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ EMODB = Path(os.environ.get("EMODB", REPOSITORY.parent / "shared" / "corpora" / 
 
 @pytest.fixture(scope="module")
 def speech() -> np.ndarray:
-    """One utterance of EmoDB, (samples,) float32 at 16 kHz."""
+    """An utterance of EmoDB, float32 at 16 kHz, shape (samples,)."""
     files = sorted((EMODB / "wav").glob("*.wav"))
     if not files:
         pytest.skip(f"no EmoDB in {EMODB}; name its folder in the environment variable EMODB")
@@ -32,12 +32,12 @@ def speech() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def noise() -> np.ndarray:
-    """Half a second of noise that grows, (8000,) float32."""
+    """Half a second of noise with rising level, float32, shape (8000,)."""
     return (np.linspace(0.001, 0.5, 8000) * np.random.default_rng(0).normal(size=8000)).astype(np.float32)
 
 
 def plain_power(signal: np.ndarray, window: int, n_fft: int, hop: int = 160) -> np.ndarray:
-    """Power spectra, (frames, bins): one frame after another, in double precision."""
+    """Power spectra, shape (frames, bins), computed frame by frame in double precision."""
     hamming = 0.54 - 0.46 * np.cos(2 * np.pi * np.arange(window) / window)
     before = (n_fft - window) // 2
     taper = np.concatenate([np.zeros(before), hamming, np.zeros(n_fft - window - before)])
@@ -52,7 +52,7 @@ def slaney_hz(mel: float) -> float:
 
 
 def plain_mel_matrix(bands: int, n_fft: int, highest_mel: float) -> np.ndarray:
-    """Triangles of equal area, (bands, bins), from 0 Hz up to ``highest_mel``."""
+    """Triangles of equal area from 0 mel to ``highest_mel``, shape (bands, bins)."""
     edges = [slaney_hz(mel) for mel in np.linspace(0, highest_mel, bands + 2)]
     matrix = np.zeros((bands, n_fft // 2 + 1))
     for band in range(bands):
@@ -89,14 +89,14 @@ def plain_spectrogram(signal: np.ndarray) -> np.ndarray:
     [(LogMel(), plain_logmel, 26), (Mfcc(), plain_mfcc, 13), (LogSpectrogram(), plain_spectrogram, 200)],
     ids=["logmel", "mfcc", "logspec"],
 )
-def test_plain_computation_agrees(speech, extractor, plain, dimensions):
+def test_features_equal_a_plain_computation(speech, extractor, plain, dimensions):
     frames = extractor(speech)
     assert frames.dtype == np.float32 and frames.flags.c_contiguous
     assert frames.shape == (1 + len(speech) // 160, dimensions) == (len(frames), extractor.dimensions)
     np.testing.assert_allclose(frames, plain(speech), rtol=0, atol=2e-4)  # decibels
 
 
-def test_librosa_called_directly_agrees(speech):
+def test_features_equal_librosa_called_directly(speech):
     import librosa
 
     windows = {"hop_length": 160, "window": "hamming"}
@@ -108,7 +108,7 @@ def test_librosa_called_directly_agrees(speech):
     np.testing.assert_array_equal(LogSpectrogram()(speech), librosa.power_to_db(spectrum[:200]).T)
 
 
-def test_natural_logarithm_is_of_the_same_power(noise):
+def test_the_natural_logarithm_is_of_the_same_power_and_has_no_top_db(noise):
     decibels, natural = LogMel(top_db=None)(noise), LogMel(log="natural")(noise)
     np.testing.assert_allclose(natural, decibels * np.log(10) / 10, rtol=1e-5, atol=1e-5)
     with_silence = np.concatenate([noise, np.zeros(3200, np.float32)])
@@ -116,7 +116,7 @@ def test_natural_logarithm_is_of_the_same_power(noise):
     assert np.ptp(LogMel()(with_silence)) == pytest.approx(80)
 
 
-def test_drop_c0_leaves_the_other_coefficients(noise):
+def test_drop_c0_keeps_the_other_coefficients(noise):
     extractor = Mfcc(drop_c0=True)
     assert extractor.dimensions == 12
     np.testing.assert_array_equal(extractor(noise), Mfcc()(noise)[:, 1:])
@@ -127,7 +127,7 @@ def test_mfcc_is_the_orthonormal_dct_of_the_log_mel_bands(noise):
     np.testing.assert_allclose(Mfcc(htk=True)(noise), expected, atol=1e-3)
 
 
-def test_htk_acts(noise):
+def test_htk_selects_another_mel_scale(noise):
     assert np.abs(LogMel(htk=True)(noise) - LogMel()(noise)).max() > 1
 
 
@@ -139,7 +139,7 @@ def test_without_centring_no_frame_reaches_beyond_the_signal(noise):
 
 
 @pytest.mark.filterwarnings("ignore:n_fft=512 is too large")
-def test_the_shortest_signals(noise):
+def test_the_shortest_signals_give_one_frame_and_shorter_ones_are_refused(noise):
     assert Mfcc()(noise[:1]).shape == (1, 13)
     assert LogMel(center=False)(noise[:512]).shape == (1, 26)
     with pytest.raises(UserError, match="511 samples are too few for one frame: 512"):
@@ -168,7 +168,7 @@ def test_impossible_parameters_are_refused(kind, parameters, message):
         kind(**parameters)
 
 
-def test_top_db_is_no_part_of_the_identity_where_it_does_not_act():
+def test_top_db_belongs_to_the_identity_only_if_it_is_used():
     assert LogMel(log="natural", top_db=60).identity() == LogMel(log="natural").identity()
     assert LogMel(top_db=60).identity() != LogMel().identity()
     assert Mfcc().identity() != LogMel().identity()
@@ -198,7 +198,7 @@ def test_stereo_is_mixed_and_resampled(tmp_path):
     np.testing.assert_allclose(signal[200:-200], expected[200:-200], atol=1e-3)
 
 
-def test_a_part_of_a_file(tmp_path, noise):
+def test_a_part_of_a_file_is_read(tmp_path, noise):
     path = tmp_path / "a.wav"
     soundfile.write(path, noise, RATE, subtype="FLOAT")
     np.testing.assert_array_equal(read_audio(path, RATE, 0.1, 0.25), noise[1600:4000])

@@ -1,1 +1,1 @@
-"""What a corpus holds, for ``python -m ser.corpora``."""
+"""The command ``python -m ser.corpora``, which describes a corpus."""

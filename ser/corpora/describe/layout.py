@@ -1,6 +1,5 @@
-"""A corpus' summary as text for a terminal."""
+"""The summary of a corpus as text for a terminal."""
 
-from collections import Counter
 from typing import Any
 
 from ser.corpora.describe.summary import LEVELS
@@ -10,7 +9,12 @@ from ser.system.text import aligned
 
 
 def as_text(corpus: Corpus, summary: dict[str, Any]) -> str:
-    """The ``summary`` of ``corpus`` as aligned columns; what the corpus does not have is left out."""
+    """Lay out a summary in aligned columns. Ratings are left out if no utterance has one.
+
+    Args:
+        corpus: the corpus.
+        summary: the result of ``summarise(corpus)``.
+    """
     parts = [
         _head(summary),
         _sessions(summary),
@@ -23,14 +27,14 @@ def as_text(corpus: Corpus, summary: dict[str, Any]) -> str:
 
 
 def _head(summary: dict[str, Any]) -> str:
-    mark = "SYNTHETIC: generated signals, numbers computed on them say nothing about people\n"
-    genders = ", ".join(f"{n} {gender}" for gender, n in summary["genders"].items())
+    warning = "SYNTHETIC: generated signals, numbers computed on them say nothing about people\n"
+    genders = ", ".join(f"{count} {gender}" for gender, count in summary["genders"].items())
     lines = [
         ("corpus", summary["corpus"]),
         ("root", summary["root"]),
         ("utterances", f"{summary['utterances']} ({genders})"),
     ]
-    return (mark if summary["synthetic"] else "") + "\n".join(f"{name:<12}{value}" for name, value in lines)
+    return (warning if summary["synthetic"] else "") + "\n".join(f"{name:<12}{value}" for name, value in lines)
 
 
 def _sessions(summary: dict[str, Any]) -> str:
@@ -43,24 +47,25 @@ def _sessions(summary: dict[str, Any]) -> str:
 
 
 def _speakers(corpus: Corpus, summary: dict[str, Any]) -> str:
-    about = {u.speaker: (u.gender or "unknown", u.session) for u in corpus.utterances}
-    rows = [[speaker, *about[speaker], n] for speaker, n in summary["speakers"].items()]
+    gender_and_session = {u.speaker: (u.gender or "unknown", u.session) for u in corpus.utterances}
+    rows = [[speaker, *gender_and_session[speaker], count] for speaker, count in summary["speakers"].items()]
     return aligned([["speaker", "gender", "session", "utterances"], *rows])
 
 
 def _durations(durations: dict[str, float]) -> str:
-    d = durations
-    long = ", ".join(f"{100 * d[f'longer_than_{limit}_s']:.1f} % longer than {limit} s" for limit in (3, 9))
+    long = ", ".join(f"{100 * durations[f'longer_than_{limit}_s']:.1f} % longer than {limit} s" for limit in (3, 9))
     return (
-        f"durations   {d['total_s'] / 60:.1f} min in all; mean {d['mean_s']:.2f} s, median {d['median_s']:.2f} s, "
-        f"{d['min_s']:.2f} to {d['max_s']:.2f} s\n"
+        f"durations   {durations['total_s'] / 60:.1f} min in all; "
+        f"mean {durations['mean_s']:.2f} s, median {durations['median_s']:.2f} s, "
+        f"{durations['min_s']:.2f} to {durations['max_s']:.2f} s\n"
         f"            {long}"
     )
 
 
 def _ratings(ratings: dict[str, dict[str, int]]) -> str:
-    rated = Counter(level for counts in ratings.values() for level, n in counts.items() if n)
-    if set(rated) <= {"none"}:
+    """The table of the ratings; an empty string if no utterance is rated."""
+    levels_in_use = {level for counts in ratings.values() for level, count in counts.items() if count}
+    if levels_in_use <= {"none"}:
         return ""
     heading = ["rating", f"low (<= {EDGES[0]:g})", "medium", f"high (>= {EDGES[1]:g})", "none"]
     return aligned([heading, *([name, *(counts[level] for level in LEVELS)] for name, counts in ratings.items())])

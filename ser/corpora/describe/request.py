@@ -1,4 +1,4 @@
-"""What the user of ``python -m ser.corpora`` asks for, from the command line to the keys of a corpus option."""
+"""The command line of ``python -m ser.corpora``: from its arguments to the keys of a corpus option."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,12 +15,18 @@ from ser.errors import UserError
 
 FORMATS = ("table", "json")
 
-_TAKES = "It takes corpus=<name>, corpus.<key>=<value> and format=table or format=json; see --help."
+_SYNTAX = "The command takes corpus=<name>, corpus.<key>=<value> and format=table or format=json; see --help."
 
 
 @dataclass(frozen=True)
 class Request:
-    """An option of the group corpus, a format, and overrides of the option's keys."""
+    """A request for the description of a corpus.
+
+    Attributes:
+        corpus: the name of an option of the config group ``corpus``.
+        format: "table" or "json".
+        overrides: other values for keys of the option, such as ``"corpus.root=/path/to/emodb"``.
+    """
 
     corpus: str = "synthetic"
     format: str = "table"
@@ -28,35 +34,39 @@ class Request:
 
 
 def parse(arguments: Sequence[str]) -> Request:
-    """Read ``corpus=``, ``format=`` and ``corpus.<key>=``.
+    """Read the arguments ``corpus=``, ``format=`` and ``corpus.<key>=``.
+
+    >>> parse(["corpus=emodb", "corpus.root=/data"])
+    Request(corpus='emodb', format='table', overrides=('corpus.root=/data',))
 
     Raises:
-        UserError: an argument is none of these, or its value is not among the options.
+        UserError: an argument is none of these, or the corpus or format does not exist.
     """
-    corpus, form, overrides = Request.corpus, Request.format, []
+    corpus, output_format, overrides = Request.corpus, Request.format, []
     for argument in arguments:
         key, value = _key_and_value(argument)
         if key == "corpus":
             corpus = _one_of(options(), argument, value)
         elif key == "format":
-            form = _one_of(FORMATS, argument, value)
+            output_format = _one_of(FORMATS, argument, value)
         elif key.startswith("corpus."):
             overrides.append(argument)
         else:
-            raise UserError(f"{argument} has no part in python -m ser.corpora. {_TAKES}")
-    return Request(corpus, form, tuple(overrides))
+            raise UserError(f"python -m ser.corpora does not take the argument {argument}. {_SYNTAX}")
+    return Request(corpus, output_format, tuple(overrides))
 
 
 def options() -> tuple[str, ...]:
-    """The names of the options of the group corpus."""
+    """Return the names of the options of the config group ``corpus``, in alphabetical order."""
     return tuple(sorted(path.stem for path in (conf_dir() / "corpus").glob("*.yaml")))
 
 
 def composed(request: Request) -> dict[str, Any]:
-    """The keys of the option after the overrides, interpolations resolved.
+    """Return the keys and values of the requested option, with the overrides applied and interpolations resolved.
 
     Raises:
-        UserError: an override names a key that the option does not have, or an interpolation leads nowhere.
+        UserError: an override names a key that the option does not have, or an interpolation such as
+            ``${oc.env:EMODB}`` cannot be resolved.
     """
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         try:
@@ -72,7 +82,7 @@ def composed(request: Request) -> dict[str, Any]:
 
 def _key_and_value(argument: str) -> tuple[str, Any]:
     if argument.startswith("-") or not ("=" in argument or argument.startswith("~")):
-        raise UserError(f"{argument} is not understood. {_TAKES}")
+        raise UserError(f"{argument} is not understood. {_SYNTAX}")
     override = OverridesParser.create().parse_override(argument)
     if override.is_sweep_override():
         raise UserError(f"{argument} gives several values, but one corpus is described at a time. Give one value.")
@@ -86,9 +96,9 @@ def _one_of(allowed: Sequence[str], argument: str, value: Any) -> str:
 
 
 def _keys(corpus: str) -> list[str]:
-    """The option's keys as a user types them, those of an inner mapping one by one."""
-    plain: Any = OmegaConf.to_container(OmegaConf.load(conf_dir() / "corpus" / f"{corpus}.yaml"))
+    """The keys of an option as the user types them; a nested key is written ``corpus.labels.ang``."""
+    option: Any = OmegaConf.to_container(OmegaConf.load(conf_dir() / "corpus" / f"{corpus}.yaml"))
     keys: list[str] = []
-    for key, value in plain.items():
+    for key, value in option.items():
         keys += [f"corpus.{key}.{inner}" for inner in value] if isinstance(value, dict) else [f"corpus.{key}"]
     return [key for key in keys if key not in ("corpus.name", "corpus._target_")]

@@ -1,4 +1,4 @@
-"""What a corpus holds, in numbers."""
+"""Counts, durations and ratings of a corpus."""
 
 import statistics
 from collections import Counter
@@ -11,11 +11,16 @@ from ser.errors import UserError
 from ser.system.progress import track
 
 LEVELS = ("low", "medium", "high", "none")
-"""The classes of a rating, as ``ser.corpora.ratings.rating_class`` numbers them; the last one is -1, not rated."""
+"""Names of the classes that ``ser.corpora.ratings.rating_class`` returns: 0, 1, 2, and -1 (not rated) as the last."""
 
 
 def summarise(corpus: Corpus) -> dict[str, Any]:
-    """Counts, durations in seconds and levels of the ratings, as plain values for JSON.
+    """Summarise a corpus in values that JSON can hold.
+
+    Returns:
+        Counts of utterances by emotion, gender, session and speaker, statistics of their durations (seconds; shares
+        for ``longer_than_3_s`` and ``longer_than_9_s``), counts of low, medium and high ratings, and counts of
+        dropped turns by reason.
 
     Raises:
         UserError: an audio file cannot be read.
@@ -41,6 +46,7 @@ def summarise(corpus: Corpus) -> dict[str, Any]:
 
 
 def _counts(values: Iterable[str], order: Sequence[str] | None = None) -> dict[str, int]:
+    """Count each value, in the given order or else sorted; a value of ``order`` that does not occur counts 0."""
     counts = Counter(values)
     return {value: counts[value] for value in order or sorted(counts)}
 
@@ -56,17 +62,18 @@ def _genders(utterances: Sequence[Utterance]) -> dict[str, int]:
 
 
 def _levels(utterances: Sequence[Utterance], dimension: str) -> dict[str, int]:
-    return _counts((LEVELS[rating_class(getattr(each, dimension), *EDGES)] for each in utterances), LEVELS)
+    return _counts((LEVELS[rating_class(getattr(u, dimension), *EDGES)] for u in utterances), LEVELS)
 
 
 def _seconds(utterance: Utterance) -> float:
+    """The duration of an utterance in seconds, read from the header of its audio file."""
     import soundfile
 
     try:
-        length = float(soundfile.info(utterance.path).duration)
+        file_end = float(soundfile.info(utterance.path).duration)
     except soundfile.LibsndfileError as error:
         raise UserError(f"{utterance.path}: cannot be read as audio: {error.error_string}") from error
-    end = length if utterance.end is None else min(utterance.end, length)
+    end = file_end if utterance.end is None else min(utterance.end, file_end)
     return max(0.0, end - (utterance.start or 0.0))
 
 

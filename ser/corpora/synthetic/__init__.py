@@ -1,1 +1,1 @@
-"""The generated corpus: speech-like signals in IEMOCAP's layout."""
+"""The synthetic corpus: generated speech-like signals in IEMOCAP's layout."""

@@ -1,6 +1,8 @@
-"""Nonsense syllables: which sounds follow one another, how long and how high, as targets for the voice.
+"""Nonsense syllables as targets for the voice: the sequence of speech sounds, their durations and their pitch.
 
-The vowels are Peterson and Barney's (1952) means for men; the consonants follow the tables of Klatt (1980).
+Sources: Peterson and Barney (1952), "Control methods used in a study of the vowels", JASA 24 (mean formants of men's
+vowels); Klatt (1980), "Software for a cascade/parallel formant synthesizer", JASA 67 (the consonants follow its
+tables); Lindblom (1963), "Spectrographic study of vowel reduction", JASA 35 (undershoot).
 """
 
 from collections.abc import Iterator
@@ -16,14 +18,22 @@ FRAME = 0.004  # seconds
 SILENT = -70.0  # dB
 
 _GLIDE, _ONSET, _MELODY = 0.064, 0.024, 0.12  # seconds in which formants, levels and pitch reach a new target
-_UNDERSHOOT = 0.4  # share of the way from the neutral vowel that fluent speech saves (Lindblom 1963)
-_NEUTRAL = np.array([500.0, 1450.0, 2450.0])  # Hz, the vowel of a tube
+_UNDERSHOOT = 0.4  # 0: vowels are spoken in full; 1: all vowels are neutral (Lindblom 1963)
+_NEUTRAL = np.array([500.0, 1450.0, 2450.0])  # Hz, formants of the neutral vowel (a uniform tube)
 _STRESSED = 0.4  # share of syllables
-_LENGTHENED = 1.4  # the last syllable of a phrase
+_LENGTHENED = 1.4  # factor on the duration of the last syllable of a phrase
 
 
 class Phone(NamedTuple):
-    """Targets of a speech sound: formants (Hz), length (s), level of voice and hiss (dB), centre of the hiss (Hz)."""
+    """A speech sound as targets for the voice.
+
+    Attributes:
+        formants: the first three formants (Hz).
+        seconds: duration.
+        voice: level of the voiced part (dB, 0 for a vowel).
+        hiss: level of the frication (dB).
+        hiss_at: centre of the frication's band (Hz).
+    """
 
     formants: tuple[float, float, float]
     seconds: float
@@ -47,6 +57,7 @@ _CAREFUL_VOWELS = (
 
 
 def _fluent(vowel: Phone) -> Phone:
+    """The vowel in fluent speech: each formant moves towards the neutral vowel (on a logarithmic scale)."""
     reduced = _NEUTRAL * (np.array(vowel.formants) / _NEUTRAL) ** (1 - _UNDERSHOOT)
     return vowel._replace(formants=tuple(reduced.tolist()))
 
@@ -77,23 +88,32 @@ _PAUSE = Phone((500.0, 1450.0, 2450.0), 0.12, voice=SILENT)
 
 
 class Track(NamedTuple):
-    """What the voice has to do in each of F frames: F x 3 formants (Hz), then F values each."""
+    """Contours of an utterance: the parameters of the voice in each of F frames.
+
+    Attributes:
+        formants: the first three formants (Hz), shape (F, 3).
+        voice: amplitude of the voiced part, shape (F,).
+        hiss: amplitude of the frication, shape (F,).
+        hiss_at: centre of the frication's band (Hz), shape (F,).
+        pitch: pitch relative to the speaker's mean (semitones), shape (F,).
+    """
 
     formants: NDArray[np.float64]
-    voice: NDArray[np.float64]  # amplitude
-    hiss: NDArray[np.float64]  # amplitude
-    hiss_at: NDArray[np.float64]  # Hz
-    pitch: NDArray[np.float64]  # semitones
+    voice: NDArray[np.float64]
+    hiss: NDArray[np.float64]
+    hiss_at: NDArray[np.float64]
+    pitch: NDArray[np.float64]
 
 
 def utter(frames: int, tempo: float, pause: float, span: float, rng: Generator) -> Track:
-    """Phrases and pauses until ``frames`` are full.
+    """Draw phrases and pauses until ``frames`` frames are filled.
 
     Args:
-        frames: of 4 ms.
-        tempo: factor, 1 is about four syllables a second.
-        pause: factor on the length of pauses.
-        span: semitones between high and low in a phrase.
+        frames: number of frames; a frame lasts ``FRAME`` seconds (4 ms).
+        tempo: factor on the speed; 1 is about four syllables per second.
+        pause: factor on the duration of pauses.
+        span: semitones between high and low pitch in a phrase.
+        rng: draws the sounds and the variation of their durations and pitch.
     """
     rows: list[tuple[float, ...]] = []
     counts: list[int] = []
@@ -108,12 +128,20 @@ def utter(frames: int, tempo: float, pause: float, span: float, rng: Generator) 
 
 
 def amplitude(decibels: float) -> float:
-    """The factor on a signal that changes its level by ``decibels``."""
+    """Return the factor that changes the level of a signal by ``decibels``: 10^(decibels / 20).
+
+    >>> amplitude(20.0)
+    10.0
+    """
     return float(10 ** (decibels / 20))
 
 
 def _phrase(tempo: float, pause: float, rng: Generator) -> Iterator[tuple[Phone, float, float, float]]:
-    """3 to 9 syllables, falling from start to end, and a pause: (sound, seconds, stress in dB, pitch in spans)."""
+    """Draw a phrase of 3 to 9 syllables with falling pitch, and the pause after it.
+
+    Yields:
+        The speech sound, its duration (s), the level that stress adds (dB), and the pitch in units of ``span``.
+    """
     syllables = int(rng.integers(3, 10))
     for index in range(syllables):
         stressed, last = rng.random() < _STRESSED, index == syllables - 1
@@ -130,6 +158,6 @@ def _syllable(rng: Generator) -> tuple[Phone, ...]:
 
 
 def _glide(targets: NDArray[np.float64], seconds: float) -> NDArray[np.float64]:
-    """Move from target to target along the first axis within ``seconds``."""
+    """Smooth the steps between targets along the first axis: a change takes about ``seconds``."""
     kernel = hann(2 * round(seconds / FRAME / 2) + 1)
     return convolve1d(targets, kernel / kernel.sum(), axis=0, mode="nearest")

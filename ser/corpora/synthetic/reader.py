@@ -1,8 +1,8 @@
-"""The default corpus: generated speech-like turns in IEMOCAP's own layout, so that everything runs without data.
+"""The default corpus: generated speech-like turns in IEMOCAP's layout, so that everything can run without data.
 
-``synthetic_plan`` says who says what, ``voice`` how it sounds; this module writes the tree and hands it to IEMOCAP's
-reader. The sound of a turn has its own generator, so the result does not depend on the order or number of workers: on
-one machine the same size and seed give the same bytes.
+``script`` decides who speaks when and with which emotion, ``voice`` makes the sound. This module writes the folders and
+files, and IEMOCAP's reader reads them. Every turn has its own random generator, so the number and order of the workers
+has no influence: on one machine, the same size and seed give the same bytes.
 """
 
 import json
@@ -28,13 +28,14 @@ from ser.system.files import write_text
 from ser.system.pool import imap
 
 VERSION = 3
-"""To be raised with every change that alters a byte of what is generated."""
+"""Version of the generator. Raise it with every change that alters a byte of the generated files."""
 
 _LOG = logging.getLogger(__name__)
-_DECIDES = ("generator", "version", "size", "seed")  # what the bytes depend on
+_GENERATOR = "ser.corpora.synthetic"  # the name in corpora that were generated before; not this module's
+_SIGNATURE_KEYS = ("generator", "version", "size", "seed")  # they determine every byte of the generated files
 _NOTICE = "Generated speech-like signals, not recordings of people: numbers computed on them say nothing about people."
 _HEADER = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n"
-_LITTER = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        \x00\x02\xff"  # what macOS leaves beside a file
+_LITTER = b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X        \x00\x02\xff"  # of macOS' ._ files
 
 
 def read(
@@ -46,54 +47,68 @@ def read(
     labels: Mapping[str, str | None] = iemocap.LABELS,
     exclude: Sequence[str] = (),
 ) -> Corpus:
-    """The generated corpus in ``root``; if nothing is there it is made first, whole or not at all.
+    """Read the synthetic corpus in ``root``; generate it first if ``root`` does not exist.
+
+    If the generation fails or is interrupted, ``root`` is not created.
 
     Args:
-        root: a folder of its own.
-        size: "small", about 200 usable turns, or "paper", the paper's 2943.
-        seed: of the whole corpus, from 0.
-        turns: "improvised" (the paper's), "scripted" or "all".
-        labels: IEMOCAP's label -> class; what is missing or None is dropped.
+        root: a folder for this corpus only.
+        size: "small" (200 usable improvised turns) or "paper" (2943, as in the paper).
+        seed: seed of the whole corpus, from 0.
+        turns: "improvised" (as in the paper), "scripted" or "all".
+        labels: maps IEMOCAP's labels to classes. Turns whose label is missing here or maps to None are dropped.
         exclude: ids of utterances to leave out.
 
     Raises:
-        UserError: ``size`` or ``seed`` is not valid, ``root`` holds something else, or it cannot be written.
+        UserError: ``size`` or ``seed`` is not valid, ``root`` exists but holds something else, or ``root`` cannot be
+            written.
     """
     root = Path(root).expanduser()
-    mark = _mark(size, seed)
+    signature = _signature(size, seed)
     if not root.exists():
-        _make_once(root, mark)
-    _check(root, mark)
+        _make_once(root, signature)
+    _check(root, signature)
     corpus = iemocap.read(root, turns=turns, labels=labels, exclude=exclude)
     return replace(corpus, name="synthetic")
 
 
 def sound(turn: Turn, seed: int) -> NDArray[np.int16]:
-    """The recording of a turn: a speaker sounds alike in all turns, and so does a dialog's room."""
+    """Generate the recording of a turn.
+
+    The voice is the same in all turns of a speaker; recording level and noise are about the same in all turns of a
+    dialog.
+
+    Args:
+        turn: the turn.
+        seed: seed of the corpus.
+
+    Returns:
+        Samples at ``voice.SAMPLE_RATE`` Hz, shape (samples,).
+    """
     rng = generator(seed, turn.id)
-    who = voice.speaker(turn.gender, generator(seed, turn.session, turn.gender))
-    speech = voice.speak(who, voice.manner(turn.affect, rng), turn.end - turn.start, rng)
+    speaker = voice.speaker(turn.gender, generator(seed, turn.session, turn.gender))
+    speech = voice.speak(speaker, voice.manner(turn.affect, rng), turn.end - turn.start, rng)
     room = generator(seed, turn.dialog)
     gain, noise = room.normal(0.0, 1.0), room.normal(-64.0, 1.5)  # dB
     return voice.record(speech, gain + rng.normal(0.0, 0.7), noise, rng)
 
 
-def _mark(size: str, seed: int) -> dict[str, Any]:
-    """What ``SYNTHETIC.json`` says of a corpus."""
+def _signature(size: str, seed: int) -> dict[str, Any]:
+    """The content of ``SYNTHETIC.json``, after a check of ``size`` and ``seed``."""
     if size not in SIZES:
         raise UserError(f"corpus.size={size} is not a size of the synthetic corpus. Choose small or paper.")
     if type(seed) is not int or seed < 0:
-        raise UserError(f"corpus.seed={seed} is not a whole number from 0. Give one.")
-    return {"generator": __name__, "version": VERSION, "size": size, "seed": seed, "notice": _NOTICE}
+        raise UserError(f"corpus.seed={seed} is not a whole number of at least 0. Give one.")
+    return {"generator": _GENERATOR, "version": VERSION, "size": size, "seed": seed, "notice": _NOTICE}
 
 
-def _make_once(root: Path, mark: Mapping[str, Any]) -> None:
-    """Make the corpus, once even if several jobs ask for it at the same time."""
+def _make_once(root: Path, signature: Mapping[str, Any]) -> None:
+    """Generate the corpus. If several processes call this at the same time, one generates and the others wait."""
     try:
         root.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(root.with_name(f".{root.name}.lock")):
             if not root.exists():
-                _make(root, mark)
+                _make(root, signature)
     except OSError as error:
         raise UserError(
             f"The synthetic corpus could not be written to {root.absolute()} (corpus.root): {error}. "
@@ -101,30 +116,31 @@ def _make_once(root: Path, mark: Mapping[str, Any]) -> None:
         ) from error
 
 
-def _make(root: Path, mark: Mapping[str, Any]) -> None:
-    """Write the tree beside ``root`` and move it there when it is whole."""
-    part = root.with_name(f".{root.name}.part")
-    shutil.rmtree(part, ignore_errors=True)  # of a program that was killed
+def _make(root: Path, signature: Mapping[str, Any]) -> None:
+    """Write everything to a temporary folder beside ``root``, then rename the complete folder to ``root``."""
+    temporary = root.with_name(f".{root.name}.part")
+    shutil.rmtree(temporary, ignore_errors=True)  # left by a process that was killed
     try:
-        _write_tree(part, plan(mark["size"], mark["seed"]), mark["seed"])
-        write_text(part / iemocap.SYNTHETIC_MARK, json.dumps(mark, indent=2) + "\n")
-        part.rename(root)
+        _write_tree(temporary, plan(signature["size"], signature["seed"]), signature["seed"])
+        write_text(temporary / iemocap.MARKER_FILE, json.dumps(signature, indent=2) + "\n")
+        temporary.rename(root)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _check(root: Path, mark: Mapping[str, Any]) -> None:
-    """Refuse a folder that is not the corpus asked for; it is the user's, so nothing in it is touched."""
-    file, where = root / iemocap.SYNTHETIC_MARK, f"{root.absolute()} (corpus.root)"
-    advice = "Give corpus.root another folder, or remove this one yourself."
+def _check(root: Path, signature: Mapping[str, Any]) -> None:
+    """Refuse a folder that does not hold the requested corpus. It may hold the user's files, so nothing is changed."""
+    file, where = root / iemocap.MARKER_FILE, f"{root.absolute()} (corpus.root)"
+    advice = "Give corpus.root another folder, or delete this one yourself."
     try:
         found = dict(json.loads(file.read_text(encoding="utf-8")))
-        found = {key: found[key] for key in _DECIDES}
+        found = {key: found[key] for key in _SIGNATURE_KEYS}
     except (OSError, ValueError, TypeError, KeyError):
         raise UserError(f"{where} is not a generated corpus: it has no valid {file.name}. {advice}") from None
-    for key in _DECIDES:
-        if found[key] != mark[key]:
-            raise UserError(f"{where} was generated with {key} {found[key]}, asked for is {mark[key]}. {advice}")
+    for key in _SIGNATURE_KEYS:
+        if found[key] != signature[key]:
+            difference = f"{key} {found[key]}, but {key} {signature[key]} is needed"
+            raise UserError(f"{where} was generated with {difference}. {advice}")
 
 
 def _write_tree(root: Path, turns: Sequence[Turn], seed: int) -> None:
@@ -133,9 +149,10 @@ def _write_tree(root: Path, turns: Sequence[Turn], seed: int) -> None:
     dialogs = defaultdict(list)
     for turn in turns:
         dialogs[turn.dialog].append(turn)
-    for dialog, spoken in dialogs.items():
-        _wav(root, spoken[0]).parent.mkdir(parents=True)
-        _write_labels(root / f"Session{spoken[0].session}" / "dialog" / "EmoEvaluation", dialog, spoken)
+    for dialog, dialog_turns in dialogs.items():
+        _wav(root, dialog_turns[0]).parent.mkdir(parents=True)
+        folder = root / f"Session{dialog_turns[0].session}" / "dialog" / "EmoEvaluation"
+        _write_labels(folder, dialog, dialog_turns)
     for _ in imap(_write_sound, [(_wav(root, turn), turn, seed) for turn in turns], "Generating speech"):
         pass
 
@@ -150,7 +167,7 @@ def _write_sound(job: tuple[Path, Turn, int]) -> None:
 
 
 def _write_labels(folder: Path, dialog: str, turns: Sequence[Turn]) -> None:
-    """The evaluation file of a dialog, and what lies around it in the real corpus and is not to be read."""
+    """Write the label file of a dialog, and the files beside it in the real corpus that a reader must ignore."""
     write_text(folder / f"{dialog}.txt", _HEADER + "\n".join("\n".join(_block(turn)) + "\n" for turn in turns))
     (folder / f"._{dialog}.txt").write_bytes(_LITTER)
     words = "".join(f"{turn.id} :{EMOTIONS[turn.label].word}; ()\n" for turn in turns)
@@ -161,7 +178,7 @@ def _write_labels(folder: Path, dialog: str, turns: Sequence[Turn]) -> None:
 
 
 def _block(turn: Turn) -> Iterator[str]:
-    """A turn's lines in the evaluation file: what the raters agree on, then each rater and the speaker."""
+    """The lines of a turn in the label file: the agreed label and mean ratings, then every rater and the speaker."""
     means = ", ".join(f"{mean:.4f}" for mean in turn.ratings)
     yield f"[{turn.start:.4f} - {turn.end:.4f}]\t{turn.id}\t{turn.label}\t[{means}]"
     word, speaker = EMOTIONS[turn.label].word, f"{turn.gender}{turn.session}"
@@ -169,10 +186,10 @@ def _block(turn: Turn) -> Iterator[str]:
     for rater, vote in zip(("E2", "E3", "E4", speaker), (*words, word), strict=True):
         yield f"C-{rater}:\t{vote};\t()"
     affect = turn.affect
-    own = (round(affect.valence), round(affect.activation), round(affect.dominance))
+    self_scores = (round(affect.valence), round(affect.activation), round(affect.dominance))
     for rater, scores in zip(("E3", "E4", "E5"), turn.scores, strict=False):
         yield f"A-{rater}:\t{_scores(scores)};\t()"
-    yield f"A-{speaker}:\t{_scores(own)};\t()"
+    yield f"A-{speaker}:\t{_scores(self_scores)};\t()"
 
 
 def _scores(scores: Sequence[int], separator: str = "; ") -> str:

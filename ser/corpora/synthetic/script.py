@@ -1,8 +1,9 @@
-"""Who says what in the synthetic corpus, when, and how it is rated: a pure function of size and seed, without a sound.
+"""The script of the synthetic corpus: who speaks when, with which emotion, and how raters judge it.
 
-A turn's emotion decides around which valence, activation and dominance it is drawn; the three overlap between emotions.
-They alone decide the raters' scores here and, through ``voice.CUES``, how the turn sounds: so ratings say more about
-the sound than the emotion does, and the emotions can be told apart, but not always.
+The script is a pure function of size and seed; it makes no sound. For each turn, valence, activation and dominance are
+drawn around the means of its emotion; the distributions of different emotions overlap. These three values alone
+determine the raters' scores and, through ``voice.CUES``, the sound. Therefore ratings tell more about the sound than
+the emotion does, and a model can distinguish the emotions, but not perfectly.
 """
 
 import zlib
@@ -21,16 +22,28 @@ from ser.corpora.synthetic.voice import Affect
 
 @dataclass(frozen=True)
 class Size:
-    """How much is generated; the counts of usable improvised turns are angry, happy, sad, neutral of each session."""
+    """The amount of generated speech. A turn is usable if it is improvised and has one of the paper's four classes.
+
+    Attributes:
+        usable: for each session, the numbers of usable turns: angry, happy, sad, neutral.
+        happy: share of the happy turns that are labelled "hap"; the others are labelled "exc".
+        women: share of the usable turns that women speak.
+        unusable: number of improvised turns per session with any other label.
+        scripted: number of scripted turns per session.
+        dialogs: number of improvised dialogs per session and actor with markers.
+        seconds: durations of the usable turns: median, standard deviation of the logarithm, shortest, longest.
+        overlap: factor on the spread of the turns around their emotion's mean. A small corpus needs a small spread,
+            because a network learns less from fewer turns.
+    """
 
     usable: tuple[tuple[int, int, int, int], ...]
-    happy: float  # share of happy turns labelled "hap"; the others are "exc"
-    women: float  # share of usable turns spoken by women
-    unusable: int  # improvised turns a session whose label is not used
-    scripted: int  # turns a session
-    dialogs: int  # improvised ones a session and marked actor
-    seconds: tuple[float, float, float, float]  # of usable turns: median, sd of the logarithm, shortest, longest
-    overlap: float  # factor on how far turns lie around their emotion: a network learns less from fewer
+    happy: float
+    women: float
+    unusable: int
+    scripted: int
+    dialogs: int
+    seconds: tuple[float, float, float, float]
+    overlap: float
 
 
 SIZES = {
@@ -50,7 +63,7 @@ SIZES = {
 
 
 class Emotion(NamedTuple):
-    """The word raters use, and the mean valence, activation and dominance of its turns (1 to 5)."""
+    """An emotion: the word that raters use for it, and its mean valence, activation and dominance (1 to 5)."""
 
     word: str
     affect: tuple[float, float, float]
@@ -67,21 +80,29 @@ EMOTIONS = {
     "fea": Emotion("Fear", (2.10, 3.50, 2.40)),
     "dis": Emotion("Disgust", (2.20, 2.90, 3.10)),
     "oth": Emotion("Other", (2.90, 2.90, 2.90)),
-    "xxx": Emotion("Neutral", (2.70, 3.00, 3.10)),  # the first of its raters' words: they disagree
+    "xxx": Emotion("Neutral", (2.70, 3.00, 3.10)),  # the raters disagree; this is the first rater's word
 }
 _UNUSABLE = ("xxx", "fru", "xxx", "fru", "xxx", "sur", "oth", "fea", "dis")
 _SCRIPTED = ("neu", "fru", "ang", "xxx", "sad", "exc", "hap")
-_SPREAD = np.array([0.72, 0.40, 0.54])  # sd of a turn's valence, activation and dominance within an emotion
-_ACTIVE_IS_DOMINANT = 0.5  # correlation of the last two within an emotion
-_RATER_SPREAD = 0.5  # sd of a rater's opinion before rounding to 1 to 5
+_SPREAD = np.array([0.72, 0.40, 0.54])  # standard deviations of valence, activation, dominance within an emotion
+_ACTIVE_IS_DOMINANT = 0.5  # correlation of activation and dominance within an emotion
+_RATER_SPREAD = 0.5  # standard deviation of a rater's opinion before it is rounded to 1, 2, 3, 4 or 5
 _THIRD_RATER = 0.2  # share of turns with three raters; the others have two
 _GAPS = (0.3, 2.5)  # seconds between turns
-_SHORT = (0.8, 2.0)  # seconds of a turn that is not used
+_SHORT = (0.8, 2.0)  # seconds, duration of a turn that is not usable
 
 
 @dataclass(frozen=True)
 class Turn:
-    """One turn: id, label, start and end (s), what is felt, and each rater's valence, activation and dominance."""
+    """A turn of a dialog.
+
+    Attributes:
+        id: IEMOCAP's name of the turn, such as ``Ses01F_impro01_M003``.
+        label: IEMOCAP's label, such as "neu".
+        start, end: seconds within the dialog.
+        affect: the valence, activation and dominance that the speaker feels.
+        scores: for each rater, valence, activation and dominance.
+    """
 
     id: str
     label: str
@@ -92,27 +113,27 @@ class Turn:
 
     @property
     def dialog(self) -> str:
-        """``Ses01F_impro01`` of ``Ses01F_impro01_M003``."""
+        """The dialog: ``Ses01F_impro01`` for the turn ``Ses01F_impro01_M003``."""
         return self.id.rsplit("_", 1)[0]
 
     @property
     def session(self) -> str:
-        """``1`` to ``5``."""
+        """The session, ``1`` to ``5``."""
         return self.id[4]
 
     @property
     def gender(self) -> str:
-        """``F`` or ``M``: of the one who speaks, not of the one who wears the markers (``Ses01F``)."""
+        """The speaker's gender, ``F`` or ``M``. (The letter in ``Ses01F`` is the actor who wears the markers.)"""
         return self.id.rsplit("_", 1)[1][0]
 
     @property
     def ratings(self) -> tuple[float, ...]:
-        """Mean valence, activation and dominance over the raters."""
+        """The means of valence, activation and dominance over the raters."""
         return tuple(np.mean(self.scores, axis=0).tolist())
 
 
 class _Line(NamedTuple):
-    """A turn before it has its place in a dialog."""
+    """A turn that is not yet part of a dialog."""
 
     session: int
     scripted: bool
@@ -122,34 +143,46 @@ class _Line(NamedTuple):
 
 
 def plan(size: str, seed: int) -> tuple[Turn, ...]:
-    """Every turn of the corpus, by dialog and time."""
+    """Write the script of a corpus.
+
+    Args:
+        size: a key of ``SIZES``.
+        seed: seed of the corpus.
+
+    Returns:
+        Every turn, sorted by dialog and start. Turns of a dialog do not overlap.
+    """
     rng = generator(seed, "plan")
     lines = _lines(SIZES[size], rng)
-    dealt: Counter[tuple[int, bool]] = Counter()
-    spoken: Counter[tuple[str, str]] = Counter()
+    placed: Counter[tuple[int, bool]] = Counter()  # turns of a session, improvised or scripted
+    spoken: Counter[tuple[str, str]] = Counter()  # turns of a speaker in a dialog
     ends: dict[str, float] = defaultdict(lambda: 5.0)
     turns = []
     for line in (lines[index] for index in rng.permutation(len(lines))):
         dialogs = _dialogs(line, SIZES[size].dialogs)
-        dialog = dialogs[dealt[line.session, line.scripted] % len(dialogs)]
+        dialog = dialogs[placed[line.session, line.scripted] % len(dialogs)]
         name = f"{dialog}_{line.gender}{spoken[dialog, line.gender]:03d}"
         start = round(ends[dialog] + rng.uniform(*_GAPS), 4)
         turns.append(_turn(name, line, start, SIZES[size].overlap, generator(seed, name, "rating")))
-        dealt[line.session, line.scripted] += 1
+        placed[line.session, line.scripted] += 1
         spoken[dialog, line.gender] += 1
         ends[dialog] = turns[-1].end
     return tuple(sorted(turns, key=lambda turn: (turn.dialog, turn.start)))
 
 
 def generator(seed: int, *purpose: str) -> Generator:
-    """The random numbers of one purpose, which no other purpose shares."""
+    """Return a random generator for one purpose; different purposes have independent random numbers."""
     return np.random.default_rng([seed, zlib.crc32(" ".join(purpose).encode())])
 
 
 def _lines(size: Size, rng: Generator) -> list[_Line]:
-    cast = _usable(size)
-    seconds = rng.permutation(_durations(len(cast), *size.seconds)).tolist()
-    lines = [_Line(session, False, gender, label, s) for (session, gender, label), s in zip(cast, seconds, strict=True)]
+    """Every turn of the corpus, not yet ordered: first the usable ones, then for each session the others."""
+    usable = _usable(size)
+    durations = rng.permutation(_durations(len(usable), *size.seconds)).tolist()
+    lines = [
+        _Line(session, False, gender, label, seconds)
+        for (session, gender, label), seconds in zip(usable, durations, strict=True)
+    ]
     for session in range(1, 6):
         for scripted, count, labels in ((False, size.unusable, _UNUSABLE), (True, size.scripted, _SCRIPTED)):
             for index in range(count):
@@ -159,17 +192,17 @@ def _lines(size: Size, rng: Generator) -> list[_Line]:
 
 
 def _usable(size: Size) -> list[tuple[int, str, str]]:
-    """Session, gender and label of every usable improvised turn."""
+    """Session, speaker's gender and label of every usable turn."""
     labels = _with_excited(size)
-    cast = []
+    usable = []
     counts = [count for _, _, count in labels]
     for (session, label, count), women in zip(labels, _shares(counts, size.women), strict=True):
-        cast += [(session, "F", label)] * women + [(session, "M", label)] * (count - women)
-    return cast
+        usable += [(session, "F", label)] * women + [(session, "M", label)] * (count - women)
+    return usable
 
 
 def _with_excited(size: Size) -> list[tuple[int, str, int]]:
-    """Session, label and count of usable turns, the happy ones divided into happy and excited."""
+    """Session, label and number of usable turns; the happy turns are divided into "hap" and "exc"."""
     labels = []
     happy = _shares([counts[1] for counts in size.usable], size.happy)
     for session, ((ang, both, sad, neu), hap) in enumerate(zip(size.usable, happy, strict=True), 1):
@@ -179,19 +212,26 @@ def _with_excited(size: Size) -> list[tuple[int, str, int]]:
 
 
 def _shares(counts: list[int], share: float) -> list[int]:
-    """Whole numbers near ``share`` of each count whose sum is the share of the sum."""
+    """Whole numbers near ``share * count`` for each count; their sum is ``share * sum(counts)``, rounded.
+
+    >>> _shares([5, 5, 5], 0.5)
+    [3, 2, 3]
+    """
     totals = np.floor(np.cumsum(counts) * share + 0.5).astype(int)
     return np.diff(totals, prepend=0).tolist()
 
 
 def _durations(count: int, median: float, spread: float, shortest: float, longest: float) -> NDArray[np.float64]:
-    """Quantiles of a clipped log-normal distribution (s): not drawn, so that every seed has the same statistics."""
+    """Durations (s) from a log-normal distribution, clipped to ``shortest`` and ``longest``.
+
+    They are quantiles of the distribution, not random draws, so that the statistics are the same for every seed.
+    """
     quantiles = ndtri((np.arange(count) + 0.5) / count)
     return np.clip(median * np.exp(spread * quantiles), shortest, longest)
 
 
 def _dialogs(line: _Line, improvised: int) -> list[str]:
-    """The dialogs that a line may belong to."""
+    """The dialogs that a turn may become part of; ``improvised`` is their number per session and actor with markers."""
     if line.scripted:
         names = [f"Ses{line.session:02d}{actor}_script01_1" for actor in "FM"]
         return names + ["Ses05M_script01_1b"] * (line.session == 5)
@@ -199,6 +239,7 @@ def _dialogs(line: _Line, improvised: int) -> list[str]:
 
 
 def _turn(name: str, line: _Line, start: float, overlap: float, rng: Generator) -> Turn:
+    """Draw what the speaker feels and how raters score it."""
     valence, activation, other = rng.standard_normal(3)
     dominance = _ACTIVE_IS_DOMINANT * activation + np.sqrt(1 - _ACTIVE_IS_DOMINANT**2) * other
     mean = np.array(EMOTIONS[line.label].affect)
