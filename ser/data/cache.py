@@ -21,7 +21,7 @@ import os
 import time
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -39,6 +39,12 @@ from ser.features.extractor import Extractor
 from ser.system.files import replacing, write_text
 from ser.system.pool import cores, imap
 from ser.system.progress import track
+
+VERIFIED_BYTES = 256 * 2**20
+"""Audio of up to so many bytes is hashed again in every process, which takes a fraction of a second."""
+
+_verified: set[Path] = set()
+"""The memos whose audio was hashed in this process."""
 
 FORMAT = 1
 """Part of every key. Raise it with every change after which the same audio and parameters give other frames."""
@@ -72,7 +78,7 @@ class Frames:
         return np.load(self.path, mmap_mode="r")
 
 
-def frames(corpus: Corpus, extractor: Extractor, directory: Path) -> Frames:
+def frames(corpus: Corpus, extractor: Extractor, directory: Path, source: Mapping[str, str] | None = None) -> Frames:
     """Get the frames of every utterance of a corpus: read them from the cache, and extract missing ones in parallel.
 
     If several processes need the same features at the same time, one extracts them and the others wait.
@@ -81,11 +87,14 @@ def frames(corpus: Corpus, extractor: Extractor, directory: Path) -> Frames:
         corpus: the corpus.
         extractor: computes the frames of one utterance.
         directory: the cache.
+        source: the hashes of the modules of a user's own extractor (``ser.config.source``), so that frames of its
+            former code are not used; None for an extractor of this package.
 
     Raises:
-        UserError: an audio file is missing, damaged, empty or silent. One message lists all such utterances.
+        UserError: an audio file is missing, damaged, empty or silent, or its frames are not finite. One message lists
+            all such utterances.
     """
-    keys = _keys(corpus, extractor, directory)
+    keys = _keys(corpus, extractor, directory, source)
     pack = directory / "packs" / f"{_digest(keys)}.npy"
     packed = _open_pack(pack, extractor.dimensions)
     if packed is not None:
@@ -110,17 +119,34 @@ def fingerprint(corpus: Corpus, directory: Path) -> str:
     Raises:
         UserError: an audio file is missing or cannot be read.
     """
-    audio = _audio_hashes(corpus, directory)
+    audio = audio_hashes(corpus, directory)
     utterances = sorted(corpus.utterances, key=lambda utterance: utterance.id)
     rows = [asdict(utterance) | {"path": audio[utterance.path]} for utterance in utterances]
     return _digest({"classes": corpus.classes, "utterances": rows})
 
 
-def _keys(corpus: Corpus, extractor: Extractor, directory: Path) -> list[str]:
+def changed_audio(corpus: Corpus, directory: Path) -> list[Path]:
+    """Read every audio file, and return those whose content is not the one that the cache remembers of them.
+
+    A file whose content was changed behind an unchanged size, time and inode is only found in this way. The new hashes
+    replace the remembered ones.
+
+    Raises:
+        UserError: an audio file is missing or cannot be read.
+    """
+    memo = _read_memo(_memo_path(corpus, directory))
+    stamps = _stamps(corpus)
+    hashes = audio_hashes(corpus, directory, verify=True)
+    return [path for path, stamp in stamps.items() if memo.get(stamp, hashes[path]) != hashes[path]]
+
+
+def _keys(corpus: Corpus, extractor: Extractor, directory: Path, source: Mapping[str, str] | None = None) -> list[str]:
     """The cache key of every utterance, in the corpus' order."""
-    audio = _audio_hashes(corpus, directory)
-    method = _digest({"format": FORMAT, "librosa": version("librosa"), "extractor": extractor.identity()})
-    return [_digest([audio[u.path], u.start, u.end, method]) for u in corpus.utterances]
+    audio = audio_hashes(corpus, directory)
+    method = {"format": FORMAT, "librosa": version("librosa"), "extractor": extractor.identity()}
+    with_source = method | ({"source": dict(source)} if source else {})
+    method_digest = _digest(with_source)
+    return [_digest([audio[u.path], u.start, u.end, method_digest]) for u in corpus.utterances]
 
 
 def _digest(value: object) -> str:
@@ -138,22 +164,46 @@ def _plain(value: object) -> object:
     return float(value) if isinstance(value, int) else value
 
 
-def _audio_hashes(corpus: Corpus, directory: Path) -> dict[Path, str]:
-    """The hash of each audio file. Only files that are new or changed since the last call are read."""
-    memo_path = directory / "hashes" / f"{_digest(os.path.abspath(corpus.root))}.json"
+def audio_hashes(corpus: Corpus, directory: Path, verify: bool = False) -> dict[Path, str]:
+    """The hash of each audio file's content.
+
+    A file is read if it is new, or if its size, times or inode changed since the last call. A corpus whose audio is
+    small (``VERIFIED_BYTES``) is always read, once in each process.
+
+    Args:
+        corpus: the corpus.
+        directory: the cache, which remembers the hashes.
+        verify: read every file.
+
+    Raises:
+        UserError: an audio file is missing or cannot be read.
+    """
+    memo_path = _memo_path(corpus, directory)
     memo = _read_memo(memo_path)
     stamps = _stamps(corpus)
-    new = [path for path, stamp in stamps.items() if stamp not in memo]
+    size = sum(int(stamp.split(" ", 1)[0]) for stamp in stamps.values())
+    verify = verify or (size <= VERIFIED_BYTES and memo_path not in _verified)
+    new = [path for path, stamp in stamps.items() if verify or stamp not in memo]
     if new:
         with ThreadPoolExecutor(cores()) as threads:
             hashes = track(threads.map(_hash_file, new), len(new), "hashing")
-            memo |= {stamps[path]: digest for path, digest in zip(new, hashes, strict=True)}
-        write_text(memo_path, json.dumps(memo))
+            found = {stamps[path]: digest for path, digest in zip(new, hashes, strict=True)}
+        if found.items() - memo.items():
+            memo |= found
+            write_text(memo_path, json.dumps(memo))
+    _verified.add(memo_path)
     return {path: memo[stamp] for path, stamp in stamps.items()}
 
 
+def _memo_path(corpus: Corpus, directory: Path) -> Path:
+    return directory / "hashes" / f"{_digest(os.path.abspath(corpus.root))}.json"
+
+
 def _stamps(corpus: Corpus) -> dict[Path, str]:
-    """Size, modification time and path of each audio file, as one string; if it is unchanged, the file is unchanged."""
+    """Size, times of content and inode, inode and path of each audio file, as one string.
+
+    The time of the inode changes with every change of the content, even if a backup tool sets the other time back.
+    """
     stamps, missing = {}, {}
     for utterance in corpus.utterances:
         try:
@@ -161,7 +211,8 @@ def _stamps(corpus: Corpus) -> dict[Path, str]:
         except OSError as error:
             missing[utterance.id] = f"{error.strerror}."
         else:
-            stamps[utterance.path] = f"{status.st_size} {status.st_mtime_ns} {utterance.path}"
+            times = f"{status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
+            stamps[utterance.path] = f"{status.st_size} {times} {utterance.path}"
     _refuse(missing, corpus)
     return stamps
 
@@ -203,7 +254,7 @@ def _open_pack(path: Path, dimensions: int) -> Frames | None:
     """The pack in the file ``path``, or None if it is missing or damaged."""
     try:
         with path.with_suffix(".npz").open("rb") as file, np.load(file) as index:
-            intact = index["checksum"] == _checksum(path)
+            intact = bool(index["finite"]) and index["checksum"] == _checksum(path)
             return Frames(path, index["offsets"], dimensions) if intact else None
     except _READ_ERRORS:
         return None
@@ -231,12 +282,12 @@ def _make_pack(path: Path, keys: list[str], corpus: Corpus, extractor: Extractor
 
 
 def _read_entries(paths: Iterable[Path]) -> dict[Path, np.ndarray]:
-    """Read the entries that exist and are intact (the zip format has checksums): path -> frames."""
+    """Read the entries that exist, are intact (zip files have checksums) and hold finite numbers: path -> frames."""
     stored = {}
     for path in paths:
         with suppress(*_READ_ERRORS), path.open("rb") as file, np.load(file) as entry:
             stored[path] = entry["frames"]
-    return stored
+    return {path: rows for path, rows in stored.items() if np.isfinite(rows).all()}
 
 
 def _extract_all(jobs: dict[Path, Utterance], extractor: Extractor) -> dict[Path, str]:
@@ -264,6 +315,8 @@ def _extract(extractor: Extractor, job: tuple[Path, Utterance]) -> float | str:
         rows = extractor(signal)
     except UserError as error:
         return str(error).removeprefix(f"{utterance.path}: ")
+    if not np.isfinite(rows).all():
+        return "its frames are not finite numbers. Are there samples far outside [-1, 1]?"
     _drop_leftovers(entry)
     with replacing(entry) as temporary:
         np.savez(temporary, frames=rows)
@@ -279,7 +332,7 @@ def _write_pack(path: Path, parts: list[np.ndarray], dimensions: int) -> Frames:
         np.lib.format.write_array_header_1_0(file, header)
         file.writelines(part.data for part in parts)
     with replacing(path.with_suffix(".npz")) as temporary:
-        np.savez(temporary, offsets=offsets, checksum=_checksum(path))
+        np.savez(temporary, offsets=offsets, checksum=_checksum(path), finite=True)
     return Frames(path, offsets, dimensions)
 
 

@@ -69,9 +69,11 @@ class Experiment:
             UserError: audio is broken, empty or silent.
         """
         settings = self.settings
-        key = signature.digest([settings.corpus, settings.feature.plain, str(settings.cache)])
+        key = signature.digest([settings.corpus, settings.feature.plain, settings.sources, str(settings.cache)])
         if key not in _frames:
-            _frames[key] = cache.frames(self.corpus, build(settings.feature), settings.cache)
+            _frames[key] = cache.frames(
+                self.corpus, build(settings.feature), settings.cache, settings.sources.get("feature")
+            )
         return _frames[key]
 
 

@@ -6,6 +6,14 @@ import numpy as np
 
 from ser.errors import UserError
 
+LOUDEST = 1e5
+"""The largest magnitude of a sample. Full scale is 1; 16-bit integers stored as floats reach 32768."""
+
+RATES = (4000, 768_000)
+"""The lowest and the highest sample rate of a file (Hz)."""
+
+_UNKNOWN_SIZE = 0x7FFFFF00  # headers of streams, whose length was not known, promise at least so many bytes
+
 ROUNDING_SECONDS = 0.1
 """An utterance may end this much after the end of its file, because lists of utterances give rounded times."""
 
@@ -25,8 +33,8 @@ def read_audio(path: Path, sample_rate: int, start: float | None = None, end: fl
         float32, shape (samples,).
 
     Raises:
-        UserError: the file cannot be read, has no samples, is silent, has values that are not finite, or does not
-            contain the part.
+        UserError: the file cannot be read or is cut off, has no samples, is silent, has values that are not finite or
+            far above full scale, or does not contain the part.
     """
     channels, rate = _read(path, start, end)
     signal = channels.mean(axis=1)
@@ -34,6 +42,8 @@ def read_audio(path: Path, sample_rate: int, start: float | None = None, end: fl
         raise UserError(f"{path}: has no samples.")
     if not np.isfinite(signal).all():
         raise UserError(f"{path}: has samples that are not finite numbers.")
+    if np.abs(signal).max() > LOUDEST:
+        raise UserError(f"{path}: has samples up to {np.abs(signal).max():.3g}, far outside [-1, 1]. Export it again.")
     if signal.min() == signal.max():
         raise UserError(f"{path}: is silent: all {signal.size} samples are equal.")
     if rate == sample_rate:
@@ -49,14 +59,49 @@ def _read(path: Path, start: float | None, end: float | None) -> tuple[np.ndarra
 
     try:
         with soundfile.SoundFile(path) as file:
-            part_start, part_end = _part(path, file.frames / file.samplerate, start, end)
-            file.seek(round(part_start * file.samplerate))
-            count = round(part_end * file.samplerate) - file.tell()
-            return file.read(count, dtype="float32", always_2d=True), file.samplerate
+            rate = file.samplerate
+            if not RATES[0] <= rate <= RATES[1]:
+                raise UserError(
+                    f"{path}: has a sample rate of {rate} Hz. Rates from {RATES[0]} to {RATES[1]} are read."
+                )
+            _check_length(path)
+            part_start, part_end = _part(path, file.frames / rate, start, end)
+            file.seek(round(part_start * rate))
+            count = round(part_end * rate) - file.tell()
+            samples = file.read(count, dtype="float32", always_2d=True)
+            if count - len(samples) > ROUNDING_SECONDS * rate:
+                raise UserError(
+                    f"{path}: is cut off: {count / rate:.2f} s were expected, {len(samples) / rate:.2f} s read."
+                )
+            return samples, rate
     except soundfile.LibsndfileError as error:
         raise UserError(f"{path}: cannot be read as audio: {error.error_string}") from error
     except TypeError as error:  # soundfile raises it for a file name that ends in .raw
         raise UserError(f"{path}: cannot be read as audio: raw samples without a header.") from error
+
+
+def _check_length(path: Path) -> None:
+    """Check that a WAV file is as long as its header says.
+
+    libsndfile reads a file that is cut off as if it ended there, so that half an utterance would pass for a whole one.
+
+    Raises:
+        UserError: the data chunk ends behind the end of the file.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if file.read(4) != b"RIFF":
+            return
+        position = 12
+        while position + 8 <= size:
+            file.seek(position)
+            name, length = file.read(4), int.from_bytes(file.read(4), "little")
+            if name == b"data":
+                missing = position + 8 + length - size
+                if missing > 1 and 0 < length < _UNKNOWN_SIZE:
+                    raise UserError(f"{path}: is cut off: its header promises {missing} more bytes. Copy it again.")
+                return
+            position += 8 + length + length % 2
 
 
 def _part(path: Path, seconds: float, start: float | None, end: float | None) -> tuple[float, float]:

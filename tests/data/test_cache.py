@@ -17,7 +17,7 @@ import soundfile
 from support import REPOSITORY
 
 from ser.corpora.table import Corpus, Utterance, make_corpus
-from ser.data.cache import Frames, fingerprint, frames
+from ser.data.cache import Frames, changed_audio, fingerprint, frames
 from ser.errors import UserError
 from ser.features.extractor import Extractor
 from ser.features.mfcc import Mfcc
@@ -315,3 +315,56 @@ def test_leftovers_of_a_killed_process_are_deleted(tmp_path, corpus):
         (path.parent / f".{path.stem}-x1y2z3{path.suffix}").write_bytes(b"half")
     frames(corpus, Loudness(), store)
     assert files_of(store) == kept
+
+
+def test_audio_that_was_replaced_behind_its_size_and_time_is_seen(tmp_path, corpus, monkeypatch):
+    """Restored backups and ``rsync -t`` keep both; the inode's own time changes all the same."""
+    from ser.data import cache
+
+    before = fingerprint(corpus, tmp_path / "store")
+    monkeypatch.setattr(cache, "VERIFIED_BYTES", 0)
+    path = corpus.utterances[0].path
+    status = path.stat()
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert fingerprint(corpus, tmp_path / "store") != before
+
+
+def test_small_corpora_are_read_once_a_process_whatever_their_times_say(tmp_path, corpus, monkeypatch):
+    from ser.data import cache
+
+    stamps = cache._stamps(corpus)
+    before = fingerprint(corpus, tmp_path / "store")
+    path = corpus.utterances[0].path
+    path.write_bytes(bytes(reversed(path.read_bytes())))
+    monkeypatch.setattr(cache, "_stamps", lambda _: stamps)
+    assert fingerprint(corpus, tmp_path / "store") == before, "this process has read it already"
+    assert changed_audio(corpus, tmp_path / "store") == [path]
+    assert fingerprint(corpus, tmp_path / "store") != before
+    path.write_bytes(bytes(reversed(path.read_bytes())))
+    monkeypatch.setattr(cache, "_verified", set())
+    assert fingerprint(corpus, tmp_path / "store") == before, "a new process reads it again"
+
+
+def test_frames_of_former_code_are_not_used(tmp_path, corpus, extracted):
+    for version, expected in (("a", 5), ("a", 0), ("b", 5), (None, 5), ("b", 0)):
+        frames(corpus, Loudness(), tmp_path / "store", {"mine": version} if version else None)
+        assert extracted() == expected
+
+
+@dataclass(frozen=True)
+class Overflowing(Loudness):
+    """An extractor whose frames are infinite where the signal is loud."""
+
+    def __call__(self, signal):
+        rows = super().__call__(signal)
+        rows[rows[:, 1] > self.seconds_each] = np.inf
+        return rows
+
+
+def test_frames_that_are_not_finite_are_refused_by_name(tmp_path, corpus):
+    with pytest.raises(UserError, match="frames are not finite") as error:
+        frames(corpus, Overflowing(), tmp_path / "store")
+    assert str(corpus.utterances[0].path) in str(error.value)

@@ -236,3 +236,44 @@ def test_a_headerless_file_is_refused(tmp_path):
 def test_importing_the_module_does_not_import_librosa():
     code = "import sys, ser.features.mfcc, ser.data.cache; sys.exit(bool({'librosa', 'soundfile'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY).returncode == 0
+
+
+def cut(path, keep):
+    """Cut a file to a share of its bytes; its header stays."""
+    content = path.read_bytes()
+    path.write_bytes(content[: int(keep * len(content))])
+
+
+@pytest.mark.parametrize("ending", ["wav", "flac"])
+def test_a_file_that_is_cut_off_is_refused(tmp_path, noise, ending):
+    path = tmp_path / f"a.{ending}"
+    soundfile.write(path, np.tile(noise, 4), RATE)
+    cut(path, 0.5)
+    with pytest.raises(UserError, match=rf"a\.{ending}: (is cut off|cannot be read as audio)"):
+        read_audio(path, RATE)
+
+
+def test_a_stream_whose_header_does_not_know_its_length_is_read(tmp_path, noise):
+    path = tmp_path / "a.wav"
+    quiet = 0.1 * noise
+    soundfile.write(path, quiet, RATE)
+    content = bytearray(path.read_bytes())
+    position = content.index(b"data") + 4
+    content[position : position + 4] = b"\xff\xff\xff\xff"
+    path.write_bytes(content)
+    np.testing.assert_allclose(read_audio(path, RATE), quiet, atol=1e-4)
+
+
+def test_samples_far_outside_full_scale_are_refused(tmp_path, noise):
+    noise = noise.copy()
+    noise[100] = 1e30
+    soundfile.write(tmp_path / "a.wav", noise, RATE, subtype="FLOAT")
+    with pytest.raises(UserError, match=r"a\.wav: has samples up to 1e\+30, far outside \[-1, 1\]"):
+        read_audio(tmp_path / "a.wav", RATE)
+
+
+@pytest.mark.parametrize("rate", [1, 1000, 2_000_000])
+def test_absurd_sample_rates_are_refused(tmp_path, noise, rate):
+    soundfile.write(tmp_path / "a.wav", noise, rate)
+    with pytest.raises(UserError, match=rf"a\.wav: has a sample rate of {rate} Hz"):
+        read_audio(tmp_path / "a.wav", RATE)
