@@ -1,1 +1,1 @@
-"""Additional tasks for multi-task learning: one module for each kind, see ``ser.aux_tasks.task``."""
+"""Additional tasks for multi-task learning, one module for each kind of label; ``ser.aux_tasks.task`` defines them."""

@@ -15,11 +15,11 @@ _CLASSES = {"female": 0, "male": 1, None: IGNORED}
 
 @dataclass(frozen=True)
 class Gender:
-    """Female (0) or male (1)."""
+    """Two classes: female (0) and male (1)."""
 
     classes: ClassVar[int] = 2
     needs: ClassVar[str] = "the speakers' gender"
 
     def __call__(self, utterances: Sequence[Utterance]) -> NDArray[np.int64]:
-        """Each utterance's class, shape (utterances,)."""
+        """The class of each utterance, or IGNORED where the gender is unknown, int64, shape (utterances,)."""
         return np.array([_CLASSES[utterance.gender] for utterance in utterances], dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Ratings of valence, activation and dominance in three classes: Lian et al. 2018, section 4.2."""
+"""Valence, activation and dominance as additional tasks with three classes: Lian et al. 2018, section 4.2."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,10 +14,15 @@ from ser.corpora.table import Utterance
 
 @dataclass(frozen=True)
 class Rating:
-    """A mean rating as low (0), medium (1) or high (2).
+    """Three classes of a rating: low (0), medium (1) and high (2).
 
     Args:
-        edges: a rating up to and including the first is low, one from the second on is high.
+        edges: (a, b). A rating r is low if r <= a, high if r >= b, else medium. The paper has (2, 4).
+
+    >>> from pathlib import Path
+    >>> ratings = [1.5, 2.5, 4.0, None]
+    >>> Valence([2.0, 4.0])([Utterance("a", Path("a.wav"), "sad", "1", "s", valence=rating) for rating in ratings])
+    array([ 0,  1,  2, -1])
     """
 
     edges: RisingPair
@@ -27,28 +32,28 @@ class Rating:
 
     @property
     def needs(self) -> str:
-        """What an utterance must carry."""
+        """The label that an utterance must have, in words."""
         return f"ratings of {self.dimension}"
 
     def __call__(self, utterances: Sequence[Utterance]) -> NDArray[np.int64]:
-        """Each utterance's class, or IGNORED where it is not rated, shape (utterances,)."""
+        """The class of each utterance, or IGNORED where it has no rating, int64, shape (utterances,)."""
         classes = [rating_class(getattr(utterance, self.dimension), *self.edges) for utterance in utterances]
         return np.array(classes, dtype=np.int64)
 
 
 class Valence(Rating):
-    """How pleasant the speaker sounds."""
+    """How pleasant the emotion is, from negative to positive."""
 
     dimension = "valence"
 
 
 class Activation(Rating):
-    """How aroused the speaker sounds."""
+    """How aroused the speaker is, from calm to excited."""
 
     dimension = "activation"
 
 
 class Dominance(Rating):
-    """How much in control the speaker sounds."""
+    """How much in control the speaker is, from weak to strong."""
 
     dimension = "dominance"

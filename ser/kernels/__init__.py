@@ -1,1 +1,1 @@
-"""Compiled code for the CPU that stands in for PyTorch's operations."""
+"""Compiled kernels (numba) that replace some of PyTorch's operations on the CPU."""

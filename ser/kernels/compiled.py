@@ -1,4 +1,4 @@
-"""Where compiled code for the CPU stands in for PyTorch's operations, and where it must not."""
+"""How the kernels are compiled, and when they replace PyTorch's operations."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,15 +8,17 @@ import torch
 from torch import Tensor
 
 compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
+"""Compile a function; its arithmetic keeps the order in which it is written."""
+
 reordering = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-"""For sums, which are vectorised only if their order may change."""
+"""Compile a function whose sums may be reordered, without which the compiler cannot vectorise them."""
 
 _allowed = True
 
 
 @contextmanager
 def forbidden() -> Iterator[None]:
-    """Let PyTorch's own operations run inside (where they are batched over replicas, say)."""
+    """Use PyTorch's own operations inside the ``with`` block, for example under ``torch.func.vmap``."""
     global _allowed
     before, _allowed = _allowed, False
     try:
@@ -26,7 +28,10 @@ def forbidden() -> Iterator[None]:
 
 
 def applies(tensor: Tensor) -> bool:
-    """Whether compiled code can take this tensor: float32 on the CPU, in full precision."""
+    """Return whether compiled kernels may process this tensor.
+
+    They need float32 on the CPU, no autocast, and no ``forbidden`` block around the call.
+    """
     return (
         _allowed
         and tensor.device.type == "cpu"

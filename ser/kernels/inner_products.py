@@ -1,7 +1,14 @@
-"""The inner products of pairs of long vectors, which the contrastive losses are made of, in one pass over memory.
+"""Inner products of pairs of long vectors, from which the contrastive losses are computed.
 
-A batch of pos_1 vectors is as large as the network's largest tensor, so what counts is how often it is read and
-written: by PyTorch's operations some fifteen times in a step, here three times (on the CPU).
+For a pair of vectors x1 and x2:
+
+    forward     s11 = x1 . x1     s12 = x1 . x2     s22 = x2 . x2
+    backward    dL/dx1 = 2 dL/ds11 x1 + dL/ds12 x2
+                dL/dx2 = dL/ds12 x1 + 2 dL/ds22 x2
+
+A batch of pos_1 vectors is as large as the network's largest tensor, so the time depends on how often memory is read
+and written. PyTorch's operations pass over it about fifteen times in a training step; these kernels pass over it three
+times.
 """
 
 from typing import Any
@@ -17,13 +24,28 @@ from ser.kernels.compiled import applies, compiled, reordering
 
 
 def halves(both: Tensor) -> tuple[Tensor, Tensor]:
-    """The first branch's rows and the second's, of (2 * pairs, dimensions)."""
+    """Split a batch into its two branches, like ``both.chunk(2)`` but with a backward pass that avoids a copy.
+
+    Args:
+        both: the rows of the first branch, then those of the second, shape (2 * pairs, dimensions).
+
+    Returns:
+        The rows of the first and of the second branch, each of shape (pairs, dimensions).
+    """
     first, second = _Halves.apply(both) if applies(both) else both.chunk(2)
     return first, second
 
 
 def inner_products(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of each pair: the first with itself, with the second, and the second with itself, each of shape (pairs,)."""
+    """Compute x1 . x1, x1 . x2 and x2 . x2 of each pair.
+
+    Args:
+        first: x1, shape (pairs, dimensions).
+        second: x2, shape (pairs, dimensions).
+
+    Returns:
+        The three inner products, each of shape (pairs,).
+    """
     if applies(first):
         products = _InnerProducts.apply(first, second)
         return products[:, 0], products[:, 1], products[:, 2]
@@ -31,7 +53,7 @@ def inner_products(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor, Tenso
 
 
 class _Halves(Function):
-    """``chunk(2)``, whose gradients are put together without a copy if they lie side by side already."""
+    """``chunk(2)``. Its backward pass returns the two gradients as one view if they are adjacent in memory."""
 
     @staticmethod
     def forward(ctx: Any, both: Tensor) -> tuple[Tensor, Tensor]:
@@ -40,15 +62,15 @@ class _Halves(Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, first: Tensor, second: Tensor) -> Tensor:
-        one_storage = first.untyped_storage().data_ptr() == second.untyped_storage().data_ptr()
-        beside = one_storage and second.data_ptr() == first.data_ptr() + first.nbytes
-        if beside and first.is_contiguous() and second.is_contiguous():
+        same_storage = first.untyped_storage().data_ptr() == second.untyped_storage().data_ptr()
+        adjacent = same_storage and second.data_ptr() == first.data_ptr() + first.nbytes
+        if adjacent and first.is_contiguous() and second.is_contiguous():
             return first.as_strided((2 * first.numel(),), (1,)).view(2 * len(first), *first.shape[1:])
         return torch.cat([first, second])
 
 
 class _InnerProducts(Function):
-    """(pairs, 3): see ``inner_products``; blocks of them summed in float64."""
+    """The three inner products side by side, shape (pairs, 3)."""
 
     @staticmethod
     def forward(ctx: Any, first: Tensor, second: Tensor) -> Tensor:
@@ -59,40 +81,45 @@ class _InnerProducts(Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
         first, second = ctx.saved_tensors
-        out = torch.empty(2, *first.shape)
-        _combine(first.numpy(), second.numpy(), gradient.contiguous().numpy(), out.numpy())
-        return out[0], out[1]
+        gradients = torch.empty(2, *first.shape)  # both in one tensor, so that _Halves finds them adjacent
+        _input_gradients(first.numpy(), second.numpy(), gradient.contiguous().numpy(), gradients.numpy())
+        return gradients[0], gradients[1]
 
 
 _BLOCK = 1024
+"""Dimensions that are summed in float32; the sums of the blocks are added in float64."""
 
 
 @reordering
 def _products(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.float32]:
+    """Compute s11, s12 and s22 of each pair, shape (pairs, 3)."""
     pairs, dimensions = first.shape
     result = np.empty((pairs, 3), np.float32)
     for n in range(pairs):
         sums = np.zeros(3)
         for start in range(0, dimensions, _BLOCK):
-            own = cross = other = np.float32(0)
-            one, two = first[n, start : start + _BLOCK], second[n, start : start + _BLOCK]
-            for i in range(len(one)):
-                a, b = one[i], two[i]
-                own += a * a
-                cross += a * b
-                other += b * b
-            sums[0] += own
-            sums[1] += cross
-            sums[2] += other
+            s11 = s12 = s22 = np.float32(0)
+            block1, block2 = first[n, start : start + _BLOCK], second[n, start : start + _BLOCK]
+            for i in range(len(block1)):
+                x1, x2 = block1[i], block2[i]
+                s11 += x1 * x1
+                s12 += x1 * x2
+                s22 += x2 * x2
+            sums[0] += s11
+            sums[1] += s12
+            sums[2] += s22
         result[n] = sums
     return result
 
 
 @compiled
-def _combine(first: NDArray[Any], second: NDArray[Any], gradient: NDArray[Any], out: NDArray[Any]) -> None:
+def _input_gradients(
+    first: NDArray[Any], second: NDArray[Any], gradient: NDArray[Any], gradients: NDArray[Any]
+) -> None:
+    """Write dL/dx1 and dL/dx2 to ``gradients`` (2, pairs, dimensions), from dL/ds in ``gradient`` (pairs, 3)."""
     for n in range(first.shape[0]):
-        own, cross, other = 2 * gradient[n, 0], gradient[n, 1], 2 * gradient[n, 2]
+        twice_s11, s12, twice_s22 = 2 * gradient[n, 0], gradient[n, 1], 2 * gradient[n, 2]
         for i in range(first.shape[1]):
-            a, b = first[n, i], second[n, i]
-            out[0, n, i] = own * a + cross * b
-            out[1, n, i] = cross * a + other * b
+            x1, x2 = first[n, i], second[n, i]
+            gradients[0, n, i] = twice_s11 * x1 + s12 * x2
+            gradients[1, n, i] = s12 * x1 + twice_s22 * x2

@@ -1,9 +1,15 @@
-"""A linear layer from long vectors to a few classes, for the CPU in one pass over memory each way.
+"""A linear layer from long vectors to few outputs.
 
-A product of (64, 58,200) with (58,200, 4) is all memory and no arithmetic; a general matrix product, made for the
-opposite, takes three times as long for it.
+For vectors v (B, V), weights w (K, V) and outputs y (B, K):
 
-B: rows, V: size of a vector, K: outputs.
+    forward     y = v w^T + bias
+    backward    dL/dv = dL/dy w
+                dL/dw = (dL/dy)^T v
+
+A product of shapes (64, 58,200) and (58,200, 4) takes its time for memory traffic, not for arithmetic. The kernels read
+the vectors from memory once in each pass; a general matrix product takes three times as long.
+
+B: rows of the batch, V: dimensions of a vector, K: outputs.
 """
 
 from typing import Any
@@ -18,22 +24,25 @@ from torch.autograd.function import once_differentiable
 from ser.kernels.compiled import applies, reordering
 
 _MOST_OUTPUTS = 16
+"""With more outputs, PyTorch's matrix product is used."""
+
 _BLOCK = 1024
+"""Dimensions that are summed in float32; the sums of the blocks are added in float64."""
 
 
 class NarrowLinear(nn.Linear):
-    """``nn.Linear``, faster where its outputs are few."""
+    """``nn.Linear``, computed faster on the CPU if it has at most 16 outputs."""
 
     def forward(self, vector: Tensor) -> Tensor:
         """(B, V) -> (B, K)."""
         if applies(vector) and vector.dim() == 2 and self.out_features <= _MOST_OUTPUTS:
-            product = _Narrow.apply(vector.contiguous(), self.weight)
+            product = _Product.apply(vector.contiguous(), self.weight)
             return product if self.bias is None else product + self.bias
         return super().forward(vector)
 
 
-class _Narrow(Function):
-    """The product without the bias."""
+class _Product(Function):
+    """(B, V), (K, V) -> (B, K), the layer without its bias."""
 
     @staticmethod
     def forward(ctx: Any, vector: Tensor, weight: Tensor) -> Tensor:
@@ -44,49 +53,60 @@ class _Narrow(Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
         vector, weight = ctx.saved_tensors
-        back, own = torch.empty_like(vector), torch.zeros_like(weight)
-        _gradients(*(t.detach().numpy() for t in (vector, weight, gradient.contiguous(), back, own)))
-        return back, own
+        vector_gradient, weight_gradient = torch.empty_like(vector), torch.zeros_like(weight)
+        tensors = (vector, weight, gradient.contiguous(), vector_gradient, weight_gradient)
+        _gradients(*(tensor.detach().numpy() for tensor in tensors))
+        return vector_gradient, weight_gradient
 
 
 @reordering
 def _product(vector: NDArray[Any], weight: NDArray[Any]) -> NDArray[np.float32]:
+    """Compute v w^T, shape (B, K)."""
     rows, outputs = len(vector), len(weight)
     result = np.empty((rows, outputs), np.float32)
     for b in range(rows):
         sums = np.zeros(outputs)
         for start in range(0, vector.shape[1], _BLOCK):
-            part = vector[b, start : start + _BLOCK]
+            v = vector[b, start : start + _BLOCK]
             for k in range(outputs):
-                row, total = weight[k, start : start + _BLOCK], np.float32(0)
-                for i in range(len(part)):
-                    total += part[i] * row[i]
-                sums[k] += total
+                w, block_sum = weight[k, start : start + _BLOCK], np.float32(0)
+                for i in range(len(v)):
+                    block_sum += v[i] * w[i]
+                sums[k] += block_sum
         result[b] = sums
     return result
 
 
 @reordering
 def _gradients(
-    vector: NDArray[Any], weight: NDArray[Any], gradient: NDArray[Any], back: NDArray[Any], own: NDArray[Any]
+    vector: NDArray[Any],
+    weight: NDArray[Any],
+    gradient: NDArray[Any],
+    vector_gradient: NDArray[Any],
+    weight_gradient: NDArray[Any],
 ) -> None:
-    """Of the vectors (``back``) and the weight (``own``, zero so far); two outputs at a time write ``back`` less."""
+    """Write dL/dv to ``vector_gradient`` and add dL/dw to ``weight_gradient``, from dL/dy in ``gradient`` (B, K).
+
+    Two outputs, k and ``k_next``, are done at a time, which halves the passes over ``vector_gradient``. If K is odd,
+    the last k has no partner: ``k_next`` is then k itself, with the gradient 0.
+    """
     outputs = len(weight)
     for b in range(len(vector)):
         for k in range(0, outputs, 2):
-            other = min(k + 1, outputs - 1)
-            one, two = gradient[b, k], gradient[b, other] if other > k else np.float32(0)
+            k_next = min(k + 1, outputs - 1)
+            g, g_next = gradient[b, k], gradient[b, k_next] if k_next > k else np.float32(0)
             for start in range(0, vector.shape[1], _BLOCK):
-                part, out = vector[b, start : start + _BLOCK], back[b, start : start + _BLOCK]
-                row, next_row = weight[k, start : start + _BLOCK], weight[other, start : start + _BLOCK]
+                v, dv = vector[b, start : start + _BLOCK], vector_gradient[b, start : start + _BLOCK]
+                w, w_next = weight[k, start : start + _BLOCK], weight[k_next, start : start + _BLOCK]
                 if k == 0:
-                    for i in range(len(out)):
-                        out[i] = one * row[i] + two * next_row[i]
+                    for i in range(len(dv)):
+                        dv[i] = g * w[i] + g_next * w_next[i]
                 else:
-                    for i in range(len(out)):
-                        out[i] += one * row[i] + two * next_row[i]
-                total, next_total = own[k, start : start + _BLOCK], own[other, start : start + _BLOCK]
-                for i in range(len(part)):
-                    total[i] += one * part[i]
-                for i in range(len(part)):
-                    next_total[i] += two * part[i]
+                    for i in range(len(dv)):
+                        dv[i] += g * w[i] + g_next * w_next[i]
+                dw = weight_gradient[k, start : start + _BLOCK]
+                dw_next = weight_gradient[k_next, start : start + _BLOCK]
+                for i in range(len(v)):
+                    dw[i] += g * v[i]
+                for i in range(len(v)):
+                    dw_next[i] += g_next * v[i]

@@ -1,1 +1,1 @@
-"""Losses, one module each, and how they are put together."""
+"""Losses: one module for each contrastive loss, and the objective that adds the losses up."""

@@ -1,4 +1,4 @@
-"""The total loss of a batch: equations (1), (8) and (9) of Lian et al. 2018, sections 2.2 and 4.2."""
+"""The total loss of a mini-batch: equations (1), (8) and (9) of Lian et al. 2018, sections 2.2 and 4.2."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,25 +12,36 @@ from ser.losses.position import Position
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Equation (8) for one-hot targets, averaged over the samples whose label is not IGNORED (0 if there are none).
+    """Cross-entropy with one-hot targets, equation (8), averaged over the samples that have a label.
 
     Args:
         logits: scores before the softmax, shape (samples, classes).
-        labels: class indices, shape (samples,).
+        labels: class indices, or IGNORED where the label is unknown, shape (samples,).
+
+    Returns:
+        The mean over the samples with a label, a scalar; 0 if no sample has one.
     """
     total = functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
     return total / (labels != IGNORED).sum().clamp(min=1)
 
 
 Contrast = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""A contrastive loss: the two branches' vectors (pairs, dimensions), whether a pair is of one class -> one number."""
+"""A contrastive loss: (first, second, same) -> scalar, arguments as for ``ser.losses.cos.cosine_contrastive``."""
 
 
 @dataclass(frozen=True)
 class Objective:
-    """The total loss, equations (1) and (9) together, so that they also combine (the paper's future work).
+    """The total loss, equations (1) and (9) in one formula.
 
-    (1 - aux_weight) * [lambda * L_con + (1 - lambda) * L_ce] + aux_weight * L_aux
+        L = (1 - w) * (lambda * L_con + (1 - lambda) * L_cro) + w * L_add
+
+    L_con is the contrastive loss, L_cro the cross-entropy of the emotions, L_add the cross-entropy of the additional
+    task. The paper uses either the contrastive loss or an additional task; the formula also allows both.
+
+    Args:
+        contrast: the contrastive loss; None leaves it out (the baseline: L_cro takes the place of the bracket).
+        position: the vectors that the contrastive loss compares; None without a contrastive loss.
+        aux_weight: w, lambda of equation (9).
     """
 
     contrast: Contrast | None
@@ -46,20 +57,27 @@ class Objective:
         aux_logits: Tensor | None = None,
         aux_labels: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """The total and its parts for one batch: the first branch's samples, then the second's.
+        """The losses of a mini-batch.
+
+        The samples of the first branch come first, then those of the second: samples i and i + pairs form pair i. The
+        baseline has one branch.
 
         Args:
-            features: pos_1 vectors, shape (branches * groups, dimensions).
-            logits: shape (branches * groups, classes).
-            labels: class indices, shape (branches * groups,).
-            weight: lambda of this epoch; not used without a contrastive loss.
-            aux_logits: the additional task's scores, shape (branches * groups, its classes), if there is one.
-            aux_labels: its labels or IGNORED, shape (branches * groups,).
+            features: pos_1 vectors, shape (samples, dimensions).
+            logits: scores of the emotions, shape (samples, classes).
+            labels: class indices of the emotions, shape (samples,).
+            weight: lambda of equation (1) in this epoch; not used without a contrastive loss.
+            aux_logits: scores of the additional task, shape (samples, its classes); None without one.
+            aux_labels: labels of the additional task, or IGNORED where unknown, shape (samples,); None without one.
+
+        Returns:
+            Scalars: "loss" (L), "cross_entropy" (the mean over all samples), and, where they are part of L,
+            "contrastive" (L_con) and "aux" (L_add).
         """
         parts = {"cross_entropy": cross_entropy(logits, labels)}
         total = parts["cross_entropy"]
         if self.contrast is not None and self.position is not None:
-            if getattr(self.contrast, "cross_entropy", "mean") == "sum":  # a user's own loss need not have it
+            if getattr(self.contrast, "cross_entropy", "mean") == "sum":  # a user's own loss may lack the attribute
                 total = 2 * total
             first, second = halves(self.position(features, logits))
             first_label, second_label = labels.chunk(2)

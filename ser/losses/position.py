@@ -1,4 +1,4 @@
-"""Where the contrastive loss acts: Lian et al. 2018, section 4.3 (config group ``position``)."""
+"""The position of the contrastive loss: Lian et al. 2018, Figure 1 and section 4.3 (config group ``position``)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Position:
-    """Where the contrastive loss looks: the feature vector (pos_1) or what the classifier makes of it (pos_2)."""
+    """Selects the vectors that the contrastive loss compares.
+
+    Args:
+        vector: "features", the vector before the linear layer (pos_1); or the classifier's output (pos_2), as "logits"
+            or as "probabilities" after the softmax.
+    """
 
     vector: Literal["features", "logits", "probabilities"]
 
     def __call__(self, features: Tensor, logits: Tensor) -> Tensor:
-        """The vectors to compare, shape (samples, dimensions)."""
+        """Select the vectors of a mini-batch.
+
+        Args:
+            features: pos_1 vectors, shape (samples, dimensions).
+            logits: scores before the softmax, shape (samples, classes).
+
+        Returns:
+            Shape (samples, dimensions) for "features", else (samples, classes).
+        """
         if self.vector == "features":
             return features
         return logits if self.vector == "logits" else logits.softmax(dim=-1)

@@ -7,23 +7,38 @@ from ser.config.ranges import Count, Fraction
 
 @dataclass(frozen=True)
 class Constant:
-    """lambda of equation (1), the same in every epoch."""
+    """The same lambda in every epoch, as in the paper.
+
+    Args:
+        weight: lambda.
+    """
 
     weight: Fraction
 
     def at(self, epoch: int) -> float:
-        """The weight in ``epoch`` (from 1)."""
+        """Lambda in ``epoch``, counted from 1."""
         return self.weight
 
 
 @dataclass(frozen=True)
 class Linear:
-    """lambda of equation (1) moving from ``start`` in the first epoch to ``weight`` after ``epochs`` more."""
+    """Lambda changes linearly from ``start`` to ``weight``, then stays there.
+
+        lambda(epoch) = start + (weight - start) * min(1, (epoch - 1) / epochs)
+
+    Args:
+        weight: lambda from epoch ``epochs`` + 1 on.
+        start: lambda in the first epoch.
+        epochs: number of epochs that the change takes.
+
+    >>> [Linear(weight=1.0, start=0.0, epochs=4).at(epoch) for epoch in (1, 2, 5, 9)]
+    [0.0, 0.25, 1.0, 1.0]
+    """
 
     weight: Fraction
     start: Fraction
     epochs: Count
 
     def at(self, epoch: int) -> float:
-        """The weight in ``epoch`` (from 1)."""
+        """Lambda in ``epoch``, counted from 1."""
         return self.start + (self.weight - self.start) * min(1.0, (epoch - 1) / self.epochs)

@@ -1,4 +1,7 @@
-"""The attentive CNN that the paper compares itself with: Neumann and Vu 2017, its reference [6]."""
+"""The attentive CNN of Neumann and Vu 2017, with which Lian et al. 2018 compare their results (their reference [6]).
+
+B: segments, T: frames, D: features of a frame, C: channels of a convolution, P: pooled frames.
+"""
 
 from typing import Annotated
 
@@ -9,10 +12,13 @@ from ser.models.cnn import ConvPool
 
 
 class AttentiveCNN(nn.Module):
-    """The paper's convolutions and pooling, then an attention-weighted sum over time in place of flattening.
+    """The paper's CNN with an attention-weighted sum over time in place of flattening.
 
-    Each pooled frame x_t gets the weight softmax_t(w x_t); their weighted sum is the pos_1 vector (B, kernels * C).
-    Arguments as for ``ser.models.cnn.CNN``.
+        a_t = exp(w . x_t + b) / sum_s exp(w . x_s + b)
+        vector = sum_t a_t x_t
+
+    x_t is a pooled frame, with the channels of all kernel sizes, shape (kernels * C,). The weighted sum is the pos_1
+    vector; a linear layer gives the logits. Arguments as for ``ser.models.cnn.CNN``.
     """
 
     def __init__(
@@ -32,7 +38,7 @@ class AttentiveCNN(nn.Module):
         self.classifier = nn.Linear(self.vector_size, classes)
 
     def forward(self, frames: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, T, D) -> pos_1 vector (B, vector_size), logits (B, classes)."""
+        """(B, T, D), (B,) -> pos_1 vectors (B, vector_size), logits (B, classes); see ``ser.models``."""
         pooled = self.body(frames, count)  # B, P, kernels * C
         weights = self.attention(pooled).softmax(dim=1)  # B, P, 1
         vector = (weights * pooled).sum(dim=1)

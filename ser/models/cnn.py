@@ -1,6 +1,6 @@
-"""The paper's network (Lian et al. 2018, section 2.1 and Table 1).
+"""The paper's network: Lian et al. 2018, section 2.1 and Table 1.
 
-B: segments, T: frames, D: features a frame, C: channels, P: pooled frames, one branch for each kernel size.
+B: segments, T: frames, D: features of a frame, C: channels of a convolution, P: pooled frames.
 """
 
 from collections.abc import Sequence
@@ -16,11 +16,24 @@ from ser.kernels.narrow import NarrowLinear
 
 
 class ConvPool(nn.Module):
-    """Convolution over time, batch normalisation, ReLU and max pooling, for each kernel size beside one another.
+    """Convolution over time, batch normalisation, ReLU and max pooling, in parallel for each kernel size.
 
-    On the CPU in float32 padding is skipped (``ser.kernels.packed``); elsewhere, and as the reference, PyTorch's own
-    operations run. A convolution's bias cancels in the normalisation that follows: its gradient is zero but for
-    rounding, which Adam would blow up to full steps, so that it gets none.
+    On the CPU in float32, ``ser.kernels.packed`` computes the same function without the arithmetic on padding.
+    Elsewhere ``plain`` runs.
+
+    A convolution's bias gets no gradient. Batch normalisation subtracts the mean and with it the bias, so the exact
+    gradient is zero. The computed gradient is rounding noise, which Adam would scale up to steps of full size.
+
+    Args:
+        frames: T, at least ``pool``.
+        features: D.
+        channels: C, filter outputs of each convolution.
+        kernels: filter sizes, odd, so that half padding keeps the length T.
+        pool: kernel size of the max pooling, in frames.
+        stride: stride of the max pooling, in frames.
+
+    Raises:
+        ValueError: a segment is shorter than the pooling kernel.
     """
 
     def __init__(
@@ -35,31 +48,38 @@ class ConvPool(nn.Module):
         self.pool: Any = nn.MaxPool1d(pool, stride)
 
     def forward(self, frames: Tensor, count: Tensor) -> Tensor:
-        """(B, T, D), zeros after each segment's ``count`` real frames -> (B, P, kernels * C)."""
+        """(B, T, D), zero-padded after ``count`` (B,) real frames -> (B, P, kernels * C)."""
         if packed.applies(frames, self.pool.kernel_size, self.pool.stride):
             return packed.forward(frames, count, self.convolutions, self.norms, self.pool, self.training)
         return self.plain(frames)
 
     def plain(self, frames: Tensor) -> Tensor:
-        """The same by PyTorch's operations, padding and all."""
+        """The reference: the same function by PyTorch's operations, with the arithmetic on padding."""
         frames = frames.transpose(1, 2)  # B, D, T
         branches = []
         for conv, norm in zip(self.convolutions, self.norms, strict=True):
-            response = functional.conv1d(frames, conv.weight, conv.bias.detach(), padding=conv.padding)
-            branches.append(self.pool(torch.relu(norm(response))))
+            response = functional.conv1d(frames, conv.weight, conv.bias.detach(), padding=conv.padding)  # B, C, T
+            branches.append(self.pool(torch.relu(norm(response))))  # B, C, P
         return torch.cat(branches, dim=1).transpose(1, 2)
 
 
 class CNN(nn.Module):
-    """Table 1: two convolutions side by side, pooled, flattened into one vector (pos_1), one linear layer (pos_2).
+    """The network of Table 1: ``ConvPool``, flattened into one vector (pos_1), then one linear layer (pos_2).
 
     Args:
-        frames: T, frames of a segment; at least ``pool``.
+        frames: T, frames of a segment, at least ``pool``.
         features: D, features of a frame.
         classes: number of emotions.
-        channels: filter outputs of each convolution.
-        kernels: filter sizes, odd, so that half padding keeps the length.
-        pool, stride: of the max pooling, in frames.
+        channels: C, filter outputs of each convolution.
+        kernels: filter sizes, odd, so that half padding keeps the length T.
+        pool: kernel size of the max pooling, in frames.
+        stride: stride of the max pooling, in frames.
+
+    Raises:
+        ValueError: a segment is shorter than the pooling kernel.
+
+    >>> CNN(frames=900, features=13, classes=4).vector_size  # 2 kernel sizes * 100 channels * 291 pooled frames
+    58200
     """
 
     def __init__(
@@ -78,6 +98,6 @@ class CNN(nn.Module):
         self.classifier = NarrowLinear(self.vector_size, classes)
 
     def forward(self, frames: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, T, D) -> pos_1 vector (B, vector_size), logits (B, classes)."""
+        """(B, T, D), (B,) -> pos_1 vectors (B, vector_size), logits (B, classes); see ``ser.models``."""
         vector = self.body(frames, count).flatten(1)
         return vector, self.classifier(vector)

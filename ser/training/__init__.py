@@ -1,1 +1,1 @@
-"""Training: a task (what replicas share), the one loop (one replica) and the engines (many replicas)."""
+"""Training: ``task`` holds what replicas share, ``loop`` trains one replica, ``engines`` train many replicas."""

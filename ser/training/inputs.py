@@ -1,4 +1,7 @@
-"""A replica's inputs: segments of the packed frames as padded batches, normalised by its own fold."""
+"""A replica's inputs: segments cut from the packed frames, normalised and zero-padded.
+
+B: segments, T: frames of a segment, D: features of a frame, U: utterances, G: groups that share mean and scale.
+"""
 
 from functools import lru_cache
 from pathlib import Path
@@ -16,7 +19,13 @@ from ser.training.task import Task
 
 
 class Normalisation(NamedTuple):
-    """What brings frames to the network's scale: each utterance's group (U,), and the groups' mean and scale (G, D)."""
+    """Mean and standard deviation normalisation: (frame - mean) * scale, by the group of the frame's utterance.
+
+    Attributes:
+        group: group of each utterance, shape (U,).
+        mean: mean of each group's frames, shape (G, D).
+        scale: 1 / standard deviation of each group's frames, shape (G, D).
+    """
 
     group: Tensor
     mean: Tensor
@@ -26,13 +35,18 @@ class Normalisation(NamedTuple):
 def windows(
     frames: Tensor, normalisation: Normalisation, start: Tensor, count: Tensor, utterance: Tensor, length: int
 ) -> Tensor:
-    """Windows of the packed frames as a padded, normalised batch (B, T, D), zeros after each one's end.
+    """Gather segments from the packed frames, normalise them, and pad them with zeros.
 
     Args:
-        frames: packed frames of all utterances, shape (frames, D).
-        normalisation: the replica's.
-        start, count, utterance: of each window, as in ``Segments``, shape (B,).
+        frames: the frames of all utterances, one after another, shape (frames, D).
+        normalisation: of the replica.
+        start: first frame of each segment, as an index into ``frames``, shape (B,).
+        count: number of real frames of each segment, shape (B,).
+        utterance: utterance of each segment, as an index from 0, shape (B,).
         length: T.
+
+    Returns:
+        Shape (B, T, D), zero after the real frames.
     """
     group = normalisation.group[utterance]
     steps = torch.arange(length, device=frames.device)
@@ -43,7 +57,17 @@ def windows(
 
 
 class Inputs:
-    """Segments as padded, normalised batches: the packed frames, on the device, with a replica's normalisation."""
+    """Makes the mini-batches of one replica.
+
+    Args:
+        task: the task.
+        parts: the replica's training, validation and test utterances.
+
+    Attributes:
+        frames: the packed frames on the device, shape (frames, D).
+        features: D.
+        normalisation: of the replica.
+    """
 
     def __init__(self, task: Task, parts: Fold) -> None:
         self.frames = packed_frames(task.data.frames, task.device)
@@ -55,7 +79,7 @@ class Inputs:
         self._length = task.segment_frames
 
     def __call__(self, chosen: Segments) -> tuple[Tensor, Tensor]:
-        """The segments' frames (B, T, D), zeros after the end, and their numbers of real frames (B,)."""
+        """Return the segments' frames, zero-padded (B, T, D), and their numbers of real frames (B,)."""
         arrays = (chosen.start, chosen.count, chosen.utterance)
         start, count, utterance = (torch.from_numpy(array).to(self.frames.device) for array in arrays)
         return windows(self.frames, self.normalisation, start, count, utterance, self._length), count
@@ -63,29 +87,41 @@ class Inputs:
 
 @lru_cache(maxsize=1)
 def packed_frames(path: Path, device: str) -> Tensor:
-    """A corpus' frames on the device, once for all replicas (on the CPU memory-mapped)."""
+    """Load packed frames to the device, or map them into memory on the CPU; replicas of a corpus share them.
+
+    Args:
+        path: the file of packed frames (.npy).
+        device: PyTorch's device.
+
+    Returns:
+        Shape (frames, D).
+    """
     return torch.from_numpy(np.load(path, mmap_mode="c")).to(device)
 
 
-_moments: dict[Path, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
+_frame_sums: dict[Path, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
+"""The result of ``segments.frame_sums`` for the file of packed frames that was used last."""
 
 
 def _normalisation(task: Task, packed: NDArray, parts: Fold) -> tuple[NDArray, NDArray, NDArray]:
-    """Each utterance's group (U,) and the groups' mean and deviation (G, D), by the ``normalisation`` asked for."""
+    """Return each utterance's group (U,), and mean and standard deviation of each group's frames (G, D).
+
+    With ``normalisation=fold`` all utterances are one group, whose statistics come from the training part only.
+    """
     data = task.data
     utterances = len(data.ids)
     if task.normalisation == "none":
         zeros = np.zeros((1, packed.shape[1]), dtype=np.float32)
         return np.zeros(utterances, dtype=np.int64), zeros, zeros + 1
-    if data.frames not in _moments:
-        _moments.clear()
-        _moments[data.frames] = segments.frame_sums(packed, data.offsets)
+    if data.frames not in _frame_sums:
+        _frame_sums.clear()
+        _frame_sums[data.frames] = segments.frame_sums(packed, data.offsets)
     lengths = np.diff(data.offsets)
     if task.normalisation == "fold":
-        counted = np.full(utterances, -1)
-        counted[parts.train] = 0
+        measured_group = np.full(utterances, -1)  # -1: does not enter the statistics
+        measured_group[parts.train] = 0
         groups = np.zeros(utterances, dtype=np.int64)
     else:
         groups = data.speakers if task.normalisation == "speaker" else np.arange(utterances)
-        counted = groups
-    return (groups, *segments.normalisation(*_moments[data.frames], lengths, counted))
+        measured_group = groups
+    return (groups, *segments.normalisation(*_frame_sums[data.frames], lengths, measured_group))

@@ -1,4 +1,4 @@
-"""The one training loop: a replica from its first weights to its predictions."""
+"""The training loop: it trains one replica, from the initial weights to the predictions of the test part."""
 
 import copy
 import math
@@ -20,60 +20,81 @@ from ser.training.network import Network, in_branches, make_network, precision
 from ser.training.sampling import Sampling
 from ser.training.task import Task
 from ser.training.trainer import Course
-from ser.training.weights import keep
+from ser.training.weights import save_weights
 
 
 def attempt(task: Task, replica: Replica) -> Outcome | Exception:
-    """Train with one thread on the CPU; an error is a result like any other, so that one bad replica stops no other."""
+    """Train one replica, with one thread on the CPU.
+
+    An error is returned, not raised, so that the replicas after this one are still trained.
+
+    Args:
+        task: the task.
+        replica: the replica's seed and fold.
+
+    Returns:
+        The outcome, or the error that ended the training.
+    """
     if task.device == "cpu":
         torch.set_num_threads(1)
     prepare(task)
     try:
         return train(task, replica.seed, replica.fold)
     except Exception as error:
-        return noted(error)
+        return add_traceback(error)
 
 
 def prepare(task: Task) -> None:
-    """Set this process up for the task's device; TF32 as ``trainer.precision`` asks."""
+    """Set up this process for training: memory allocation on the CPU, TF32 on other devices (``trainer.precision``)."""
     if task.device == "cpu":
         keep_freed_memory()
     else:
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = task.recipe.precision == "tf32"
 
 
-def noted(error: Exception) -> Exception:
-    """The error with its traceback as a note, which a process boundary would lose; a user's mistake needs none."""
+def add_traceback(error: Exception) -> Exception:
+    """Add an error's traceback to the error as a note, and return the error.
+
+    A traceback gets lost between processes; a note does not. A ``UserError`` is explained by its message alone.
+    """
     if not isinstance(error, UserError):
         error.add_note("".join(traceback.format_exception(error)))
     return error
 
 
 def train(task: Task, seed: int, fold: int) -> Outcome:
-    """Train one replica, keep its best validation epoch, and predict the fold's test utterances with it.
+    """Train one replica, and predict the test utterances with the weights of its best validation epoch.
+
+    Args:
+        task: the task.
+        seed: the replica's seed.
+        fold: the replica's fold, from 1.
+
+    Returns:
+        The predictions and the training's history.
 
     Raises:
-        UserError: the fold lacks a class or a validation part, or the loss is no number from the first epoch on.
+        UserError: as ``Sampling``; or the loss of the first epoch is NaN or infinite.
     """
     started = time.perf_counter()
     sampling, course = Sampling(task, seed, fold), Course(task.recipe)
-    replica = _Replica(sampling)
+    training = _Training(sampling)
     best_state: dict[str, Tensor] = {}
     while not course.over:
         epoch = course.epoch
-        if course.record({**replica.train_epoch(epoch, course.lr), **replica.validate(epoch)}):
-            best_state = copy.deepcopy(replica.network.state_dict())
+        if course.record({**training.train_epoch(epoch, course.lr), **training.validate(epoch)}):
+            best_state = copy.deepcopy(training.network.state_dict())
         if not course.diverged:
-            keep(task, seed, fold, f"epoch_{epoch:03d}", replica.network.state_dict())
+            save_weights(task, seed, fold, f"epoch_{epoch:03d}", training.network.state_dict())
     if not course.best_epoch:
         raise sampling.divergence_error()
-    keep(task, seed, fold, "best", best_state)
-    replica.network.load_state_dict(best_state)
-    return sampling.outcome(course, replica.predict(), time.perf_counter() - started)
+    save_weights(task, seed, fold, "best", best_state)
+    training.network.load_state_dict(best_state)
+    return sampling.outcome(course, training.predict(), time.perf_counter() - started)
 
 
-class _Replica:
-    """A sampling carried out: its inputs, network and optimiser."""
+class _Training:
+    """The network, the optimiser and the inputs of one replica."""
 
     def __init__(self, sampling: Sampling) -> None:
         self.task, self.sampling = sampling.task, sampling
@@ -83,12 +104,12 @@ class _Replica:
         self.optimiser = sampling.task.recipe.optimiser(self.network.parameters())
 
     def train_epoch(self, epoch: int, lr: float) -> dict[str, float]:
-        """One pass over the pairs; the means of the total loss and its parts over them."""
+        """Train for one epoch; returns the means of the total loss and of its parts over the epoch's pairs."""
         segments, pairs = self.sampling.begin(epoch)
         for group in self.optimiser.param_groups:
             group["lr"] = lr
         self.network.train()
-        sums = _Sums()
+        sums = _LossSums()
         for batch in batches(pairs, self.task.recipe.batch_size):
             losses, _ = self._forward(segments, batch, epoch)
             self.optimiser.zero_grad(set_to_none=True)
@@ -98,10 +119,10 @@ class _Replica:
         return {f"train_{name}": value for name, value in sums.means().items()}
 
     def validate(self, epoch: int) -> dict[str, float]:
-        """Total loss on the replica's fixed validation pairs and WA (average) of the validation utterances."""
+        """Return the mean total loss over the validation pairs, and the WA of the validation utterances."""
         sampling = self.sampling
         self.network.eval()
-        sums = _Sums()
+        sums = _LossSums()
         rows, probabilities = [], []
         with torch.inference_mode():
             for batch in batches(sampling.validation_pairs, self.task.recipe.batch_size):
@@ -109,14 +130,24 @@ class _Replica:
                 sums.add(losses, len(batch))
                 rows.append(batch.T.ravel())
                 probabilities.append(logits.float().softmax(dim=-1))
-            if len(sampling.odd):
-                rows.append(sampling.odd)
-                probabilities.append(self._probabilities(sampling.validation.take(sampling.odd)))
+            if len(sampling.unpaired):
+                rows.append(sampling.unpaired)
+                probabilities.append(self._probabilities(sampling.validation.take(sampling.unpaired)))
         accuracy = sampling.validation_wa(np.concatenate(rows), torch.cat(probabilities).cpu().numpy())
         return {"val_loss": sums.means()["loss"], "val_wa": accuracy}
 
     def _forward(self, segments: Segments, batch: NDArray[np.int64], epoch: int) -> tuple[dict[str, Tensor], Tensor]:
-        """Losses and logits of a batch of groups (n, branches): the first branch's segments, then the second's."""
+        """Compute the losses and logits of a mini-batch.
+
+        Args:
+            segments: the segments of a part.
+            batch: pairs of positions in ``segments``, shape (pairs, 2); for the baseline shape (segments, 1).
+            epoch: the epoch, which sets lambda.
+
+        Returns:
+            The losses by name (see ``Objective``), and the logits of the first branch's segments, then of the second's,
+            shape (branches * pairs, classes).
+        """
         task = self.task
         chosen = segments.take(batch.T.ravel())
         frames, count = self.inputs(chosen)
@@ -135,28 +166,30 @@ class _Replica:
         return logits.float().softmax(dim=-1)
 
     def predict(self) -> NDArray[np.float32]:
-        """Probabilities of all test segments, shape (segments, classes)."""
+        """Return the class probabilities of all test segments, shape (segments, classes)."""
         self.network.eval()
         test = self.sampling.test
-        rows = batches(np.arange(len(test)), 2 * self.task.recipe.batch_size)
+        test_batches = batches(np.arange(len(test)), 2 * self.task.recipe.batch_size)
         with torch.inference_mode():
-            return torch.cat([self._probabilities(test.take(batch)) for batch in rows]).cpu().numpy()
+            return torch.cat([self._probabilities(test.take(batch)) for batch in test_batches]).cpu().numpy()
 
 
-class _Sums:
-    """Running means of losses over batches of unequal size; they stay on the device until asked for."""
+class _LossSums:
+    """Sums of losses over the pairs of an epoch. They stay on the device until ``means`` is called."""
 
     def __init__(self) -> None:
-        self._totals: dict[str, Tensor] = {}
-        self._weight = 0
+        self._sums: dict[str, Tensor] = {}
+        self._pairs = 0
 
-    def add(self, losses: dict[str, Tensor], weight: int) -> None:
+    def add(self, losses: dict[str, Tensor], pairs: int) -> None:
+        """Add the losses of a mini-batch; each is a mean over ``pairs`` pairs."""
         for name, loss in losses.items():
-            scaled = loss.detach() * weight
-            self._totals[name] = self._totals[name] + scaled if name in self._totals else scaled
-        self._weight += weight
+            batch_sum = loss.detach() * pairs
+            self._sums[name] = self._sums[name] + batch_sum if name in self._sums else batch_sum
+        self._pairs += pairs
 
     def means(self) -> dict[str, float]:
-        if not self._weight:
+        """Return the means over all pairs; a NaN loss if there is no pair."""
+        if not self._pairs:
             return {"loss": math.nan}
-        return {name: total.item() / self._weight for name, total in self._totals.items()}
+        return {name: loss_sum.item() / self._pairs for name, loss_sum in self._sums.items()}

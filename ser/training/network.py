@@ -1,4 +1,7 @@
-"""A replica's network: a model, and the layer of the additional task."""
+"""A replica's network: a model, with one more layer if there is an additional task.
+
+B: segments, T: frames of a segment, D: features of a frame, V: dimensions of the pos_1 vector, C: classes.
+"""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -13,7 +16,12 @@ from ser.training.task import Task
 
 
 class Network(nn.Module):
-    """A model with, where there is an additional task, one more linear layer on its pos_1 vector."""
+    """A model, and a linear layer on its pos_1 vector for the additional task.
+
+    Args:
+        model: see ``ser.models``.
+        aux_classes: number of classes of the additional task; 0 adds no layer.
+    """
 
     def __init__(self, model: nn.Module, aux_classes: int) -> None:
         super().__init__()
@@ -21,13 +29,22 @@ class Network(nn.Module):
         self.aux = NarrowLinear(int(model.vector_size), aux_classes) if aux_classes else None  # type: ignore[arg-type]
 
     def forward(self, frames: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """(B, T, D) -> vector (B, V), logits (B, classes), the additional task's logits or None."""
+        """(B, T, D), (B,) -> pos_1 vectors (B, V), logits (B, C), the additional task's logits or None."""
         vector, logits = self.model(frames, count)
         return vector, logits, self.aux(vector) if self.aux is not None else None
 
 
 def make_network(task: Task, features: int, seed: int, fold: int) -> Network:
-    """The replica's network with its own initial weights (PyTorch's defaults), on the CPU."""
+    """Make a replica's network on the CPU, with PyTorch's default initialisation.
+
+    The weights depend on ``seed`` and ``fold`` only. PyTorch's global random generator is left as it was.
+
+    Args:
+        task: the task.
+        features: D, features of a frame.
+        seed: the replica's seed.
+        fold: the replica's fold.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(randomness.torch_seed(seed, fold, "initialisation"))
         model = task.model(frames=task.segment_frames, features=features, classes=len(task.data.classes))
@@ -35,26 +52,42 @@ def make_network(task: Task, features: int, seed: int, fold: int) -> Network:
 
 
 Pass = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor | None]]
+"""The signature of ``Network.forward``."""
 
 
 def in_branches(
     task: Task, network: Pass, frames: Tensor, count: Tensor, branches: int
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """One pass for all branches, or one for each where batch normalisation is to see them apart; float32 results."""
+    """Run the forward pass of a mini-batch of one or two branches.
+
+    With ``trainer.batch_norm=joint`` all branches go through the network as one batch. With ``branch`` each branch is a
+    batch of its own, so that batch normalisation computes its statistics separately.
+
+    Args:
+        task: the task, which sets the precision of the pass.
+        network: the forward pass of a network.
+        frames: the segments of the first branch, then those of the second, shape (B, T, D).
+        count: number of real frames of each segment, shape (B,).
+        branches: 2, or 1 for the baseline.
+
+    Returns:
+        pos_1 vectors (B, V), logits (B, C) and the additional task's logits or None, all in float32.
+    """
     with precision(task):
         if branches == 1 or task.recipe.batch_norm == "joint":
             vector, logits, aux = network(frames, count)
         else:
-            halves = zip(frames.chunk(branches), count.chunk(branches), strict=True)
-            vectors, scores, auxes = zip(*(network(*half) for half in halves), strict=True)
-            vector, logits = torch.cat(vectors), torch.cat(scores)
-            aux = None if auxes[0] is None else torch.cat(auxes)
+            branch_inputs = zip(frames.chunk(branches), count.chunk(branches), strict=True)
+            outputs = (network(*inputs) for inputs in branch_inputs)
+            branch_vectors, branch_logits, branch_aux = zip(*outputs, strict=True)
+            vector, logits = torch.cat(branch_vectors), torch.cat(branch_logits)
+            aux = None if branch_aux[0] is None else torch.cat(branch_aux)
     return vector.float(), logits.float(), None if aux is None else aux.float()
 
 
 def precision(task: Task) -> AbstractContextManager[Any]:
-    """bf16 through autocast; tf32 is a switch of the device (``loop.prepare``)."""
-    kind = task.device.partition(":")[0]
+    """Return the context of a forward pass: autocast for bf16. TF32 is a global switch, see ``loop.prepare``."""
+    device_type = task.device.partition(":")[0]
     if task.recipe.precision == "bf16":
-        return torch.autocast(kind, torch.bfloat16)
+        return torch.autocast(device_type, torch.bfloat16)
     return nullcontext()

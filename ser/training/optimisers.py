@@ -1,4 +1,4 @@
-"""Optimisers besides Adam (config group ``trainer``)."""
+"""Optimisers other than Adam (config group ``trainer``). Each has the schedule and the stopping rule of ``Recipe``."""
 
 from __future__ import annotations
 
@@ -21,35 +21,42 @@ if TYPE_CHECKING:
 class AdamW(Recipe):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019).
 
-    Before each step of Adam, every parameter is multiplied by 1 - lr * ``weight_decay``.
+        parameter <- (1 - lr * weight_decay) * parameter, then a step of Adam
+
+    Args:
+        weight_decay: the strength of the decay; the other arguments as for ``Recipe``.
     """
 
     weight_decay: NonNegative
 
     def optimiser(self, parameters: Iterable[Tensor]) -> Optimizer:
-        """PyTorch's AdamW."""
+        """Return PyTorch's AdamW for one replica."""
         from torch import optim
 
         return optim.AdamW(parameters, lr=self.lr, weight_decay=self.weight_decay)
 
     def rates(self, steps: NDArray[np.int64], lr: NDArray[np.float64]) -> Sequence[NDArray[np.float64]]:
-        """Adam's rates, then what is left of a parameter after its decay, each of shape (steps, replicas)."""
-        left = np.broadcast_to(1 - lr * self.weight_decay, steps.shape)
-        return *super().rates(steps, lr), left
+        """Return the scalars of Adam, then 1 - lr * weight_decay, each of shape (steps, replicas)."""
+        decay = np.broadcast_to(1 - lr * self.weight_decay, steps.shape)
+        return *super().rates(steps, lr), decay
 
     def update(
         self, parameter: Tensor, gradient: Tensor, moments: Mapping[str, Tensor], rates: Sequence[Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """One step, see ``Recipe.update``."""
-        *adam, left = rates
-        return super().update(parameter * left, gradient, moments, adam)
+        """Update one parameter of many replicas by one step, see ``Recipe.update``."""
+        *adam_rates, decay = rates
+        return super().update(parameter * decay, gradient, moments, adam_rates)
 
 
 @dataclass(frozen=True)
 class SGD(Recipe):
     """Stochastic gradient descent with momentum (Polyak 1964; Sutskever et al. 2013).
 
-    v <- ``momentum`` * v + gradient;  parameter <- parameter - lr * v
+        velocity <- momentum * velocity + gradient
+        parameter <- parameter - lr * velocity
+
+    Args:
+        momentum: in [0, 1]; the other arguments as for ``Recipe``.
     """
 
     momentum: Fraction
@@ -57,18 +64,18 @@ class SGD(Recipe):
     moments: ClassVar[tuple[str, ...]] = ("velocity",)
 
     def optimiser(self, parameters: Iterable[Tensor]) -> Optimizer:
-        """PyTorch's SGD."""
+        """Return PyTorch's SGD for one replica."""
         from torch import optim
 
         return optim.SGD(parameters, lr=self.lr, momentum=self.momentum)
 
     def rates(self, steps: NDArray[np.int64], lr: NDArray[np.float64]) -> Sequence[NDArray[np.float64]]:
-        """The learning rate, shape (steps, replicas)."""
+        """Return the learning rate, shape (steps, replicas)."""
         return (np.broadcast_to(lr, steps.shape),)
 
     def update(
         self, parameter: Tensor, gradient: Tensor, moments: Mapping[str, Tensor], rates: Sequence[Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """One step, see ``Recipe.update``."""
+        """Update one parameter of many replicas by one step, see ``Recipe.update``."""
         velocity = self.momentum * moments["velocity"] + gradient
         return parameter - rates[0] * velocity, {"velocity": velocity}

@@ -1,4 +1,7 @@
-"""What a replica does, as indices only: its parts, segments and pairs, with every draw that is not its weights'."""
+"""The data of a replica, as indices only: which utterances, segments and pairs it uses.
+
+Every random draw of a replica is made here, except its initial weights (``ser.training.network.make_network``).
+"""
 
 from typing import Any
 
@@ -18,13 +21,26 @@ from ser.training.trainer import Course
 
 
 class Sampling:
-    """Which segments a replica trains, validates and tests on, epoch after epoch; the same under every engine.
+    """Selects the segments and pairs that a replica trains, validates and tests on. Every engine uses the same.
 
-    ``pairs`` are those of the current epoch: positions in ``training``, shape (pairs, 2), or (segments, 1) for the
-    baseline; ``validation_pairs`` stay the same, and ``odd`` are the validation segments in none of them.
+    Args:
+        task: the task.
+        seed: the replica's seed.
+        fold: the replica's fold, from 1.
+
+    Attributes:
+        parts: the utterances of the training, validation and test part.
+        training: the training segments.
+        validation: the validation segments.
+        test: the test segments.
+        pairs: the training pairs of the current epoch, as positions in ``training``, shape (pairs, 2); for the baseline
+            single segments, shape (segments, 1).
+        validation_pairs: the validation pairs, as positions in ``validation``, of the same form; drawn once.
+        unpaired: positions of the validation segments that are in no pair (one segment if their number is odd).
 
     Raises:
-        UserError: the fold lacks a class or a validation part, or the loader cannot make pairs of it.
+        UserError: the fold has no validation part, its training or test part lacks a class, or the loader cannot make
+            pairs of its training segments.
     """
 
     def __init__(self, task: Task, seed: int, fold: int) -> None:
@@ -32,7 +48,7 @@ class Sampling:
         data = task.data
         self.parts = split(data.sessions, data.labels, fold, task.validation, self._generator("validation"))
         _check_classes(self.parts, task, fold)
-        self._order, self._crops = self._generator("order"), self._generator("training crop")
+        self._order_rng, self._crop_rng = self._generator("order"), self._generator("training crop")
         segments = cut(data.offsets, task.segment_frames, task.tail)
         self.training = segments.of(self.parts.train)
         if task.train_on != "all":
@@ -42,31 +58,39 @@ class Sampling:
         pairing = Singles() if isinstance(task.loader, Singles) else Loader1()
         labels = data.labels[self.validation.utterance]
         self.validation_pairs = pairing(labels, self._generator("validation pairs"))
-        self.odd = np.setdiff1d(np.arange(len(self.validation)), self.validation_pairs)
+        self.unpaired = np.setdiff1d(np.arange(len(self.validation)), self.validation_pairs)
 
     def _generator(self, purpose: str) -> np.random.Generator:
         return randomness.generator(self.seed, self.fold, purpose)
 
     def _draw(self, segments: Segments, loader: Any) -> NDArray[np.int64]:
-        return loader(self.task.data.labels[segments.utterance], self._order)
+        return loader(self.task.data.labels[segments.utterance], self._order_rng)
 
     def begin(self, epoch: int) -> tuple[Segments, NDArray[np.int64]]:
-        """The segments and pairs of ``epoch``; to be called once for each, from 1 on."""
+        """Draw the training data of an epoch. Call this once for every epoch, in order: each call draws random numbers.
+
+        Args:
+            epoch: the epoch, counted from 1.
+
+        Returns:
+            The training segments, and the pairs as positions in them, shape (pairs, 2), or (segments, 1) for the
+            baseline.
+        """
         task = self.task
         if epoch > 1:
             redraw = task.loader.redraw
-            self.pairs = self._draw(self.training, task.loader) if redraw else self._order.permutation(self.pairs)
+            self.pairs = self._draw(self.training, task.loader) if redraw else self._order_rng.permutation(self.pairs)
         if task.train_on == "crop":
-            windows = random_windows(task.data.offsets, self.training.utterance, task.segment_frames, self._crops)
+            windows = random_windows(task.data.offsets, self.training.utterance, task.segment_frames, self._crop_rng)
             return windows, self.pairs
         return self.training, self.pairs
 
     def validation_wa(self, rows: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:
-        """WA (average) of the validation utterances.
+        """Compute the weighted accuracy of the validation utterances, from the average over their segments.
 
         Args:
-            rows: positions in ``validation``, each at least once, shape (rows,).
-            probabilities: of these, shape (rows, classes).
+            rows: positions in ``validation``; every segment at least once, shape (rows,).
+            probabilities: class probabilities of these segments, shape (rows, classes).
         """
         ordered = np.empty((len(self.validation), probabilities.shape[1]), np.float32)
         ordered[rows] = probabilities
@@ -75,7 +99,13 @@ class Sampling:
         return weighted_accuracy(gold, predicted.argmax(axis=1))
 
     def outcome(self, course: Course, probabilities: NDArray[np.float32], seconds: float) -> Outcome:
-        """What the training found, from the probabilities of all test segments, shape (segments, classes)."""
+        """Make the outcome of a finished training.
+
+        Args:
+            course: the training's course.
+            probabilities: class probabilities of all test segments at the best epoch, shape (segments, classes).
+            seconds: the training's duration.
+        """
         data, utterance = self.task.data, self.test.utterance
         return Outcome(
             seed=self.seed,
@@ -92,9 +122,9 @@ class Sampling:
         )
 
     def divergence_error(self) -> UserError:
-        """What to say when the first epoch's loss is no number."""
+        """Return the error of a training whose first epoch has a loss that is NaN or infinite."""
         return UserError(
-            f"Training diverged in its first epoch (seed {self.seed}, fold {self.fold}: the loss is no number). "
+            f"Training diverged in its first epoch (seed {self.seed}, fold {self.fold}: the loss is NaN or infinite). "
             "Lower trainer.lr or look at the features."
         )
 

@@ -1,4 +1,4 @@
-"""What the replicas of one configuration share."""
+"""The task: what the replicas of one configuration share."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,10 +20,19 @@ from ser.training.trainer import Recipe
 
 @dataclass(frozen=True)
 class Data:
-    """A corpus as arrays: packed frames on disk and what is known of each utterance.
+    """A corpus as arrays.
 
-    ``sessions``, ``speakers`` and ``labels`` are indices from 0, shape (utterances,); ``aux_labels`` likewise, or
-    IGNORED where the utterance lacks it; ``frames`` is the file of packed frames and ``offsets`` its borders.
+    Attributes:
+        ids: name of each utterance.
+        sessions: session of each utterance, as an index from 0, shape (utterances,).
+        speakers: speaker of each utterance, as an index from 0, shape (utterances,).
+        labels: class of each utterance, as an index into ``classes``, shape (utterances,).
+        classes: names of the classes.
+        frames: the file (.npy) with the frames of all utterances, one after another, shape (frames, features).
+        offsets: utterance i has the frames offsets[i] to offsets[i + 1], shape (utterances + 1,).
+        aux_labels: class of each utterance in the additional task, or IGNORED where it is unknown, shape (utterances,);
+            None without an additional task.
+        aux_classes: number of classes of the additional task; 0 without one.
     """
 
     ids: tuple[str, ...]
@@ -39,11 +48,25 @@ class Data:
 
 @dataclass(frozen=True)
 class Task:
-    """Everything a replica needs besides its seed and fold; small enough to be sent to a worker.
+    """Everything a replica needs besides its seed and fold; small enough to send to a worker process.
 
-    ``model`` builds the network from ``frames``, ``features`` and ``classes``; ``loader`` groups segments into pairs
-    (or singles); ``schedule`` gives lambda by epoch; ``train_on`` and ``tail`` are the length group's choices;
-    ``checkpoints`` is the folder for weights, if they are to be kept.
+    Attributes:
+        data: the corpus.
+        model: called with ``frames``, ``features`` and ``classes``, makes a model (see ``ser.models``).
+        segment_frames: T, frames of a segment.
+        tail: what happens to the last, shorter segment of an utterance, see ``ser.data.segments.cut``.
+        train_on: the segments trained on: "all"; "first" of each utterance; or "crop", one at a random position in each
+            utterance, drawn anew in each epoch.
+        normalisation: which frames give mean and standard deviation: "fold" (those of the training part), "speaker",
+            "utterance" or "none".
+        validation: selects the validation part of a fold.
+        loader: makes pairs of segments (``Singles`` for the baseline: single segments).
+        objective: the total loss.
+        schedule: lambda of equation (1) by epoch.
+        recipe: the optimiser, its learning rate schedule and its stopping rule.
+        device: PyTorch's device.
+        save: which weights are written: "none", "best" or "all".
+        checkpoints: the folder of these weights.
     """
 
     data: Data
@@ -63,7 +86,12 @@ class Task:
 
 
 def make_task(experiment: Experiment, device: str, checkpoints: Path | None) -> Task:
-    """Everything that a replica of an experiment needs besides its seed and fold.
+    """Make the task of an experiment; components are built from the options' ``_target_``.
+
+    Args:
+        experiment: the experiment.
+        device: PyTorch's device, such as "cpu" or "cuda".
+        checkpoints: the folder for weights; None writes none.
 
     Raises:
         UserError: a class that the configuration names cannot be imported, or refuses an argument.
@@ -108,5 +136,6 @@ def _data(experiment: Experiment) -> Data:
 
 
 def _indices(values: Sequence[str], order: Sequence[str]) -> NDArray[np.int64]:
-    position = {value: index for index, value in enumerate(order)}
-    return np.array([position[value] for value in values], dtype=np.int64)
+    """The index of each value in ``order``."""
+    index_of = {value: index for index, value in enumerate(order)}
+    return np.array([index_of[value] for value in values], dtype=np.int64)

@@ -21,11 +21,22 @@ _BETAS, _EPS = (0.9, 0.999), 1e-8  # torch.optim.Adam's defaults
 
 @dataclass(frozen=True)
 class Recipe:
-    """Adam (Kingma and Ba 2015), the schedule and the stop; see ``conf/trainer`` for each key.
+    """Adam (Kingma and Ba 2015), with the learning rate schedule and the stopping rule of the config group ``trainer``.
 
-    Another optimiser is a subclass with its own keys and its own ``optimiser``. The engine ``stack`` does not use
-    PyTorch's optimiser but ``rates`` and ``update``, for many replicas at once. A subclass that leaves these two as
-    they are trains its replicas one after another there.
+    For another optimiser, write a subclass with its own keys and its own ``optimiser``. The engine ``stack`` calls
+    ``rates`` and ``update`` instead, to update many replicas at once. A subclass that does not override these two still
+    works: the engine then trains its replicas one after another.
+
+    Args:
+        batch_size: pairs in a mini-batch; segments for the baseline.
+        lr: first learning rate.
+        min_lr: training stops when the learning rate falls below this.
+        factor: what the learning rate is multiplied by, see ``HalvingSchedule``.
+        patience: epochs without a decrease of the watched loss that do not yet change the learning rate.
+        watch: which loss the schedule watches.
+        max_epochs: training stops after this many epochs.
+        batch_norm: "joint" normalises both branches as one batch, "branch" each branch by its own statistics.
+        precision: of the arithmetic.
     """
 
     batch_size: Count
@@ -39,70 +50,99 @@ class Recipe:
     precision: Literal["float32", "tf32", "bf16"]
 
     moments: ClassVar[tuple[str, ...]] = ("first", "second")
-    """What ``update`` keeps of each parameter between steps, in tensors of the parameter's shape, zero at first."""
+    """Names of the tensors that ``update`` keeps for each parameter; each has the parameter's shape and starts at 0."""
 
     def optimiser(self, parameters: Iterable[Tensor]) -> Optimizer:
-        """PyTorch's optimiser of one replica; the loop sets its learning rate before each epoch."""
+        """Return PyTorch's optimiser for one replica; the loop sets its learning rate before each epoch."""
         from torch.optim import Adam
 
         return Adam(parameters, lr=self.lr)
 
     def rates(self, steps: NDArray[np.int64], lr: NDArray[np.float64]) -> Sequence[NDArray[np.float64]]:
-        """The numbers that a step of ``update`` depends on besides the tensors.
+        """Compute the scalars of ``update`` for a number of steps ahead.
 
         Args:
-            steps: the number of each step of each replica, from 1, shape (steps, replicas).
-            lr: each replica's learning rate, shape (replicas,).
+            steps: t, the number of each step of each replica, counted from 1, shape (steps, replicas).
+            lr: learning rate of each replica, shape (replicas,).
 
         Returns:
-            Adam's step size and the root of its second bias correction, each of shape (steps, replicas).
+            For Adam: the step size lr / (1 - 0.9^t) and the root of the second moment's bias correction,
+            sqrt(1 - 0.999^t), each of shape (steps, replicas).
         """
         return lr / (1 - _BETAS[0] ** steps), np.sqrt(1 - _BETAS[1] ** steps)
 
     def update(
         self, parameter: Tensor, gradient: Tensor, moments: Mapping[str, Tensor], rates: Sequence[Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """A parameter of many replicas after one step, and its moments; nothing is changed in place.
+        """Update one parameter of many replicas by one step. The arguments are not changed.
+
+            first <- 0.9 first + 0.1 gradient
+            second <- 0.999 second + 0.001 gradient^2
+            parameter <- parameter - step size * first / (sqrt(second) / root + 1e-8)
 
         Args:
-            parameter, gradient: shape (replicas, ...).
+            parameter: shape (replicas, ...).
+            gradient: the parameter's gradient, of the same shape.
             moments: the tensors named by ``self.moments``, of the same shape.
-            rates: the numbers of ``self.rates`` for this step, of a shape that goes with the parameter's.
+            rates: the scalars of ``self.rates`` for this step, in a shape that broadcasts to the parameter's.
+
+        Returns:
+            The new parameter and its new moments.
         """
-        size, root = rates
+        step_size, root = rates
         first = moments["first"].lerp(gradient, 1 - _BETAS[0])
         second = (moments["second"] * _BETAS[1]).addcmul_(gradient, gradient, value=1 - _BETAS[1])
-        scale = second.sqrt().div_(root).add_(_EPS)
-        return parameter - (size * first).div_(scale), {"first": first, "second": second}
+        denominator = second.sqrt().div_(root).add_(_EPS)
+        return parameter - (step_size * first).div_(denominator), {"first": first, "second": second}
 
 
 class HalvingSchedule:
-    """The learning rate of each epoch: multiplied by ``factor`` when the watched loss did not fall below its best.
+    """Multiplies the learning rate by ``factor`` when the watched loss does not fall below its lowest value so far.
 
-    ``patience`` epochs without a decrease are let pass first; a loss that is not a number is no decrease.
+    The first ``patience`` epochs in a row without such a decrease leave the learning rate as it is.
+
+    Attributes:
+        lr: learning rate of the next epoch.
+
+    >>> recipe = Recipe(32, lr := 1e-4, 1e-6, factor := 0.5, patience := 0, "validation", 100, "joint", "float32")
+    >>> schedule = HalvingSchedule(recipe)
+    >>> [(schedule.step(loss), schedule.lr) for loss in (1.0, 0.9, 0.95)]
+    [(True, 0.0001), (True, 0.0001), (True, 5e-05)]
     """
 
     def __init__(self, recipe: Recipe) -> None:
         self.lr = recipe.lr
         self._recipe = recipe
-        self._best = math.inf
-        self._waited = 0
+        self._lowest = math.inf
+        self._epochs_without_decrease = 0
 
     def step(self, loss: float) -> bool:
-        """Take an epoch's watched loss; False once the learning rate is below ``min_lr``: stop."""
-        if loss < self._best:
-            self._best, self._waited = loss, 0
+        """Set the learning rate of the next epoch.
+
+        Args:
+            loss: the watched loss of this epoch; NaN counts as an epoch without a decrease.
+
+        Returns:
+            True if training goes on; False if the learning rate is below ``min_lr``.
+        """
+        if loss < self._lowest:
+            self._lowest, self._epochs_without_decrease = loss, 0
         else:
-            self._waited += 1
-        if self._waited > self._recipe.patience:
-            self.lr, self._waited = self.lr * self._recipe.factor, 0
+            self._epochs_without_decrease += 1
+        if self._epochs_without_decrease > self._recipe.patience:
+            self.lr, self._epochs_without_decrease = self.lr * self._recipe.factor, 0
         return self.lr >= self._recipe.min_lr
 
 
 class Course:
-    """How one training goes: its history, the rate of the next epoch, the best epoch so far, and when it is over.
+    """The progress of one training: which epochs were trained, which was the best, and whether training has ended.
 
-    The best epoch has the highest validation WA, among equals the lowest validation loss; 0 if there is none yet.
+    Attributes:
+        history: the figures of each epoch, see ``record``, with its learning rate "lr".
+        best_epoch: the epoch with the highest validation WA; among equals, the one with the lowest validation loss;
+            among these, the earliest. Counted from 1; 0 before the first epoch.
+        over: whether training has ended.
+        diverged: whether the last epoch had a loss that is NaN or infinite.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -114,7 +154,7 @@ class Course:
 
     @property
     def epoch(self) -> int:
-        """The number of the next epoch, from 1."""
+        """The number of the next epoch, counted from 1."""
         return len(self.history) + 1
 
     @property
@@ -123,7 +163,14 @@ class Course:
         return self._schedule.lr
 
     def record(self, row: dict[str, float]) -> bool:
-        """Take an epoch's ``train_loss`` (and its parts), ``val_loss``, ``val_wa``; whether it is the best so far."""
+        """Record a finished epoch and decide whether training goes on.
+
+        Args:
+            row: the epoch's figures: "train_loss" and its parts, "val_loss" and "val_wa".
+
+        Returns:
+            True if the epoch is the best so far. An epoch that diverged never is, and it ends the training.
+        """
         self.history.append({"lr": self.lr, **row})
         self.diverged = not math.isfinite(row["train_loss"] + row["val_loss"])
         if self.diverged:

@@ -1,3 +1,5 @@
+"""Labels of the additional tasks."""
+
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ def test_ratings_are_binned_by_hand():
     assert [rating_class(rating, *EDGES) for rating in ratings] == [0, 0, 1, 1, 2, 2, 0, UNRATED]
 
 
-def test_an_utterance_that_is_not_rated_is_ignored():
+def test_an_utterance_without_a_rating_is_ignored():
     utterances = [utterance("a", valence=1.5), utterance("b", activation=5.0), utterance("c", valence=3.0)]
     assert Valence([2, 4])(utterances).tolist() == [0, IGNORED, 1]
     assert Activation([2, 4])(utterances).tolist() == [IGNORED, 2, IGNORED]
@@ -30,7 +32,7 @@ def test_gender_is_female_or_male_or_ignored():
     assert Gender()(utterances).tolist() == [1, 0, IGNORED]
 
 
-def test_a_corpus_without_what_a_task_needs_is_refused_with_what_it_has():
+def test_a_corpus_without_the_labels_of_a_task_is_refused_and_its_own_labels_are_named():
     corpus = Corpus("mine", Path(), (utterance("a", gender="male"), utterance("b")))
     assert labels_of(Gender(), corpus, "gender").tolist() == [1, IGNORED]
     with pytest.raises(UserError, match=r"aux_task=valence: the corpus mine does not carry ratings of valence.*gender"):

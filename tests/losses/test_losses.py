@@ -1,3 +1,5 @@
+"""The losses against numbers worked out by hand and against plain loops."""
+
 import math
 
 import pytest
@@ -11,7 +13,7 @@ from ser.losses.objective import Objective, cross_entropy
 from ser.losses.position import Position
 from ser.losses.schedules import Constant, Linear
 
-# Two pairs worked by hand: (3, 4) with (4, 3), of one class, and (1, 0) with (1, 1), of two.
+# A positive pair, (3, 4) and (4, 3), and a negative pair, (1, 0) and (1, 1).
 FIRST = torch.tensor([[3.0, 4.0], [1.0, 0.0]])
 SECOND = torch.tensor([[4.0, 3.0], [1.0, 1.0]])
 SAME = torch.tensor([True, False])
@@ -23,7 +25,7 @@ def test_equation_5_by_hand():
     assert cosine_contrastive(FIRST, SECOND, SAME, 0.1).item() == pytest.approx((positive + negative) / 2)
 
 
-def test_equation_5_costs_nothing_below_the_margin():
+def test_equation_5_is_0_for_a_negative_pair_below_the_margin():
     assert cosine_contrastive(FIRST[1:], SECOND[1:], SAME[1:], 0.8).item() == 0
 
 
@@ -32,7 +34,7 @@ def test_equation_7_by_hand():
     assert l2_contrastive(FIRST, SECOND, SAME, 1.5).item() == pytest.approx((positive + negative) / 2)
 
 
-def test_equation_7_is_not_squared_and_stops_at_the_margin():
+def test_equation_7_is_0_for_a_negative_pair_at_the_margin():
     assert l2_contrastive(FIRST[1:], SECOND[1:], SAME[1:], 1.0).item() == 0
 
 
@@ -42,7 +44,7 @@ def test_equation_8_by_hand():
     assert cross_entropy(logits, torch.tensor([0, 1])).item() == pytest.approx(expected)
 
 
-def test_a_missing_label_does_not_count():
+def test_cross_entropy_leaves_out_missing_labels():
     logits = torch.log(torch.tensor([[0.7, 0.3], [0.4, 0.6]]))
     assert cross_entropy(logits, torch.tensor([0, IGNORED])).item() == pytest.approx(-math.log(0.7))
     assert cross_entropy(logits, torch.tensor([IGNORED, IGNORED])).item() == 0
@@ -52,18 +54,18 @@ def test_against_plain_loops():
     generator = torch.Generator().manual_seed(0)
     first, second = (torch.randn(20, 7, generator=generator) for _ in range(2))
     same = torch.rand(20, generator=generator) < 0.5
-    cosine = distance = 0.0
-    for a, b, y in zip(first.tolist(), second.tolist(), same.tolist(), strict=True):
-        dot = sum(x * z for x, z in zip(a, b, strict=True))
-        c = dot / math.hypot(*a) / math.hypot(*b)
-        d = math.dist(a, b)
-        cosine += 1 - c if y else max(0.0, c - 0.2)
-        distance += d if y else max(0.0, 4 - d)
-    assert cosine_contrastive(first, second, same, 0.2).item() == pytest.approx(cosine / 20, rel=1e-5)
-    assert l2_contrastive(first, second, same, 4.0).item() == pytest.approx(distance / 20, rel=1e-5)
+    cosine_loss = l2_loss = 0.0
+    for x1, x2, positive in zip(first.tolist(), second.tolist(), same.tolist(), strict=True):
+        dot = sum(a * b for a, b in zip(x1, x2, strict=True))
+        cosine = dot / math.hypot(*x1) / math.hypot(*x2)
+        distance = math.dist(x1, x2)
+        cosine_loss += 1 - cosine if positive else max(0.0, cosine - 0.2)
+        l2_loss += distance if positive else max(0.0, 4 - distance)
+    assert cosine_contrastive(first, second, same, 0.2).item() == pytest.approx(cosine_loss / 20, rel=1e-5)
+    assert l2_contrastive(first, second, same, 4.0).item() == pytest.approx(l2_loss / 20, rel=1e-5)
 
 
-def test_equal_vectors_have_a_gradient_that_is_a_number():
+def test_equal_vectors_and_zero_vectors_have_finite_gradients():
     vector = torch.ones(1, 3, requires_grad=True)
     l2_contrastive(vector, torch.ones(1, 3), torch.tensor([True]), 1.0).backward()
     assert torch.isfinite(vector.grad).all()
@@ -72,7 +74,7 @@ def test_equal_vectors_have_a_gradient_that_is_a_number():
     assert torch.isfinite(zero.grad).all()
 
 
-def test_normalised_distance_is_of_unit_vectors():
+def test_the_normalised_distance_is_that_of_unit_vectors():
     expected = l2_contrastive(functional.normalize(FIRST, dim=1), functional.normalize(SECOND, dim=1), SAME, 1.0)
     assert L2(1.0, normalise=True)(FIRST, SECOND, SAME) == expected
     assert L2(1.0)(FIRST, SECOND, SAME) != expected
@@ -85,29 +87,30 @@ class TestObjective:
     aux_logits = torch.tensor([[0.0, 1.0, 0.0]] * 4)
     aux_labels = torch.tensor([1, 2, 0, IGNORED])
 
-    def parts(self):
+    def expected_parts(self):
+        """The contrastive loss at pos_1 and the cross-entropy."""
         contrastive = cosine_contrastive(self.features[:2], self.features[2:], SAME, 0.1)
         return contrastive, functional.cross_entropy(self.logits, self.labels)
 
     def test_equation_1(self):
-        contrastive, ce = self.parts()
+        contrastive, ce = self.expected_parts()
         losses = Objective(Cosine(0.1), Position("features"), 0.0)(self.features, self.logits, self.labels, 0.6)
         assert losses["loss"].item() == pytest.approx((0.6 * contrastive + 0.4 * ce).item())
         assert losses["contrastive"].item() == pytest.approx(contrastive.item())
 
     def test_cross_entropy_summed_over_the_branches(self):
-        contrastive, ce = self.parts()
+        contrastive, ce = self.expected_parts()
         objective = Objective(Cosine(0.1, cross_entropy="sum"), Position("features"), 0.0)
         losses = objective(self.features, self.logits, self.labels, 0.6)
         assert losses["loss"].item() == pytest.approx((0.6 * contrastive + 0.4 * 2 * ce).item())
 
-    def test_baseline_is_cross_entropy_alone(self):
+    def test_the_baseline_is_cross_entropy_alone(self):
         losses = Objective(None, None, 0.0)(self.features, self.logits, self.labels, 0.6)
-        assert losses["loss"].item() == pytest.approx(self.parts()[1].item())
+        assert losses["loss"].item() == pytest.approx(self.expected_parts()[1].item())
         assert "contrastive" not in losses
 
     def test_equations_1_and_9_together(self):
-        contrastive, ce = self.parts()
+        contrastive, ce = self.expected_parts()
         aux = functional.cross_entropy(self.aux_logits[:3], self.aux_labels[:3])
         objective = Objective(Cosine(0.1), Position("features"), 0.04)
         losses = objective(self.features, self.logits, self.labels, 0.7, self.aux_logits, self.aux_labels)
@@ -115,10 +118,10 @@ class TestObjective:
         assert losses["loss"].item() == pytest.approx(expected.item())
 
     @pytest.mark.parametrize("vector", ["logits", "probabilities"])
-    def test_pos_2_looks_at_the_classifier(self, vector):
-        given = self.logits if vector == "logits" else self.logits.softmax(dim=1)
+    def test_pos_2_compares_the_output_of_the_classifier(self, vector):
+        outputs = self.logits if vector == "logits" else self.logits.softmax(dim=1)
         losses = Objective(Cosine(0.1), Position(vector), 0.0)(self.features, self.logits, self.labels, 0.6)
-        expected = cosine_contrastive(given[:2], given[2:], SAME, 0.1)
+        expected = cosine_contrastive(outputs[:2], outputs[2:], SAME, 0.1)
         assert losses["contrastive"].item() == pytest.approx(expected.item())
 
 

@@ -1,3 +1,5 @@
+"""The paper's network against Table 1 and plain loops; the contract of every model."""
+
 import pytest
 import torch
 
@@ -17,7 +19,7 @@ def test_table_1():
     assert sum(p.numel() for p in network.parameters()) == 100 * (13 * 13 + 1 + 2) + 100 * (13 * 7 + 1 + 2) + 4 * 58201
 
 
-def test_forward_against_plain_loops():
+def test_the_forward_pass_against_plain_loops():
     torch.manual_seed(0)
     network = CNN(frames=12, features=2, classes=3, channels=2, kernels=[3], pool=4, stride=3).eval()
     frames = torch.randn(2, 12, 2)
@@ -49,17 +51,17 @@ def test_forward_against_plain_loops():
         (SpectrogramCNNLSTM(frames=100, features=200, classes=4, hidden=0), 200),
     ],
 )
-def test_the_others_keep_the_contract(network, features):
+def test_the_other_models_keep_the_contract(network, features):
     frames = torch.randn(3, 300 if features == 13 else 100, features)
     vector, logits = network(frames, torch.full((3,), frames.shape[1]))
     assert vector.shape == (3, network.vector_size)
     assert logits.shape == (3, 4)
     logits.sum().backward()
-    without = [name for name, p in network.named_parameters() if p.grad is None]
-    assert all(name.startswith("body.convolutions") and name.endswith("bias") for name in without)
+    without_gradient = [name for name, parameter in network.named_parameters() if parameter.grad is None]
+    assert all(name.startswith("body.convolutions") and name.endswith("bias") for name in without_gradient)
 
 
-def test_attention_weighs_and_sums():
+def test_attention_is_a_weighted_sum_over_pooled_frames():
     network = AttentiveCNN(frames=60, features=3, classes=4, channels=5).eval()
     frames = torch.randn(2, 60, 3)
     pooled = network.body(frames, torch.tensor([60, 60]))  # B, P, 2 C

@@ -1,1 +1,1 @@
-"""The engine ``stack``: many replicas trained as one batched computation."""
+"""The engine ``stack``: it trains many replicas as one batched computation."""

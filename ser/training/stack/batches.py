@@ -1,6 +1,9 @@
-"""An epoch's batches of R replicas as tables on the device, padded to one shape.
+"""The mini-batches of an epoch for R replicas, as index tables on the device, all padded to one shape.
 
-R: replicas, S: steps (batches) of the epoch, B: groups (pairs, or singles) of a batch, N: its rows (branches * B).
+A group is a pair of segments, or a single segment for the baseline. Where a replica has fewer groups than the others,
+padding fills its rows.
+
+R: replicas, S: steps (mini-batches) of the epoch, B: groups of a mini-batch, N: rows of a mini-batch (branches * B).
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,15 +17,21 @@ from torch import Tensor
 from ser.data.segments import Segments
 
 Groups = tuple[Segments, NDArray[np.int64], int]
-"""A replica's segments, groups of them (n, branches), and how many of these, from the first on, are real."""
+"""Of one replica: its segments; groups as positions in them, shape (groups, branches); the number of real groups.
+
+The real groups come first. The groups after them are computed as well, but they do not enter losses and statistics.
+"""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """One step of R replicas.
+    """One mini-batch of every replica.
 
-    ``windows``: start, count and utterance of every row, each (R, N), and, if some group is no real one, ``real``
-    (R, B). ``number``: real groups of each replica (R,). ``active``: which have any (R,); None: all of them.
+    Attributes:
+        windows: "start", "count" and "utterance" of the segment in each row (see ``Segments``), each of shape (R, N);
+            and "real", True for the real groups, shape (R, B), if any replica has a group that is not real.
+        number: number of real groups of each replica, shape (R,).
+        active: True for each replica with a real group, shape (R,); None if all have one.
     """
 
     windows: dict[str, Tensor]
@@ -31,26 +40,36 @@ class Batch:
 
 
 class Batches:
-    """The batches of ``size`` groups of each replica, as ``ser.data.loaders.batches`` cuts them. Padding is row 0.
+    """Cuts the groups of each replica into mini-batches like ``ser.data.loaders.batches``, and pads them to one shape.
 
-    ``rows``: each row's position in its replica's segments (S, R, N). ``totals``: real groups of each replica (R,).
+    Padding repeats the replica's first segment. Iteration yields a ``Batch`` for each step.
+
+    Args:
+        groups: the groups of each replica; all with the same number of branches.
+        size: B.
+        device: PyTorch's device.
+
+    Attributes:
+        rows: position of each row's segment in its replica's segments, shape (S, R, N).
+        totals: number of real groups of each replica, shape (R,).
     """
 
     def __init__(self, groups: Sequence[Groups], size: int, device: str) -> None:
-        self._steps = max(1, *(-(-len(each) // size) for _, each, _ in groups))
-        tables = [_table(each, self._steps, size) for _, each, _ in groups]
+        self._steps = max(1, *(-(-len(positions) // size) for _, positions, _ in groups))
+        tables = [_table(positions, self._steps, size) for _, positions, _ in groups]
         self.rows = np.stack(tables, axis=1)
         self.totals = np.array([real for *_, real in groups])
-        places = np.arange(self._steps * size).reshape(self._steps, 1, size)
-        self._real = places < self.totals[:, None]  # S, R, B
-        windows = {name: self._looked_up(groups, name) for name in ("start", "count", "utterance")}
+        numbers = np.arange(self._steps * size).reshape(self._steps, 1, size)
+        self._real = numbers < self.totals[:, None]  # S, R, B
+        windows = {name: self._gather(groups, name) for name in ("start", "count", "utterance")}
         self._windows = {name: torch.from_numpy(table).to(device) for name, table in windows.items()}
         self._mask = torch.from_numpy(self._real).to(device)
         self._number = self._mask.sum(dim=2)
 
-    def _looked_up(self, groups: Sequence[Groups], name: str) -> NDArray[np.int64]:
+    def _gather(self, groups: Sequence[Groups], name: str) -> NDArray[np.int64]:
+        """The attribute ``name`` of each row's segment, shape (S, R, N)."""
         return np.stack(
-            [getattr(segments, name)[self.rows[:, index]] for index, (segments, *_) in enumerate(groups)], axis=1
+            [getattr(segments, name)[self.rows[:, replica]] for replica, (segments, *_) in enumerate(groups)], axis=1
         )
 
     def __len__(self) -> int:
@@ -66,8 +85,8 @@ class Batches:
 
 
 def _table(groups: NDArray[np.int64], steps: int, size: int) -> NDArray[np.int64]:
-    """Groups (n, branches) -> (S, N): of each batch the first branch's rows, then the second's."""
+    """Arrange groups (groups, branches) as (S, N): in each mini-batch, the first branch's rows, then the second's."""
     branches = groups.shape[1]
-    filled = np.zeros((steps * size, branches), dtype=np.int64)
-    filled[: len(groups)] = groups
-    return filled.reshape(steps, size, branches).transpose(0, 2, 1).reshape(steps, -1)
+    padded = np.zeros((steps * size, branches), dtype=np.int64)
+    padded[: len(groups)] = groups
+    return padded.reshape(steps, size, branches).transpose(0, 2, 1).reshape(steps, -1)

@@ -1,8 +1,13 @@
-"""The engine ``stack``: as many replicas as fit into memory trained as one batched computation, the GPU's way.
+"""The engine ``stack``: it trains as many replicas as fit into memory as one batched computation, which suits a GPU.
 
-Any model written for one model runs in it, if ``torch.func.vmap`` can batch it and nothing in it is random or mixes
-rows other than by batch normalisation; others are trained one after another. CUDA graphs and ``torch.compile`` are
-not used.
+A model needs no code for this engine. Its replicas are trained together if
+
+- ``torch.func.vmap`` can batch it,
+- it draws no random numbers (dropout does), and
+- only batch normalisation combines the rows of a mini-batch.
+
+Otherwise a warning is logged, and the replicas are trained one after another. CUDA graphs and ``torch.compile`` are not
+used.
 """
 
 import logging
@@ -14,26 +19,35 @@ import torch
 from torch import Tensor, nn
 
 from ser.results.outcome import Finished, Replica
-from ser.training.loop import attempt, noted, prepare
+from ser.training.loop import add_traceback, attempt, prepare
 from ser.training.stack.batches import Batches
 from ser.training.stack.mapped import Computation
-from ser.training.stack.state import Member, Stack, begin, member
+from ser.training.stack.state import Member, Stack, make_member, make_stack
 from ser.training.task import Task
 from ser.training.trainer import Recipe
 
 ON_CPU = 8
-"""Replicas in a stack on the CPU, where memory is not what limits them."""
+"""Number of replicas in a stack on the CPU, where memory is not the limit."""
 
-_SHARE = 0.85  # of the free memory that a stack may take: what is measured is one step, not a whole epoch
+_SHARE = 0.85
+"""Share of the free memory that a stack may take; not all, because only one step is measured, not a whole epoch."""
 
 _log = logging.getLogger(__name__)
 
 
 def stack(task: Task, replicas: Sequence[Replica], size: int | None = None) -> Iterator[Finished]:
-    """Train replicas together, ``size`` at a time (None: what memory allows), yielded as they finish.
+    """Train replicas together, ``size`` at a time.
 
-    A replica that is over makes room for the next, so that the stack stays full. Where memory runs out, half as many go
-    on together: those under way begin anew, with the same numbers.
+    When a replica's training ends, the next replica takes its slot. When memory runs out, the replicas in the stack
+    start again with half as many at a time; they draw the same random numbers as before.
+
+    Args:
+        task: the task.
+        replicas: seed and fold of each replica.
+        size: number of replicas in the stack; None takes as many as fit into memory.
+
+    Yields:
+        Each replica with its outcome, or with the error that ended its training, as the replicas finish.
     """
     prepare(task)
     obstacle = _obstacle(task, replicas)
@@ -44,7 +58,7 @@ def stack(task: Task, replicas: Sequence[Replica], size: int | None = None) -> I
     room = size or _room(task, replicas)
     waiting, running = deque(replicas), list[Replica]()
     while waiting:
-        error = yield from _kept_full(task, waiting, running, room)
+        error = yield from _train_stack(task, waiting, running, room)
         if error is not None and _is_out_of_memory(error) and len(running) > 1:
             room = len(running) // 2
             _log.warning("engine=stack: out of memory with %d replicas together, going on with %d", len(running), room)
@@ -55,117 +69,132 @@ def stack(task: Task, replicas: Sequence[Replica], size: int | None = None) -> I
         running.clear()
 
 
-def _kept_full(
+def _train_stack(
     task: Task, waiting: deque[Replica], running: list[Replica], room: int
 ) -> Generator[Finished, None, Exception | None]:
-    """Train ``room`` replicas at a time until none is ``waiting``; or until an error, which hits all ``running``."""
-    under_way: Stack | None = None
+    """Train replicas, ``room`` at a time, until all have ended or an error stops the stack.
+
+    Args:
+        task: the task.
+        waiting: the replicas to train; a replica is removed when it enters the stack.
+        running: the replicas in the stack, empty at the start. After an error it holds the replicas that were stopped.
+        room: number of replicas in the stack.
+
+    Returns:
+        The error, or None.
+    """
+    stack: Stack | None = None
     computation: Computation | None = None
     try:
         while waiting or running:
-            newcomers = _members(task, waiting, room - len(running))
-            for replica, new in newcomers:
-                if isinstance(new, Exception):
-                    yield replica, new
-            members = [new for _, new in newcomers if isinstance(new, Member)]
-            running += [new.replica for new in members]
+            newcomers = _next_members(task, waiting, room - len(running))
+            for replica, newcomer in newcomers:
+                if isinstance(newcomer, Exception):
+                    yield replica, newcomer
+            members = [newcomer for _, newcomer in newcomers if isinstance(newcomer, Member)]
+            running += [member.replica for member in members]
             if members:
-                fresh = begin(task, members, computation)
-                under_way, computation = under_way.joined(fresh) if under_way else fresh, fresh.computation
-            if under_way is not None:
-                under_way.epoch()
-                finished, under_way = _parted(under_way)
+                new_stack = make_stack(task, members, computation)
+                stack, computation = stack.join(new_stack) if stack else new_stack, new_stack.computation
+            if stack is not None:
+                stack.epoch()
+                finished, stack = _split_finished(stack)
                 for replica, result in finished:
                     running.remove(replica)
                     yield replica, result
     except Exception as error:
-        return noted(error).with_traceback(None)  # a traceback would hold on to the stack's memory
+        return add_traceback(error).with_traceback(None)  # the traceback's frames would keep the stack's tensors alive
     return None
 
 
-def _members(task: Task, waiting: deque[Replica], number: int) -> list[tuple[Replica, Member | Exception]]:
-    """Take the next ``number`` replicas; one that cannot begin gives its error."""
-    taken = [waiting.popleft() for _ in range(min(number, len(waiting)))]
-    return [(replica, _begun(task, replica)) for replica in taken]
+def _next_members(task: Task, waiting: deque[Replica], number: int) -> list[tuple[Replica, Member | Exception]]:
+    """Remove up to ``number`` replicas from ``waiting``; returns the member of each, or why it cannot be trained."""
+    next_replicas = [waiting.popleft() for _ in range(min(number, len(waiting)))]
+    return [(replica, _member_or_error(task, replica)) for replica in next_replicas]
 
 
-def _begun(task: Task, replica: Replica) -> Member | Exception:
+def _member_or_error(task: Task, replica: Replica) -> Member | Exception:
     try:
-        return member(task, replica)
+        return make_member(task, replica)
     except Exception as error:
-        return noted(error)
+        return add_traceback(error)
 
 
-def _parted(stack: Stack) -> tuple[list[Finished], Stack | None]:
-    """What the replicas found that are over, and the stack of the others, if there are any.
+def _split_finished(stack: Stack) -> tuple[list[Finished], Stack | None]:
+    """Return the outcomes of the replicas whose training is over, and a stack of the others (None if there are none).
 
-    Copying their tensors costs little beside an epoch, so that no place stays empty.
+    This copies the tensors of the others. The copy is short compared with an epoch, and it leaves no slot unused.
     """
-    over = [place for place, each in enumerate(stack.members) if each.course.over]
+    over = [slot for slot, member in enumerate(stack.members) if member.course.over]
     if not over:
         return [], stack
-    others = [place for place in range(len(stack.members)) if place not in over]
-    return stack.taken(over).outcomes(), stack.taken(others) if others else None
+    others = [slot for slot in range(len(stack.members)) if slot not in over]
+    return stack.select(over).outcomes(), stack.select(others) if others else None
 
 
 def _obstacle(task: Task, replicas: Sequence[Replica]) -> str | None:
-    """Why the task's model cannot be stacked, by trying a step; None if it can."""
+    """Return why the replicas of this task cannot be trained together; None if they can.
+
+    This tries a step of one replica, without and with padding. The two losses differ if the model combines the rows of
+    a mini-batch other than by batch normalisation.
+    """
     first = _first_member(task, replicas)
     if first is None:
         return None
     try:
         if not _update_agrees(task.recipe):
             return "its optimiser has no update for many replicas"
-        alone, beside_padding = (_trial(task, [first], real=2, size=size) for size in (2, 3))
+        unpadded, padded = (_trial(task, [first], real=2, size=size) for size in (2, 3))
     except Exception as error:
         return str(error).partition("\n")[0]
     tolerance = 1e-3 if task.recipe.precision == "float32" else 0.05
-    same = torch.allclose(alone, beside_padding, rtol=tolerance, equal_nan=True)
+    same = torch.allclose(unpadded, padded, rtol=tolerance, equal_nan=True)
     return None if same else "it mixes the rows of a batch"
 
 
 def _update_agrees(recipe: Recipe) -> bool:
-    """Whether three updates of a vector, as a stack makes them, are those of the recipe's own optimiser."""
-    alone = nn.Parameter(torch.linspace(-1, 1, 8))
-    optimiser = recipe.optimiser([alone])
-    parameter, moments = alone.detach().clone()[None], {kind: torch.zeros(1, 8) for kind in recipe.moments}
+    """Return whether ``recipe.update`` and ``recipe.optimiser`` agree, by three steps on a vector."""
+    reference = nn.Parameter(torch.linspace(-1, 1, 8))
+    optimiser = recipe.optimiser([reference])
+    parameter, moments = reference.detach().clone()[None], {kind: torch.zeros(1, 8) for kind in recipe.moments}
     rates = recipe.rates(np.arange(1, 4)[:, None], np.array([recipe.lr]))
     for step in range(3):
-        alone.grad = torch.linspace(1 - step, 2, 8)
+        reference.grad = torch.linspace(1 - step, 2, 8)
         optimiser.step()
-        numbers = [torch.tensor([[rate[step, 0]]], dtype=torch.float32) for rate in rates]
-        parameter, moments = recipe.update(parameter, alone.grad[None], moments, numbers)
-    return torch.allclose(parameter[0], alone, rtol=1e-5, atol=1e-7)
+        step_rates = [torch.tensor([[rate[step, 0]]], dtype=torch.float32) for rate in rates]
+        parameter, moments = recipe.update(parameter, reference.grad[None], moments, step_rates)
+    return torch.allclose(parameter[0], reference, rtol=1e-5, atol=1e-7)
 
 
 def _room(task: Task, replicas: Sequence[Replica]) -> int:
-    """How many replicas fit: the free memory over what a second replica adds to the peak of a step."""
+    """Return how many replicas fit: 85 % of the free memory, divided by what a second replica adds to a step's peak."""
     first = _first_member(task, replicas)
     if not task.device.startswith("cuda") or first is None:
         return ON_CPU
     try:
-        one, two = (_peak(task, [first] * number) for number in (1, 2))
+        peak_of_one, peak_of_two = (_peak(task, [first] * number) for number in (1, 2))
     except RuntimeError as error:
         if not _is_out_of_memory(error):
             raise
         return 1
     free = torch.cuda.mem_get_info(task.device)[0]
     free += torch.cuda.memory_reserved(task.device) - torch.cuda.memory_allocated(task.device)
-    return max(1, min(len(replicas), int(_SHARE * free / max(1, two - one))))
+    return max(1, min(len(replicas), int(_SHARE * free / max(1, peak_of_two - peak_of_one))))
 
 
 def _peak(task: Task, members: Sequence[Member]) -> int:
-    """Bytes at the peak of a step with padding in it, which takes the most."""
+    """Return the peak memory of a training step, in bytes; with padding, which needs more than a step without it."""
     torch.cuda.reset_peak_memory_stats(task.device)
     _trial(task, members, real=task.recipe.batch_size - 1, size=task.recipe.batch_size)
     return torch.cuda.max_memory_allocated(task.device)
 
 
 def _trial(task: Task, members: Sequence[Member], real: int, size: int) -> Tensor:
-    """The loss (R,) of a first step with ``real`` groups in a batch of ``size``."""
-    trial = begin(task, members)
+    """Train for one step on ``real`` groups in a mini-batch of ``size``; returns the losses before the update, (R,)."""
+    trial = make_stack(task, members)
     groups = [
-        (each.sampling.training, each.sampling.pairs[:real], min(real, len(each.sampling.pairs))) for each in members
+        (member.sampling.training, member.sampling.pairs[:real], min(real, len(member.sampling.pairs)))
+        for member in members
     ]
     batches = Batches(groups, size, task.device)
     weight = torch.full((len(members),), task.schedule.at(1), device=task.device)
@@ -173,8 +202,9 @@ def _trial(task: Task, members: Sequence[Member], real: int, size: int) -> Tenso
 
 
 def _first_member(task: Task, replicas: Sequence[Replica]) -> Member | None:
-    begun = (_begun(task, replica) for replica in replicas)
-    return next((each for each in begun if isinstance(each, Member)), None)
+    """Return the member of the first replica that can be trained; None if no replica can."""
+    members = (_member_or_error(task, replica) for replica in replicas)
+    return next((member for member in members if isinstance(member, Member)), None)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -1,6 +1,7 @@
-"""A task's network and losses for R replicas at once, mapped from what is written for one.
+"""A task's network and losses for R replicas at once, by ``torch.func.vmap`` over the code for one replica.
 
-R: replicas, B: groups (pairs, or singles) of a batch, N: its rows (branches * B), C: classes, V: size of a vector.
+R: replicas, B: groups (pairs, or single segments) of a mini-batch, N: its rows (branches * B), T: frames of a segment,
+D: features of a frame, C: classes, V: dimensions of the pos_1 vector.
 """
 
 from typing import Any
@@ -18,18 +19,27 @@ from ser.training.stack.masking import EVERY_ROW, mask_norms, over_real_pairs
 from ser.training.task import Task
 
 Named = dict[str, Tensor]
+"""Tensors by name."""
 
 
 def state_of(tensors: dict[str, Named]) -> Named:
-    """Parameters and buffers together."""
+    """Return the parameters and the buffers in one dictionary."""
     return {**tensors["parameters"], **tensors["buffers"]}
 
 
 class Computation:
-    """A task's network and losses, written for one replica, mapped over the first dimension of what it is given.
+    """A task's network and losses, mapped over the first dimension of their arguments.
 
-    PyTorch's own operations run, whatever faster path a model has for one replica. Nothing may be random in it: a draw
-    would depend on the other replicas (``vmap`` then raises).
+    PyTorch's own operations are used, not the kernels of ``ser.kernels``. The network must not draw random numbers: a
+    replica's draws would depend on the other replicas, and ``vmap`` raises an error.
+
+    Args:
+        task: the task.
+        network: a replica's network. Its batch normalisations are replaced by masked ones; its weights are not used.
+        frames: the packed frames on the device, shape (frames, D).
+
+    Attributes:
+        trained: names of the parameters that are trained.
     """
 
     def __init__(self, task: Task, network: Network, frames: Tensor) -> None:
@@ -46,33 +56,54 @@ class Computation:
     def losses(
         self, tensors: dict[str, Named], batch: Batch, weights: Tensor, branches: int
     ) -> tuple[Named, Tensor, Named]:
-        """The total loss and its parts, each (R,); the logits (R, N, C); the buffers. ``weights``: lambda (R,)."""
+        """Compute every replica's losses on its mini-batch.
 
-        def one(weight: Any, state: Named, norm: Named, rows: Named) -> tuple[Named, Tensor, Named]:
+        Args:
+            tensors: "parameters", "buffers" and "normalisation", each tensor with the first dimension R.
+            batch: a mini-batch of every replica.
+            weights: lambda of each replica, shape (R,).
+            branches: 2, or 1 for the baseline.
+
+        Returns:
+            The total loss and its parts (see ``Objective``), each (R,); the logits (R, N, C); the buffers after the
+            forward pass.
+        """
+
+        def one_replica(weight: Any, state: Named, norm: Named, rows: Named) -> tuple[Named, Tensor, Named]:
             vector, logits, aux_logits, buffers = self._forward(state, norm, rows, branches)
             real, objective = rows.get("real"), self.task.objective
             if real is not None:
                 objective = over_real_pairs(objective, real)
-            labels = self._looked_up(self._labels, rows, branches)
-            aux_labels = None if self._aux_labels is None else self._looked_up(self._aux_labels, rows, branches)
+            labels = self._labels_of(self._labels, rows, branches)
+            aux_labels = None if self._aux_labels is None else self._labels_of(self._aux_labels, rows, branches)
             return objective(vector, logits, labels, weight, aux_logits, aux_labels), logits, buffers
 
         with compiled.forbidden():
-            return vmap(one)(weights, state_of(tensors), tensors["normalisation"], batch.windows)
+            return vmap(one_replica)(weights, state_of(tensors), tensors["normalisation"], batch.windows)
 
     def probabilities(self, tensors: dict[str, Named], batch: Batch) -> Tensor:
-        """Of single segments, shape (R, N, C)."""
+        """Compute the class probabilities of single segments; arguments as for ``losses``, shape (R, N, C)."""
 
-        def one(state: Named, norm: Named, rows: Named) -> Tensor:
+        def one_replica(state: Named, norm: Named, rows: Named) -> Tensor:
             return self._forward(state, norm, rows, branches=1)[1].softmax(dim=-1)
 
         with compiled.forbidden():
-            return vmap(one)(state_of(tensors), tensors["normalisation"], batch.windows)
+            return vmap(one_replica)(state_of(tensors), tensors["normalisation"], batch.windows)
 
     def _forward(
         self, state: Named, norm: Named, rows: Named, branches: int
     ) -> tuple[Tensor, Tensor, Tensor | None, Named]:
-        """One replica: vector (N, V), logits (N, C), the additional task's or None, and the buffers afterwards."""
+        """One replica's forward pass.
+
+        Args:
+            state: parameters and buffers.
+            norm: the fields of ``Normalisation``.
+            rows: the mini-batch, ``Batch.windows`` without the dimension R.
+            branches: 2, or 1 for single segments.
+
+        Returns:
+            pos_1 vectors (N, V), logits (N, C), the additional task's logits or None, the buffers afterwards.
+        """
         changing = dict(state)
         real = rows.get("real")
 
@@ -81,14 +112,14 @@ class Computation:
             changing.update(dict.fromkeys(self._masks, mask))
             return functional_call(self.network, changing, (frames, count))
 
-        where = (rows["start"], rows["count"], rows["utterance"])
-        frames = windows(self.frames, Normalisation(**norm), *where, self.task.segment_frames)
+        segments = (rows["start"], rows["count"], rows["utterance"])
+        frames = windows(self.frames, Normalisation(**norm), *segments, self.task.segment_frames)  # N, T, D
         vector, logits, aux = in_branches(self.task, network, frames, rows["count"], branches)
         buffers = {name: changing[name].detach() for name in self._buffers}
         return vector, logits, aux, buffers
 
     @staticmethod
-    def _looked_up(labels: Tensor, rows: Named, branches: int) -> Tensor:
-        """The rows' labels (N,), IGNORED where a row is padding."""
-        found = labels[rows["utterance"]]
-        return torch.where(rows["real"].repeat(branches), found, IGNORED) if "real" in rows else found
+    def _labels_of(labels: Tensor, rows: Named, branches: int) -> Tensor:
+        """Return the label of each row, or IGNORED where the row is padding, shape (N,)."""
+        row_labels = labels[rows["utterance"]]
+        return torch.where(rows["real"].repeat(branches), row_labels, IGNORED) if "real" in rows else row_labels

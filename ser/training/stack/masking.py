@@ -1,6 +1,9 @@
-"""Rows that do not count: replicas in a stack share one batch shape, and fill it with rows of no effect.
+"""Leaves padding out of batch normalisation and of the contrastive loss.
 
-Whatever mixes the rows of a batch has to leave these out: batch normalisation, and the mean of a loss over pairs.
+The replicas of a stack share one batch shape, so some rows of a replica may be padding. Padding must have no effect on
+the real rows. Only two operations combine the rows of a batch: batch normalisation, whose statistics are over rows, and
+the loss, which is a mean over pairs.
+
 B: rows (or pairs) of a batch, C: channels, V: dimensions of a vector.
 """
 
@@ -22,16 +25,18 @@ _KINDS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 class MaskedBatchNorm(_BatchNorm):
-    """A batch normalisation whose statistics in training are of the real rows only.
+    """Batch normalisation that computes its training statistics from the real rows only.
 
-    Which rows are real is an input like any other: the buffer ``real``, boolean (B,), or EVERY_ROW. It is given with
-    the parameters and the other buffers to ``torch.func.functional_call``.
+    The mask is the buffer ``real``, True for real rows, shape (B,), or ``EVERY_ROW``. Pass it to
+    ``torch.func.functional_call`` together with the parameters and the other buffers.
+
+    Args:
+        norm: the batch normalisation to replace; its parameters and running statistics are shared, not copied.
     """
 
     real: Tensor
 
     def __init__(self, norm: Any) -> None:
-        """Take the place of ``norm``, with its parameters and running statistics."""
         super().__init__(norm.num_features, norm.eps, norm.momentum, norm.affine)
         self.weight, self.bias = norm.weight, norm.bias
         self.running_mean, self.running_var = norm.running_mean, norm.running_var
@@ -40,71 +45,82 @@ class MaskedBatchNorm(_BatchNorm):
         self.train(norm.training)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(B, C, ...) -> the same shape.
+        """(B, C, ...) -> (B, C, ...).
 
         Raises:
-            ValueError: the batch has other rows than the mask.
+            ValueError: the numbers of rows of the batch and of the mask differ.
         """
         if not self.real.numel() or not self.training:
             return super().forward(inputs)
         if len(inputs) != len(self.real):
             raise ValueError(f"batch normalisation of {len(inputs)} rows in a batch of {len(self.real)}")
         values = inputs.float()
-        channels = (1, -1) + (1,) * (values.dim() - 2)
+        channel_shape = (1, -1) + (1,) * (values.dim() - 2)
         mean, variance, number = _mean_and_variance(values, self.real)
-        self._move_running(mean.detach(), (variance * number / (number - 1).clamp(min=1)).detach())
-        result = (values - mean.view(channels)) * torch.rsqrt(variance + self.eps).view(channels)
+        self._update_running(mean.detach(), (variance * number / (number - 1).clamp(min=1)).detach())
+        result = (values - mean.view(channel_shape)) * torch.rsqrt(variance + self.eps).view(channel_shape)
         if self.affine:
-            result = result * self.weight.view(channels) + self.bias.view(channels)
+            result = result * self.weight.view(channel_shape) + self.bias.view(channel_shape)
         return result.to(inputs.dtype)
 
     @torch.no_grad()
-    def _move_running(self, mean: Tensor, variance: Tensor) -> None:
-        """The running statistics, in place, as PyTorch moves them (``variance`` has the divisor n - 1)."""
+    def _update_running(self, mean: Tensor, variance: Tensor) -> None:
+        """Update the running statistics in place, as PyTorch does; ``variance`` has the divisor n - 1."""
         self.num_batches_tracked.add_(1)  # type: ignore[union-attr, operator]
         share: Any = 1 / self.num_batches_tracked if self.momentum is None else self.momentum  # type: ignore[operator]
         self.running_mean.mul_(1 - share).add_(share * mean)  # type: ignore[union-attr, operator]
         self.running_var.mul_(1 - share).add_(share * variance)  # type: ignore[union-attr, operator]
 
     def _check_input_dim(self, inputs: Tensor) -> None:
-        """Any number of dimensions; ``norm`` would have refused others when it was trained alone."""
+        """Accept any number of dimensions; the replaced module has its own check."""
 
 
 def mask_norms(network: nn.Module) -> list[str]:
-    """Replace every batch normalisation in a network by one that can leave rows out.
+    """Replace every batch normalisation of a network by a ``MaskedBatchNorm``, in place.
+
+    Args:
+        network: the network. The names of its parameters and buffers stay the same.
 
     Returns:
-        The full names of the buffers that say which rows are real.
+        The full names of the mask buffers ("<module>.real"), one for each replaced module.
 
     Raises:
-        ValueError: one is of a kind of its own, or has no running statistics, so that rows would also mix in
-            evaluation.
+        ValueError: a batch normalisation is of an unknown subclass; or it has no running statistics, so that it would
+            combine the rows of a batch in evaluation too.
     """
-    replaced: dict[nn.Module, MaskedBatchNorm] = {}
-    for full, module in list(network.named_modules(remove_duplicate=False)):
+    replacements: dict[nn.Module, MaskedBatchNorm] = {}
+    for full_name, module in list(network.named_modules(remove_duplicate=False)):
         if isinstance(module, _BatchNorm):
             if type(module) not in _KINDS or module.running_mean is None:
                 raise ValueError(f"a {type(module).__name__} that is not known, or has no running statistics")
-            parent, _, name = full.rpartition(".")
-            setattr(network.get_submodule(parent), name, replaced.setdefault(module, MaskedBatchNorm(module)))
+            parent, _, name = full_name.rpartition(".")
+            setattr(network.get_submodule(parent), name, replacements.setdefault(module, MaskedBatchNorm(module)))
     return [f"{name}.real" for name, module in network.named_modules() if isinstance(module, MaskedBatchNorm)]
 
 
 def _mean_and_variance(values: Tensor, real: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean and variance (divisor n) of the real rows' channels, each (C,), and n; all 0 where no row is real."""
-    shape = (1, -1) + (1,) * (values.dim() - 2)
-    others = [dimension for dimension in range(values.dim()) if dimension != 1]
+    """Return mean and variance (divisor n) of each channel over the real rows, each (C,), and n.
+
+    n is the number of values of a channel in the real rows. Without a real row all three are 0.
+    """
+    channel_shape = (1, -1) + (1,) * (values.dim() - 2)
+    other_dimensions = [dimension for dimension in range(values.dim()) if dimension != 1]
     weight = real.to(values.dtype).view(-1, *(1,) * (values.dim() - 1))
     number = real.sum() * (values[0].numel() // values.shape[1])
-    mean = (values * weight).sum(others) / number.clamp(min=1)
-    variance = ((values - mean.view(shape)).square() * weight).sum(others) / number.clamp(min=1)
+    mean = (values * weight).sum(other_dimensions) / number.clamp(min=1)
+    squares = ((values - mean.view(channel_shape)).square() * weight).sum(other_dimensions)
+    variance = squares / number.clamp(min=1)
     return mean, variance, number
 
 
 def over_real_pairs(objective: Objective, real: Tensor) -> Objective:
-    """The objective with its contrastive loss averaged over the ``real`` pairs (B,) only.
+    """Make an objective whose contrastive loss is averaged over the real pairs only.
 
-    The other losses leave out rows whose label is IGNORED.
+    The cross-entropies need no change: they leave out the rows whose label is IGNORED.
+
+    Args:
+        objective: the total loss.
+        real: True for real pairs, shape (B,).
     """
     if objective.contrast is None:
         return objective
@@ -114,13 +130,13 @@ def over_real_pairs(objective: Objective, real: Tensor) -> Objective:
 
 @dataclass(frozen=True)
 class _RealPairs:
-    """A contrastive loss of one pair at a time, averaged over the real ones (0 if there are none)."""
+    """A contrastive loss averaged over the pairs where ``real`` is True; 0 if there is no such pair."""
 
     contrast: Callable[[Tensor, Tensor, Tensor], Tensor]
     real: Tensor
     cross_entropy: str
 
     def __call__(self, first: Tensor, second: Tensor, same: Tensor) -> Tensor:
-        """Two branches' vectors (B, V) and whether they are of one class (B,) -> one number."""
-        each = vmap(lambda a, b, y: self.contrast(a[None], b[None], y[None]))(first, second, same)
-        return torch.where(self.real, each, 0.0).sum() / self.real.sum().clamp(min=1)
+        """Two branches' vectors (B, V) and (B, V), whether a pair has one class (B,) -> scalar."""
+        pair_losses = vmap(lambda a, b, y: self.contrast(a[None], b[None], y[None]))(first, second, same)
+        return torch.where(self.real, pair_losses, 0.0).sum() / self.real.sum().clamp(min=1)

@@ -1,6 +1,8 @@
-"""R replicas of one task under way together: their tensors along a new first dimension, one step for all.
+"""A stack: R replicas of one task, trained together. Each of their tensors has a new first dimension R.
 
-R: replicas, S: steps (batches) of an epoch, N: rows of a batch, C: classes.
+The position of a replica along this dimension is called its slot.
+
+R: replicas, S: steps (mini-batches) of an epoch, N: rows of a mini-batch, C: classes.
 """
 
 import math
@@ -22,12 +24,20 @@ from ser.training.stack.batches import Batch, Batches
 from ser.training.stack.mapped import Computation, Named, state_of
 from ser.training.task import Task
 from ser.training.trainer import Course
-from ser.training.weights import keep
+from ser.training.weights import save_weights
 
 
 @dataclass
 class Member:
-    """What the host knows of a replica in a stack; ``updates`` counts the optimiser's steps."""
+    """The part of a replica's state that is kept outside the stacked tensors.
+
+    Attributes:
+        replica: seed and fold.
+        sampling: its segments and pairs.
+        course: its history, learning rate and best epoch.
+        updates: number of the optimiser's steps so far.
+        seconds: its share of the time of all epochs so far.
+    """
 
     replica: Replica
     sampling: Sampling
@@ -36,8 +46,8 @@ class Member:
     seconds: float = 0.0
 
 
-def member(task: Task, replica: Replica) -> Member:
-    """A replica before its first epoch.
+def make_member(task: Task, replica: Replica) -> Member:
+    """Make a replica's member before its first epoch.
 
     Raises:
         UserError: as ``Sampling``.
@@ -46,10 +56,14 @@ def member(task: Task, replica: Replica) -> Member:
 
 
 class Stack:
-    """Replicas under way together; ``tensors`` holds all that is theirs on the device, first dimension R.
+    """Replicas that are trained together.
 
-    "parameters", "buffers", the optimiser's moments ("first" and "second" for Adam), "best" (parameters and buffers of
-    the best epoch), "normalisation".
+    Args:
+        computation: the task's network and losses.
+        members: the replicas, in the order of their slots.
+        tensors: tensors by kind and name, each with the first dimension R. The kinds are "parameters", "buffers", the
+            optimiser's moments ("first" and "second" for Adam), "best" (parameters and buffers of the best epoch) and
+            "normalisation".
     """
 
     def __init__(self, computation: Computation, members: Sequence[Member], tensors: dict[str, Named]) -> None:
@@ -57,39 +71,46 @@ class Stack:
         self.task = computation.task
         self._branches = members[0].sampling.pairs.shape[1]
 
-    def joined(self, other: "Stack") -> "Stack":
-        """Both stacks' replicas in one."""
+    def join(self, other: "Stack") -> "Stack":
+        """Return a stack of this stack's replicas, followed by those of ``other``."""
         tensors = {
             kind: {
-                name: torch.cat([tensor.detach(), other.tensors[kind][name].detach()]) for name, tensor in mine.items()
+                name: torch.cat([tensor.detach(), other.tensors[kind][name].detach()]) for name, tensor in named.items()
             }
-            for kind, mine in self.tensors.items()
+            for kind, named in self.tensors.items()
         }
         return Stack(self.computation, self.members + other.members, tensors)
 
-    def taken(self, places: Sequence[int]) -> "Stack":
-        """The stack of the replicas in these places."""
-        rows = torch.tensor(places, device=self.task.device)
-        tensors = {kind: {name: t.detach()[rows] for name, t in named.items()} for kind, named in self.tensors.items()}
-        return Stack(self.computation, [self.members[place] for place in places], tensors)
+    def select(self, slots: Sequence[int]) -> "Stack":
+        """Return a stack of the replicas in these slots; their tensors are copied."""
+        index = torch.tensor(slots, device=self.task.device)
+        tensors = {
+            kind: {name: tensor.detach()[index] for name, tensor in named.items()}
+            for kind, named in self.tensors.items()
+        }
+        return Stack(self.computation, [self.members[slot] for slot in slots], tensors)
 
     def epoch(self) -> None:
-        """Train and validate all replicas for an epoch each; the host waits for the device at its end only."""
+        """Train and validate all replicas for one epoch.
+
+        The host waits for the device only at the end of the epoch, when it reads the losses and probabilities.
+        """
         started = time.perf_counter()
         weights = [self.task.schedule.at(member.course.epoch) for member in self.members]
         weight = torch.tensor(weights, dtype=torch.float32, device=self.task.device)
-        validation = self._validation  # made before training: an upload waits for the device
+        validation = self._validation  # before training, because an upload waits for the device
         batches, sums = self._train(weight)
         val_sums, probabilities = self._validate(weight)
-        rows = _rows("train_", sums, batches.totals)
-        losses = _rows("val_", {"loss": val_sums["loss"]}, validation.totals)
-        better = self._record(rows, losses, validation.rows, torch.stack(probabilities).cpu().numpy())
+        train_losses = _means("train_", sums, batches.totals)
+        val_losses = _means("val_", {"loss": val_sums["loss"]}, validation.totals)
+        better = self._record(train_losses, val_losses, validation.rows, torch.stack(probabilities).cpu().numpy())
         _replace(self.tensors["best"], state_of(self.tensors), better.to(self.task.device))
         for member in self.members:
             member.seconds += (time.perf_counter() - started) / len(self.members)
-        self._keep()
+        self._save_epoch()
 
     def _train(self, weight: Tensor) -> tuple[Batches, Named]:
+        """Train for one epoch; returns its mini-batches, and the sums of the losses over pairs, each (R,)."""
         groups = [(*member.sampling.begin(member.course.epoch), len(member.sampling.pairs)) for member in self.members]
         batches = Batches(groups, self.task.recipe.batch_size, self.task.device)
         rates = self.rates(len(batches))
@@ -102,57 +123,71 @@ class Stack:
         return batches, sums
 
     def rates(self, steps: int) -> Tensor:
-        """What the optimiser's update needs at each of the epoch's steps, shape (numbers, S, R)."""
+        """Return the scalars of ``Recipe.rates`` for the next ``steps`` steps, shape (scalars, S, R)."""
         updates = np.array([member.updates for member in self.members]) + np.arange(1, steps + 1)[:, None]
         lr = np.array([member.course.lr for member in self.members])
         rates = np.stack(self.task.recipe.rates(updates, lr)).astype(np.float32)
         return torch.from_numpy(rates).to(self.task.device)
 
     def step(self, batch: Batch, weight: Tensor, rates: Tensor) -> Named:
-        """One update of every replica that has a batch; the others do not change. Their losses, each (R,).
+        """Update every replica that has a real group in this mini-batch; the other replicas do not change.
 
-        ``weight``: each replica's lambda (R,); ``rates``: see ``rates``, of this step, shape (numbers, R).
+        Args:
+            batch: a mini-batch of every replica.
+            weight: lambda of each replica, shape (R,).
+            rates: the scalars of ``rates`` for this step, shape (scalars, R).
+
+        Returns:
+            The losses before the update, each (R,).
         """
-        kept = self.tensors["buffers"]
-        if batch.active is not None:  # a model may change its buffers in place
-            self.tensors["buffers"] = {name: buffer.clone() for name, buffer in kept.items()}
+        buffers_before = self.tensors["buffers"]
+        if batch.active is not None:  # clone: a model may change buffers in place, also those of inactive replicas
+            self.tensors["buffers"] = {name: buffer.clone() for name, buffer in buffers_before.items()}
         trained = {name: self.tensors["parameters"][name] for name in self.computation.trained}
         for tensor in trained.values():
             tensor.requires_grad_()
         losses, _, buffers = self.computation.losses(self.tensors, batch, weight, self._branches)
-        # Summed over replicas: each one's gradient is its own.
-        found = torch.autograd.grad(losses["loss"].sum(), list(trained.values()), allow_unused=True)
-        gradients = {name: gradient for name, gradient in zip(trained, found, strict=True) if gradient is not None}
-        _replace(kept, buffers, batch.active)
-        self.tensors["buffers"] = kept
+        # A replica's parameters enter only its own loss, so the gradient of the sum is each replica's own gradient.
+        with_unused = torch.autograd.grad(losses["loss"].sum(), list(trained.values()), allow_unused=True)
+        gradients = {
+            name: gradient for name, gradient in zip(trained, with_unused, strict=True) if gradient is not None
+        }
+        _replace(buffers_before, buffers, batch.active)
+        self.tensors["buffers"] = buffers_before
         self._update(gradients, rates, batch.active)
         return {name: loss.detach() for name, loss in losses.items()}
 
     @torch.no_grad()
     def _update(self, gradients: Named, rates: Tensor, active: Tensor | None) -> None:
-        """The optimiser's update of the parameters that have a gradient, of the ``active`` replicas (R,) only."""
+        """Update the parameters in ``gradients``, in the replicas where ``active`` (R,) is True; None: in all."""
         recipe = self.task.recipe
         for name, gradient in gradients.items():
             moments = {kind: self.tensors[kind][name] for kind in recipe.moments}
-            spread = [_spread(rate, gradient) for rate in rates]
-            parameter, moments = recipe.update(self.tensors["parameters"][name], gradient, moments, spread)
+            broadcast = [_broadcast(rate, gradient) for rate in rates]
+            parameter, moments = recipe.update(self.tensors["parameters"][name], gradient, moments, broadcast)
             for kind, new in {"parameters": parameter, **moments}.items():
                 _replace(self.tensors[kind], {name: new}, active)
 
     @cached_property
     def _validation(self) -> Batches:
-        """The validation pairs, then the segments in none of them (paired with themselves, not real)."""
+        """The validation pairs of each replica, then its unpaired segments.
+
+        An unpaired segment is paired with itself and is not real: its probabilities are computed, its loss is not used.
+        """
         groups = []
         for sampling in (member.sampling for member in self.members):
-            odd = np.repeat(sampling.odd[:, None], sampling.validation_pairs.shape[1], axis=1)
-            groups.append(
-                (sampling.validation, np.concatenate([sampling.validation_pairs, odd]), len(sampling.validation_pairs))
-            )
+            pairs = sampling.validation_pairs
+            unpaired = np.repeat(sampling.unpaired[:, None], pairs.shape[1], axis=1)
+            groups.append((sampling.validation, np.concatenate([pairs, unpaired]), len(pairs)))
         return Batches(groups, self.task.recipe.batch_size, self.task.device)
 
     @torch.no_grad()
     def _validate(self, weight: Tensor) -> tuple[Named, list[Tensor]]:
-        """Loss sums over the validation pairs, and the probabilities of all validation segments, each (R, N, C)."""
+        """Compute the losses and the class probabilities of the validation part.
+
+        Returns:
+            Sums of the losses over the pairs, each (R,); the probabilities of each mini-batch, each (R, N, C).
+        """
         self.computation.network.eval()
         sums: Named = {}
         probabilities = []
@@ -162,45 +197,69 @@ class Stack:
             probabilities.append(logits.softmax(dim=-1))
         return sums, probabilities
 
-    def _record(self, rows: list[dict], losses: list[dict], places: NDArray, probabilities: NDArray) -> Tensor:
-        """Take the epoch's figures into every course; which replicas are at their best so far (R,)."""
+    def _record(
+        self,
+        train_losses: list[dict[str, float]],
+        val_losses: list[dict[str, float]],
+        positions: NDArray,
+        probabilities: NDArray,
+    ) -> Tensor:
+        """Record the epoch in the course of every replica.
+
+        Args:
+            train_losses: the training losses of each replica.
+            val_losses: the validation loss of each replica.
+            positions: position of each row's segment in ``Sampling.validation``, shape (S, R, N).
+            probabilities: class probabilities of these segments, shape (S, R, N, C).
+
+        Returns:
+            True for each replica whose best epoch so far this is, shape (R,).
+        """
         better = []
-        for index, (member, row, loss) in enumerate(zip(self.members, rows, losses, strict=True)):
-            own = probabilities[:, index].reshape(-1, probabilities.shape[-1])
-            accuracy = member.sampling.validation_wa(places[:, index].ravel(), own)
-            better.append(member.course.record({**row, **loss, "val_wa": accuracy}))
+        for slot, (member, train_loss, val_loss) in enumerate(zip(self.members, train_losses, val_losses, strict=True)):
+            member_probabilities = probabilities[:, slot].reshape(-1, probabilities.shape[-1])
+            accuracy = member.sampling.validation_wa(positions[:, slot].ravel(), member_probabilities)
+            better.append(member.course.record({**train_loss, **val_loss, "val_wa": accuracy}))
         return torch.tensor(better)
 
-    def _keep(self) -> None:
+    def _save_epoch(self) -> None:
+        """Write every replica's weights of this epoch, if ``save`` is "all"."""
         if self.task.save == "all":
-            for place, member in enumerate(self.members):
+            for slot, member in enumerate(self.members):
                 if not member.course.diverged:
                     name = f"epoch_{len(member.course.history):03d}"
-                    keep(self.task, *member.replica[:2], name, self._weights(state_of(self.tensors), place))
+                    save_weights(self.task, *member.replica[:2], name, self._weights(state_of(self.tensors), slot))
 
-    def _weights(self, state: Named, place: int) -> Named:
-        """One replica's weights under the names its own network has for them."""
-        return {name: state[name][place].detach().clone() for name in self.computation.network.state_dict()}
+    def _weights(self, state: Named, slot: int) -> Named:
+        """Return a copy of one replica's weights, under the names of its own network's ``state_dict``."""
+        return {name: state[name][slot].detach().clone() for name in self.computation.network.state_dict()}
 
     def outcomes(self) -> list[Finished]:
-        """What the replicas' best epochs predict, once all are over."""
+        """Predict the test segments of every replica, once the training of all of them is over.
+
+        Returns:
+            Each replica with its outcome, or with a ``UserError`` if its first epoch diverged.
+        """
         started = time.perf_counter()
         probabilities = self._predictions()
         share = (time.perf_counter() - started) / len(self.members)
         results: list[Finished] = []
-        for place, member in enumerate(self.members):
+        for slot, member in enumerate(self.members):
             sampling, course = member.sampling, member.course
             if not course.best_epoch:
                 results.append((member.replica, sampling.divergence_error()))
                 continue
-            keep(self.task, sampling.seed, sampling.fold, "best", self._weights(self.tensors["best"], place))
-            own = probabilities[: len(sampling.test), place]
-            results.append((member.replica, sampling.outcome(course, own, member.seconds + share)))
+            save_weights(self.task, sampling.seed, sampling.fold, "best", self._weights(self.tensors["best"], slot))
+            member_probabilities = probabilities[: len(sampling.test), slot]
+            results.append((member.replica, sampling.outcome(course, member_probabilities, member.seconds + share)))
         return results
 
     @torch.no_grad()
     def _predictions(self) -> NDArray[np.float32]:
-        """The best epochs' probabilities of all test segments, padded, shape (segments, R, C)."""
+        """Return the class probabilities of the test segments at each replica's best epoch, shape (segments, R, C).
+
+        Replicas with fewer test segments than the others have padding after them.
+        """
         tests = [member.sampling.test for member in self.members]
         groups = [(test, np.arange(len(test))[:, None], len(test)) for test in tests]
         batches = Batches(groups, 2 * self.task.recipe.batch_size, self.task.device)
@@ -210,8 +269,14 @@ class Stack:
         return torch.cat(parts).cpu().numpy()
 
 
-def begin(task: Task, members: Sequence[Member], computation: Computation | None = None) -> Stack:
-    """The members before their first step; each has the initial weights that it has under any engine."""
+def make_stack(task: Task, members: Sequence[Member], computation: Computation | None = None) -> Stack:
+    """Make a stack of replicas before their first step. Their initial weights are the same under every engine.
+
+    Args:
+        task: the task.
+        members: the replicas.
+        computation: that of an earlier stack of this task; None makes a new one.
+    """
     inputs = [Inputs(task, member.sampling.parts) for member in members]
     networks = [make_network(task, inputs[0].features, *member.replica[:2]) for member in members]
     parameters = _stacked([dict(network.named_parameters()) for network in networks], task.device)
@@ -223,38 +288,42 @@ def begin(task: Task, members: Sequence[Member], computation: Computation | None
         "buffers": buffers,
         **{kind: {name: zero.clone() for name, zero in zeros.items()} for kind in task.recipe.moments},
         "best": {name: tensor.clone() for name, tensor in {**parameters, **buffers}.items()},
-        "normalisation": _stacked([each.normalisation._asdict() for each in inputs], task.device),
+        "normalisation": _stacked([replica.normalisation._asdict() for replica in inputs], task.device),
     }
     return Stack(computation, members, tensors)
 
 
-def _stacked(several: Sequence[Named], device: str) -> Named:
-    return {name: torch.stack([each[name].detach() for each in several]).to(device) for name in several[0]}
+def _stacked(replicas: Sequence[Named], device: str) -> Named:
+    """Stack the tensors of several replicas along a new first dimension."""
+    return {name: torch.stack([tensors[name].detach() for tensors in replicas]).to(device) for name in replicas[0]}
 
 
 @torch.no_grad()
 def _replace(old: Named, new: Named, active: Tensor | None) -> None:
-    """Write ``new`` over ``old``, of the ``active`` replicas (R,) only; None: of all."""
+    """Overwrite ``old`` by ``new`` in the replicas where ``active`` (R,) is True; None: in all."""
     for name, tensor in new.items():
-        old[name].copy_(tensor if active is None else torch.where(_spread(active, tensor), tensor, old[name]))
+        old[name].copy_(tensor if active is None else torch.where(_broadcast(active, tensor), tensor, old[name]))
 
 
-def _spread(each: Tensor, like: Tensor) -> Tensor:
-    """One number a replica (R,) in the shape that goes with ``like``."""
-    return each.view(-1, *(1,) * (like.dim() - 1))
+def _broadcast(per_replica: Tensor, like: Tensor) -> Tensor:
+    """Reshape (R,) to (R, 1, ..., 1) with as many dimensions as ``like``."""
+    return per_replica.view(-1, *(1,) * (like.dim() - 1))
 
 
 def _add(sums: Named, losses: Named, number: Tensor) -> None:
-    """Add losses (R,), weighted by the groups they are means of; what is a mean of none is no number, and left out."""
+    """Add the losses of a mini-batch to ``sums``; each loss (R,) is a mean over ``number`` (R,) groups.
+
+    The mean over zero groups may be NaN; it is skipped.
+    """
     for name, loss in losses.items():
-        scaled = torch.where(number > 0, loss * number, 0.0)
-        sums[name] = sums[name] + scaled if name in sums else scaled
+        batch_sum = torch.where(number > 0, loss * number, 0.0)
+        sums[name] = sums[name] + batch_sum if name in sums else batch_sum
 
 
-def _rows(prefix: str, sums: Named, totals: NDArray[np.int64]) -> list[dict[str, float]]:
-    """Each replica's means by name."""
-    columns = {f"{prefix}{name}": total.tolist() for name, total in sums.items()}
+def _means(prefix: str, sums: Named, totals: NDArray[np.int64]) -> list[dict[str, float]]:
+    """Return the mean losses of each replica, sums / totals, with ``prefix`` before their names."""
+    columns = {f"{prefix}{name}": values.tolist() for name, values in sums.items()}
     return [
-        {name: column[index] / total if total else math.nan for name, column in columns.items()}
-        for index, total in enumerate(totals.tolist())
+        {name: column[slot] / total if total else math.nan for name, column in columns.items()}
+        for slot, total in enumerate(totals.tolist())
     ]

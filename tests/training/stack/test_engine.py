@@ -1,0 +1,105 @@
+"""The outcomes of the engine ``stack`` against those of ``serial``."""
+
+import math
+
+import pytest
+import torch
+from training.stack.agreement import REPLICAS, difference, outcomes
+
+from ser.errors import UserError
+from ser.results.outcome import Replica
+from ser.training import engines, loop
+from ser.training.stack import state
+from ser.training.stack.engine import stack
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "trainer.max_epochs=5", "length.train=crop", "length.train=first trainer.batch_size=3",
+        "lambda=linear lambda.epochs=2", "loader=loader_2 trainer.batch_norm=branch",
+        "loader.redraw=false trainer.watch=train", "aux_task=valence loss=none",
+        "feature.normalisation=speaker aux_task=activation", "loss=l2 loss.normalise=true loss.cross_entropy=sum",
+        "position=pos_2 position.vector=probabilities", "model=attentive_cnn model.channels=4", "validation=session",
+        "feature=logspec model=spectrogram_cnn_lstm model.hidden=0 trainer.max_epochs=1",
+    ],
+)  # fmt: skip
+def test_outcomes_agree_with_serial(new_task, setting):
+    task = new_task("trainer.max_epochs=3", *setting.split())
+    replicas = REPLICAS[1:3] if "spectrogram" in setting else REPLICAS[:4]
+    serial, stacked = dict(engines.serial(task, replicas)), dict(stack(task, replicas, size=3))
+    assert serial.keys() == stacked.keys()
+    for replica, reference in serial.items():
+        assert difference(stacked[replica], reference) < 2e-5
+        for name in ("seed", "fold", "ids", "best_epoch", "left_out", "diverged"):
+            assert getattr(stacked[replica], name) == getattr(reference, name)
+
+
+def test_bf16_agrees_with_serial_within_its_rounding(new_task):
+    task = new_task("trainer.precision=bf16", "trainer.max_epochs=2")
+    (reference,) = outcomes(engines.serial(task, REPLICAS[:1]))
+    (stacked,) = outcomes(stack(task, REPLICAS[:1]))
+    assert [row["train_loss"] for row in stacked.history] == pytest.approx(
+        [row["train_loss"] for row in reference.history], rel=0.02
+    )
+
+
+def test_each_replica_has_a_schedule_of_its_own(new_task):
+    task = new_task("trainer.patience=0", "trainer.lr=1e-2", "trainer.min_lr=3e-3", "trainer.max_epochs=12")
+    serial, stacked = dict(engines.serial(task, REPLICAS)), dict(stack(task, REPLICAS, size=2))
+    rates = {replica: [row["lr"] for row in outcome.history] for replica, outcome in stacked.items()}
+    epochs = {len(replica_rates) for replica_rates in rates.values()}
+    assert len(epochs) > 1, "they end at different epochs, and other replicas take their slots"
+    agreeing = [replica for replica in REPLICAS if [row["lr"] for row in serial[replica].history] == rates[replica]]
+    assert len(agreeing) >= len(REPLICAS) - 1, "rounding may change one schedule"
+
+
+class TestReplicasOfOneStack:
+    @pytest.fixture
+    def nan_weights_for_seed_2(self, monkeypatch):
+        """The initial weights of seed 2 are NaN."""
+        make_network = state.make_network
+
+        def make(task, features, seed, fold):
+            network = make_network(task, features, seed, fold)
+            if seed == 2:
+                for parameter in network.parameters():
+                    parameter.data.fill_(math.nan)
+            return network
+
+        monkeypatch.setattr(state, "make_network", make)
+
+    def test_a_replica_alone_agrees_with_the_same_among_others(self, new_task):
+        task = new_task("trainer.max_epochs=4")
+        (alone,) = outcomes(stack(task, REPLICAS[:1]))
+        among_others = dict(stack(task, REPLICAS))[REPLICAS[0]]
+        assert difference(alone, among_others) < 1e-6
+
+    def test_a_diverging_replica_changes_no_bit_of_the_others(self, new_task, nan_weights_for_seed_2):
+        task = new_task("trainer.max_epochs=4")
+        healthy = Replica(3, 1, "3-1")
+        beside_healthy = dict(stack(task, [*REPLICAS[:4], healthy], size=5))
+        beside_diverging = dict(stack(task, REPLICAS, size=5))
+        assert "diverged in its first epoch (seed 2, fold 1" in str(beside_diverging[REPLICAS[4]])
+        assert isinstance(beside_diverging[REPLICAS[4]], UserError)
+        first_epochs = [beside_healthy[replica].history[0] for replica in REPLICAS[:4]]
+        assert first_epochs == [beside_diverging[replica].history[0] for replica in REPLICAS[:4]]
+        differences = [difference(beside_healthy[replica], beside_diverging[replica]) for replica in REPLICAS[:4]]
+        assert max(differences) < 1e-6, "after the first epoch the stack is smaller by one"
+
+    def test_a_replica_that_cannot_begin_does_not_stop_the_others(self, new_task):
+        results = dict(stack(new_task("trainer.max_epochs=1"), [Replica(0, 99, "b"), *REPLICAS[:2]]))
+        assert [replica.fold for replica, result in results.items() if isinstance(result, Exception)] == [99]
+
+
+def test_the_engine_is_chosen_by_name_and_writes_weights(new_task, tmp_path):
+    task = new_task("trainer.max_epochs=2", "save=all", checkpoints=tmp_path)
+    results = dict(engines.choose("stack", None, "cpu", 2)(task, REPLICAS))
+    assert results.keys() == set(REPLICAS)
+    assert all((outcome.seed, outcome.fold) == replica[:2] for replica, outcome in results.items())
+    names = {path.stem for path in (tmp_path / "seed_1_fold_3").iterdir()}
+    assert names == {"best", "epoch_001", "epoch_002"}
+    loop.train(type(task)(**{**vars(task), "checkpoints": tmp_path / "serial"}), 1, 3)
+    stacked, serial = (torch.load(folder / "seed_1_fold_3" / "best.pt") for folder in (tmp_path, tmp_path / "serial"))
+    assert stacked.keys() == serial.keys()
+    assert all(torch.allclose(stacked[name], serial[name], atol=1e-5) for name in stacked)

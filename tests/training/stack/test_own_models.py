@@ -1,0 +1,62 @@
+"""A researcher's own models: those that can be trained together, and those that cannot."""
+
+import pytest
+import torch
+from torch import nn
+from training.stack.agreement import REPLICAS, difference, outcomes
+
+from ser.training import engines
+from ser.training.stack.engine import stack
+
+
+class OwnModel(nn.Module):
+    """A model with batch normalisation of vectors and of images.
+
+    The layers before a batch normalisation have no bias: its gradient would be rounding noise, which Adam scales up.
+    """
+
+    vector_size = 6
+
+    def __init__(self, frames, features, classes):
+        super().__init__()
+        self.image = nn.Sequential(nn.Conv2d(1, 3, 3, stride=4, bias=False), nn.BatchNorm2d(3), nn.ELU())
+        linear = nn.Linear(3 + features, self.vector_size, bias=False)
+        self.rows = nn.Sequential(linear, nn.BatchNorm1d(self.vector_size), nn.Tanh())
+        self.classifier = nn.Linear(self.vector_size, classes)
+
+    def forward(self, frames, count):
+        image = self.image(frames[:, None]).mean(dim=(2, 3))
+        vector = self.rows(torch.cat([image, frames.sum(dim=1) / count[:, None]], dim=1))
+        return vector, self.classifier(vector)
+
+
+class WithDropout(OwnModel):
+    def forward(self, frames, count):
+        return super().forward(nn.functional.dropout(frames), count)
+
+
+class CombinesRows(OwnModel):
+    def forward(self, frames, count):
+        return super().forward(frames - frames.mean(dim=0), count)
+
+
+def test_a_new_model_needs_no_code_in_any_engine(new_task, caplog):
+    task = new_task("trainer.max_epochs=4", "aux_task=gender", model=OwnModel)
+    serial, stacked = dict(engines.serial(task, REPLICAS)), dict(stack(task, REPLICAS))
+    assert max(difference(serial[replica], stacked[replica]) for replica in REPLICAS) < 1e-5
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("model, why", [(WithDropout, "random"), (CombinesRows, "mixes the rows")])
+def test_replicas_that_would_depend_on_each_other_are_trained_one_after_another(new_task, model, why, caplog):
+    finished = list(outcomes(stack(new_task("trainer.max_epochs=1", model=model), REPLICAS[:2])))
+    assert len(finished) == 2
+    assert [why in record.message for record in caplog.records] == [True]
+
+
+def test_replicas_that_pytorch_cannot_batch_are_trained_one_after_another(new_task, caplog):
+    task = new_task("feature=logspec", "model=spectrogram_cnn_lstm", "model.hidden=4", "trainer.max_epochs=1")
+    (stacked,) = outcomes(stack(task, REPLICAS[:1]))
+    assert "one after another" in caplog.text
+    (serial,) = outcomes(engines.serial(task, REPLICAS[:1]))
+    assert difference(stacked, serial) == 0

@@ -1,0 +1,58 @@
+"""The engines ``serial`` and ``workers``, and the choice of an engine."""
+
+import os
+import signal
+
+from training.agreement import identical
+
+from ser.training import engines
+from ser.training.engines import Replica
+from ser.training.loop import train
+
+
+def test_workers_agree_with_serial_to_the_last_bit(new_task):
+    task = new_task()
+    replicas = [Replica(seed, fold, f"{seed}{fold}") for seed in (0, 1) for fold in (1, 2)]
+    serial = dict(engines.serial(task, replicas))
+    workers = dict(engines.on_workers(task, replicas, workers=2))
+    assert serial.keys() == workers.keys() == set(replicas)
+    assert all(identical(serial[replica], workers[replica]) for replica in replicas)
+    assert all((outcome.seed, outcome.fold) == (replica.seed, replica.fold) for replica, outcome in workers.items())
+
+
+def test_a_failed_replica_does_not_stop_the_others(new_task):
+    results = dict(engines.on_workers(new_task(), [Replica(0, 1, "a"), Replica(0, 99, "b"), Replica(0, 2, "c")], 2))
+    errors = {replica.fold for replica, result in results.items() if isinstance(result, Exception)}
+    assert errors == {99}
+
+
+class KillsItsWorker:
+    """A validation split that kills the process in fold 3, as the system does when memory is short."""
+
+    def __init__(self, validation):
+        self.validation = validation
+
+    def __call__(self, sessions, labels, test, rng):
+        if test == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.validation(sessions, labels, test, rng)
+
+
+def test_a_killed_worker_costs_only_the_replica_that_kills_it(new_task):
+    task = new_task()
+    killing = type(task)(**{**vars(task), "validation": KillsItsWorker(task.validation)})
+    replicas = [Replica(0, fold, str(fold)) for fold in (1, 2, 3, 4, 5)]
+    results = dict(engines.on_workers(killing, replicas, workers=2))
+    errors = {
+        replica.fold: type(result).__name__ for replica, result in results.items() if isinstance(result, Exception)
+    }
+    assert errors == {3: "BrokenProcessPool"}
+    assert identical(results[replicas[0]], train(task, 0, 1))
+
+
+def test_the_choice_of_an_engine():
+    assert engines.choose("serial", None, "cpu") is engines.serial
+    assert engines.choose("auto", 1, "cpu") is engines.serial
+    assert engines.choose("auto", 4, "cuda", 16).func is engines.stacked
+    assert engines.choose("stack", 4, "cpu", 16).keywords == {"size": 16}
+    assert engines.choose("auto", 4, "cpu").keywords == {"workers": 4}
