@@ -47,7 +47,7 @@ def main() -> None:
     before anything ran, 130 if it was interrupted.
     """
     if wants_help(sys.argv[1:]):
-        print(help_text())
+        print(help_text(sys.argv[1:]))
         return
     try:
         with told_to_user():

@@ -44,9 +44,15 @@ def labels_of(task: AuxTask, corpus: Corpus, name: str) -> NDArray[np.int64]:
         The class of each utterance, or IGNORED where it is unknown, int64, shape (utterances,).
 
     Raises:
-        UserError: no utterance has the label that the task needs.
+        UserError: no utterance has the label that the task needs, or the task gives classes that it does not have.
     """
-    labels = task(corpus.utterances)
+    labels = np.asarray(task(corpus.utterances))
+    if labels.shape != (len(corpus.utterances),) or not ((labels >= IGNORED) & (labels < task.classes)).all():
+        raise UserError(
+            f"aux_task={name} must give one class for each of the {len(corpus.utterances)} utterances, from 0 to "
+            f"{task.classes - 1}, or {IGNORED} where it is unknown; got an array of shape {labels.shape} with classes "
+            f"{np.unique(labels).tolist()}."
+        )
     if (labels == IGNORED).all():
         attributes = (*RATINGS, "gender")
         available = [

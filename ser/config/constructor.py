@@ -10,7 +10,7 @@ import importlib.util
 from functools import lru_cache
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from ser.config import ranges
 
@@ -31,11 +31,44 @@ def arguments(target: str) -> dict[str, Any] | None:
     Returns:
         None where the source is not found, or where any keyword is accepted (``**kwargs``).
     """
+    found = _signature(target)
+    return None if found is None else {name: argument.annotation for name, argument in found.items()}
+
+
+def required(target: str) -> set[str]:
+    """The arguments of a target that have no default; an empty set where its source is not found."""
+    return {name for name, argument in (_signature(target) or {}).items() if argument.required}
+
+
+def problem(target: str) -> str | None:
+    """Why a class or function cannot be there, as far as its source tells; None if nothing speaks against it."""
+    module, _, name = target.rpartition(".")
+    file = source_file(module)
+    if file is None:
+        first = module.partition(".")[0]
+        there = first == "__main__" or (first and importlib.util.find_spec(first) is not None)
+        return None if there else f"there is no module {first!r}: install it, or set PYTHONPATH to its folder"
+    try:
+        names = _Module(file).names()
+    except SyntaxError as error:
+        return f"{file}, line {error.lineno}: {error.msg}"
+    except (OSError, ValueError) as error:
+        return f"{file} cannot be read ({error})"
+    return f"{file} defines no {name}" if names is not None and name not in names else None
+
+
+class _Argument(NamedTuple):
+    annotation: Any
+    required: bool
+
+
+def _signature(target: str) -> dict[str, _Argument] | None:
+    """A target's arguments by name; None as for ``arguments``."""
     module, _, name = target.rpartition(".")
     try:
         path = source_file(module)
         return None if path is None else _Module(path).arguments(name)
-    except (ImportError, OSError, SyntaxError, ValueError):  # importing it will fail too, and say why
+    except (ImportError, OSError, SyntaxError, ValueError):  # ``problem`` tells which of these it is
         return None
 
 
@@ -45,6 +78,7 @@ class _Module:
     def __init__(self, path: Path) -> None:
         self._defined: dict[str, ast.AST] = {}
         self._imported: dict[str, str] = {}
+        self._has_more = False
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.ClassDef | ast.FunctionDef):
                 self._defined[node.name] = node
@@ -52,34 +86,46 @@ class _Module:
                 self._imported |= {each.asname or each.name: f"{node.module}.{each.name}" for each in node.names}
             elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
                 self._defined[node.targets[0].id] = node.value
+            elif not isinstance(node, ast.Import | ast.Expr | ast.AnnAssign):
+                self._has_more = True  # names that are defined in a condition, say
 
-    def arguments(self, name: str) -> dict[str, Any] | None:
+    def names(self) -> set[str] | None:
+        """The names that the module defines or imports; None where there may be others."""
+        return None if self._has_more or "*" in self._imported else self._defined.keys() | self._imported.keys()
+
+    def arguments(self, name: str) -> dict[str, _Argument] | None:
         node = self._defined.get(name)
         if isinstance(node, ast.FunctionDef):
             return self._of_function(node)
         if isinstance(node, ast.ClassDef):
             return self._of_class(node)
-        return arguments(self._imported[name]) if name in self._imported else None
+        return _signature(self._imported[name]) if name in self._imported else None
 
-    def _of_function(self, node: ast.FunctionDef) -> dict[str, Any] | None:
+    def _of_function(self, node: ast.FunctionDef) -> dict[str, _Argument] | None:
         if node.args.kwarg is not None:
             return None
-        return {each.arg: self._read(each.annotation) for each in (*node.args.args, *node.args.kwonlyargs)}
+        without = len(node.args.args) - len(node.args.defaults)
+        given = [index >= without for index in range(len(node.args.args))]
+        given += [default is not None for default in node.args.kw_defaults]
+        every = zip((*node.args.args, *node.args.kwonlyargs), given, strict=True)
+        return {each.arg: _Argument(self._read(each.annotation), not has_default) for each, has_default in every}
 
-    def _of_class(self, node: ast.ClassDef) -> dict[str, Any] | None:
+    def _of_class(self, node: ast.ClassDef) -> dict[str, _Argument] | None:
         """Its own ``__init__``'s arguments; without one, its annotated fields (a dataclass') after its bases'."""
         for each in node.body:
             if isinstance(each, ast.FunctionDef) and each.name == "__init__":
                 found = self._of_function(each)
                 return found and {name: value for name, value in found.items() if name != "self"}
-        result: dict[str, Any] = {}
+        result: dict[str, _Argument] = {}
         for base in node.bases:
             inherited = self.arguments(base.id) if isinstance(base, ast.Name) and base.id != "ABC" else {}
             if inherited is None:
                 return None
             result |= inherited
-        fields = [each for each in node.body if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name)]
-        return result | {cast(ast.Name, each.target).id: self._read(each.annotation) for each in fields}
+        for each in node.body:
+            if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name) and not _is_class_variable(each):
+                result[each.target.id] = _Argument(self._read(each.annotation), each.value is None)
+        return result
 
     def _read(self, node: ast.AST | None) -> Any:
         try:
@@ -109,6 +155,11 @@ class _Module:
         if isinstance(node, ast.Call):
             return self._understood(node.func)(*(ast.literal_eval(each) for each in node.args))
         raise TypeError
+
+
+def _is_class_variable(node: ast.AnnAssign) -> bool:
+    annotation = node.annotation.value if isinstance(node.annotation, ast.Subscript) else node.annotation
+    return isinstance(annotation, ast.Name) and annotation.id == "ClassVar"
 
 
 def source_file(module: str) -> Path | None:

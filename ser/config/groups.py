@@ -149,10 +149,11 @@ def checked(group: str, option: Mapping[str, Any], overrides: Sequence[str]) -> 
     needed += [each.name for each in fields(kind) if each.name != "plain" and each.default is MISSING]
     for key in needed:
         if key not in option:
-            raise UserError(f"The option chosen for {group} lacks the key {key}: add it to its file ({dict(option)}).")
+            raise UserError(f"The option {group}={name} lacks the key {key}: add it to {group}/{name}.yaml.")
+    _check_target(group, option)
     taken = constructor.arguments(target) if target else {}
     ranges = (own_keys(kind), taken or {})
-    known = [key for each in ranges for key in each]
+    known = list(dict.fromkeys(key for each in ranges for key in each))
     extra = sorted(option.keys() - {*known, "name", "_target_"})
     if extra and taken is not None:
         raise UserError(f"{group}={name} has no key {group}.{extra[0]}.{unknown_key(extra[0], known)}")
@@ -164,6 +165,24 @@ def checked(group: str, option: Mapping[str, Any], overrides: Sequence[str]) -> 
             value = value_of(f"{group}.{key}", value, annotations.get(key, Any), overrides)
         result[key] = value if shipped else option[key]
     return result
+
+
+def _check_target(group: str, option: Mapping[str, Any]) -> None:
+    """Check that an option's class is there, and that the option has every key that its constructor needs.
+
+    Raises:
+        UserError: it is not so.
+    """
+    name, target = option["name"], str(option.get("_target_", ""))
+    reason = constructor.problem(target) if target else None
+    if reason:
+        raise UserError(f"{group}={name}: _target_: {target} cannot be imported ({reason}).")
+    given = {"frames", "features", "classes"} if group == "model" else set()
+    missing = sorted(constructor.required(target) - option.keys() - given)
+    if missing:
+        raise UserError(
+            f"The option {group}={name} lacks the key {missing[0]}, which {target} needs: add it to its file."
+        )
 
 
 def value_of(key: str, value: Any, annotation: Any, overrides: Sequence[str]) -> Any:

@@ -24,6 +24,7 @@ from ser.config.groups import (
     Tracking,
     checked,
     origin,
+    unknown_key,
     value_of,
 )  # fmt: skip
 from ser.config.ranges import Count, Natural, Word, least
@@ -111,6 +112,7 @@ def resolve(cfg: DictConfig, overrides: Sequence[str] = ()) -> Settings:
         plain: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise UserError(f"The configuration cannot be resolved: {error}") from error
+    _check_top(plain, overrides)
     groups = {group: checked(group, plain[group], overrides) for group in GROUPS}
     top = {key: value_of(key, _lookup(plain, key), annotation, overrides) for key, annotation in TOP.items()}
     decisive, notes = canonical({group: groups[group] for group in DECISIVE}, overrides)
@@ -132,6 +134,7 @@ def resolve(cfg: DictConfig, overrides: Sequence[str] = ()) -> Settings:
     )
     settings.sources  # noqa: B018 (refuses a class without source here, before anything runs)
     _check_tracking(settings.tracking, overrides)
+    _check_learning_rates(settings.trainer, overrides)
     _check_what_the_model_takes(settings, overrides)
     return settings
 
@@ -168,9 +171,32 @@ def _device(value: str) -> str:
     return value
 
 
+def _check_top(plain: dict[str, Any], overrides: Sequence[str]) -> None:
+    """Refuse keys that nothing reads, such as a misspelt ``+seeed=5``."""
+    known = {"corpus", "fold", *GROUPS, *(key.partition(".")[0] for key in TOP)}
+    extra = [key for key in plain if key not in known]
+    if extra:
+        keys = [*GROUPS, "corpus", "fold", *TOP]
+        raise UserError(f"There is no key {extra[0]} ({origin(extra[0], overrides)}).{unknown_key(extra[0], keys)}")
+
+
 def _check_tracking(tracking: Tracking, overrides: Sequence[str]) -> None:
     if tracking.name != "none":
         value_of("tracking.experiment", tracking.experiment, Word, overrides)
+    if tracking.uri in ("sqlite://", "sqlite:///:memory:"):
+        raise UserError(
+            f"tracking.uri={tracking.uri} is a database in memory: its runs are lost at the end. Give a file, "
+            "such as sqlite:///mlflow.db, or tracking=none."
+        )
+
+
+def _check_learning_rates(trainer: Option, overrides: Sequence[str]) -> None:
+    lr, min_lr = trainer.plain.get("lr"), trainer.plain.get("min_lr")
+    if lr is not None and min_lr is not None and min_lr > lr:
+        raise UserError(
+            f"trainer.min_lr={min_lr:g} ({origin('trainer.min_lr', overrides)}) is above trainer.lr={lr:g}, so that "
+            "training would stop after one epoch. Lower trainer.min_lr or raise trainer.lr."
+        )
 
 
 def _check_what_the_model_takes(settings: Settings, overrides: Sequence[str]) -> None:

@@ -33,7 +33,7 @@ def sources(target: str) -> dict[str, str]:
     module = target.rpartition(".")[0]
     if module.split(".")[0] == "ser":
         return {}
-    if not module or source_file(module) is None:
+    if module in ("", "__main__") or source_file(module) is None:
         raise UserError(
             f"_target_: {target} has no source file that can be found (a class of a notebook or of compiled code has "
             "none), so its results could not be told from those of a later version. Put the class into a module, a .py "

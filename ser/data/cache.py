@@ -312,9 +312,11 @@ def _extract(extractor: Extractor, job: tuple[Path, Utterance]) -> float | str:
     entry, utterance = job
     try:
         signal = read_audio(utterance.path, extractor.sample_rate, utterance.start, utterance.end)
-        rows = extractor(signal)
+        rows = np.ascontiguousarray(extractor(signal), dtype=np.float32)
     except UserError as error:
         return str(error).removeprefix(f"{utterance.path}: ")
+    if rows.ndim != 2 or rows.shape[1] != extractor.dimensions:
+        return f"{extractor.label} gave frames of shape {rows.shape}, not (frames, {extractor.dimensions})."
     if not np.isfinite(rows).all():
         return "its frames are not finite numbers. Are there samples far outside [-1, 1]?"
     _drop_leftovers(entry)

@@ -47,7 +47,7 @@ def _superseded(experiment: Experiment) -> list[tuple[tuple[str, ...], int]]:
 def _sentence(modules: tuple[str, ...], number: int) -> str:
     has, are = "have" if len(modules) > 1 else "has", "results ... are" if number > 1 else "result ... is"
     noun, verb = are.split(" ... ")
-    return f"{' and '.join(modules)} {has} changed: {number} {noun} of the former code {verb} not used."
+    return f"{', '.join(modules)} {has} changed: {number} {noun} of the former code {verb} not used."
 
 
 def _file(experiment: Experiment) -> Path:
@@ -68,7 +68,8 @@ def _changed(former: dict[str, dict[str, str]], present: dict[str, dict[str, str
     """The modules that differ between two versions of the code, sorted."""
     old = {module: text for modules in former.values() for module, text in modules.items()}
     new = {module: text for modules in present.values() for module, text in modules.items()}
-    return tuple(sorted(module for module in old.keys() | new.keys() if old.get(module) != new.get(module)))
+    edited = [module for module in old.keys() & new.keys() if old[module] != new[module]]
+    return tuple(sorted(edited or old.keys() ^ new.keys()))
 
 
 def _results(experiment: Experiment, configuration: str) -> int:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -42,6 +43,8 @@ class Composer:
     """
 
     def __init__(self, config_name: str, config_dir: str | None) -> None:
+        if config_dir:
+            _check_names(Path(config_dir))
         self._name = config_name
         self._always = [f"hydra.searchpath=['file://{os.path.abspath(config_dir)}']"] if config_dir else []
         self._bases: dict[tuple[str, ...], DictConfig] = {}
@@ -62,6 +65,8 @@ class Composer:
             UserError: an override cannot be read, or a list was given without ``-m``.
         """
         parsed = _parse(overrides)
+        for override in parsed:
+            _check_form(override)
         lists = [override for override in parsed if override.is_sweep_override()]
         if not sweep and lists:
             raise UserError(f"{lists[0].input_line} is a sweep: add -m (python -m ser.run -m ...).")
@@ -113,6 +118,20 @@ class Composer:
             raise UserError(f"{error} (in {' '.join(overrides)})") from error
 
 
+def _check_names(config_dir: Path) -> None:
+    """Refuse a user's own option that has the name of a shipped one, which Hydra would take instead.
+
+    Raises:
+        UserError: there is one.
+    """
+    for file in sorted(config_dir.glob("*/*.yaml")):
+        if (conf_dir() / file.parent.name / file.name).exists():
+            raise UserError(
+                f"{file} has the name of a shipped option, which {file.parent.name}={file.stem} would choose instead: "
+                "rename the file and its key name."
+            )
+
+
 def _is_value(override: str) -> bool:
     """Whether an override sets a plain value, so that no composition is needed for it."""
     return _VALUE_KEY.fullmatch(override.split("=")[0]) is not None
@@ -124,6 +143,21 @@ def _parse_one(override: str) -> Override:
         return parse_override(override)
     except HydraException as error:
         raise UserError(f"{override!r} cannot be read as key=value: {str(error).splitlines()[0]}") from error
+
+
+def _check_form(override: Override) -> None:
+    """Refuse what Hydra accepts and then reads in another way than it was meant.
+
+    Raises:
+        UserError: a list is given to a group, or a key that identifies an option is set by itself.
+    """
+    typed, key, value = override.input_line, override.key_or_group, override.value()
+    group, _, inner = key.partition(".")
+    if key in GROUPS and isinstance(value, list):
+        words = ",".join(map(str, value))
+        raise UserError(f"{typed} gives {key} a list. Write {key}={words} with -m for a sweep over the options.")
+    if group in GROUPS and inner in ("name", "_target_"):
+        raise UserError(f"{typed}: {key} belongs to the option that is chosen. Choose one by {group}=<option> instead.")
 
 
 def _parse(overrides: Iterable[str]) -> list[Override]:

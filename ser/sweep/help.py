@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from ser.config.paths import conf_dir
@@ -29,8 +30,13 @@ def wants_help(arguments: Sequence[str]) -> bool:
     return any(argument in ("--help", "-h") for argument in arguments)
 
 
-def help_text() -> str:
-    """The groups and their options, each with the first line of its file, and the keys outside the groups."""
+def help_text(arguments: Sequence[str] = ()) -> str:
+    """The groups and their options, each with the first line of its file, and the keys outside the groups.
+
+    Args:
+        arguments: the command line; the options of a folder given by ``--config-dir`` are listed too.
+    """
+    folders = [conf_dir(), *_config_dirs(arguments)]
     lines = [
         "Speech emotion recognition with a contrastive loss under siamese networks (Lian et al. 2018).",
         "",
@@ -43,11 +49,20 @@ def help_text() -> str:
     ]
     defaults = _defaults()
     for group, meaning in _GROUPS.items():
-        options = sorted((conf_dir() / group).glob("*.yaml"), key=lambda path: path.stem != defaults.get(group))
+        options = [path for folder in folders for path in sorted((folder / group).glob("*.yaml"))]
+        options.sort(key=lambda path: path.stem != defaults.get(group))
         if options:
             lines += ["", f"{group}: {meaning}"]
             lines += [f"  {'*' if path.stem == defaults.get(group) else ' '} {_described(path)}" for path in options]
     return "\n".join([*lines, "", *_top_keys(), "", "Sweeps go to MLflow: look with `make ui` or `mlflow ui`."])
+
+
+def _config_dirs(arguments: Sequence[str]) -> list[Path]:
+    """The folders that a command line adds by ``--config-dir`` or ``-cd``, with a blank or an equals sign."""
+    flags = ("--config-dir", "-cd")
+    folders = [after for before, after in pairwise(arguments) if before in flags]
+    folders += [word.partition("=")[2] for word in arguments if word.partition("=")[0] in flags and "=" in word]
+    return [Path(folder) for folder in folders]
 
 
 def _defaults() -> dict[str, str]:

@@ -110,9 +110,9 @@ class Job:
         )
 
     def _failed(self, replica: Replica, error: Exception) -> str:
-        message = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
-        _log.error("%s: seed %d, fold %d failed: %s", self.experiment.name, replica.seed, replica.fold, message)
         notes: Sequence[str] = getattr(error, "__notes__", ())
+        message = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error} ({notes[0]})"
+        _log.error("%s: seed %d, fold %d failed: %s", self.experiment.name, replica.seed, replica.fold, message)
         for note in notes:
             _log.debug(note)
         details = "\n".join([message, *notes])

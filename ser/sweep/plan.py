@@ -8,6 +8,7 @@ import argparse
 import hashlib
 import json
 import logging
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from ser.system import environment
 from ser.system.files import write_text
 
 _log = logging.getLogger(__name__)
+_LONGEST_NAME = 60  # characters of a sweep's name before its hash
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Point:
         seeds, folds: what it trains.
         configuration: the signature of its configuration; None where it cannot run.
         error: why it cannot run, else None.
+        sessions: how many folds its corpus has; None where that is not known.
     """
 
     overrides: tuple[str, ...]
@@ -46,12 +49,21 @@ class Point:
     folds: tuple[int, ...]
     configuration: str | None
     error: str | None = None
+    sessions: int | None = None
 
     @classmethod
     def of(cls, experiment: Experiment) -> "Point":
         """The point of an experiment, which can run."""
-        seeds, configuration = experiment.settings.seeds, experiment.configuration
-        return cls(experiment.overrides, experiment.parameters, seeds, experiment.folds, configuration)
+        seeds, sessions = experiment.settings.seeds, len(experiment.corpus.sessions)
+        planned = (experiment.overrides, experiment.parameters, seeds, experiment.folds, experiment.configuration)
+        return cls(*planned, sessions=sessions)
+
+    @property
+    def part(self) -> str | None:
+        """Which folds are planned, such as ``folds 1, 2 of 5``; None if all are, or their number is not known."""
+        if self.sessions is None or len(self.folds) == self.sessions:
+            return None
+        return f"fold{'s' * (len(self.folds) > 1)} {', '.join(map(str, self.folds))} of {self.sessions}"
 
     def replicas(self) -> list[Replica]:
         """Every training of this point; an empty list where it cannot run."""
@@ -96,6 +108,10 @@ def make_plan(args: argparse.Namespace) -> Plan | None:
     overrides = [o for o in args.overrides if o != "hydra.mode=MULTIRUN"]
     if args.config_path:
         raise UserError("--config-path is not supported: it would hide the project's groups. Use --config-dir.")
+    if args.config_dir and not os.path.isdir(args.config_dir):
+        raise UserError(
+            f"--config-dir {args.config_dir}: there is no such folder. Give the folder with your own groups."
+        )
     sweep = bool(args.multirun) or len(overrides) < len(args.overrides)
     composed = _compose(overrides, sweep, args.config_name, args.config_dir, prepare=True)
     if composed is None:
@@ -170,14 +186,28 @@ def compose_settings(overrides: list[str]) -> Settings:
 
 
 def sweep_name(overrides: Sequence[str]) -> str:
-    """Name a sweep that the user did not name: after its experiment, else by its swept keys and a hash of the rest."""
+    """Name a sweep that the user did not name: after its experiment, else in words for what it trains, and a hash.
+
+    Seeds do not change the name, nor does how and where the sweep runs.
+
+    >>> sweep_name(["corpus=emodb", "loss=cos,l2", "lambda.weight=0.6,0.7", "repeats=3"])
+    'emodb-loss-cos+l2-lambda-0.6+0.7-a1fff9'
+    """
     given = dict(override.partition("=")[::2] for override in overrides)
     if "experiment" in given:
         return given["experiment"].replace(",", "-")
-    said = _decisive(overrides)
-    keys = [override.partition("=")[0] for override in said if _is_list(given[override.partition("=")[0]])]
-    swept = [GROUP_OF.get(key, key) for key in keys]
-    return "-".join([*(swept[:4] or ["job"]), _short_hash(sorted(said), 6)])
+    said = [override for override in _decisive(overrides) if override.partition("=")[0] not in ("seed", "repeats")]
+    words = [given["corpus"], *map(_words, said)] if "corpus" in given else list(map(_words, said))
+    text = re.sub(r"[^\w.+-]", "", "-".join(filter(None, words)))[:_LONGEST_NAME].strip("-+.")
+    return "-".join([text or "defaults", _short_hash(sorted(said), 6)])
+
+
+def _words(override: str) -> str:
+    """``lambda-0.6+0.7`` for ``lambda.weight=0.6,0.7``; the corpus' own keys (a path, say) are left to the hash."""
+    key, _, value = override.lstrip("+~").partition("=")
+    if key.partition(".")[0] == "corpus":
+        return ""
+    return f"{GROUP_OF.get(key, key).rpartition('.')[2]}-{value.replace(',', '+')}"
 
 
 _ASIDE = re.compile(r"(engine|tracking|hydra|results|cache)\b.*|resume|device|save|sweep")
@@ -222,10 +252,6 @@ def _say_which_points_are_equal(plan: Plan) -> None:
         if first is not point and point.configuration is not None:
             here, there = (" ".join(o for o in p.overrides if o not in common) for p in (point, first))
             _log.info("%s is the same as %s: trained once", here, there)
-
-
-def _is_list(value: str) -> bool:
-    return "," in re.sub(r"\[.*\]", "", value) or value.startswith(("range(", "choice(", "interval("))
 
 
 def store_plan(plan: Plan) -> None:

@@ -29,7 +29,9 @@ def table(plan: Plan, store: ResultStore) -> str:
     figures = sorted((row.figures(store) for row in rows.values()), key=lambda figure: -figure[0])
     header = [*columns, "seeds", *(f"{name.upper()} %" for name in METRICS)]
     body = [[*(row.parameters.get(column, "-") for column in columns), *cells] for _, row, cells in figures]
-    return "\n".join([aligned([header, *body]), *_failures(plan, store)])
+    parts = sorted({point.part for point in plan.points if point.part})
+    notes = [f"Only {' and '.join(parts)}: these are not the figures of the whole corpus."] if parts else []
+    return "\n".join([aligned([header, *body]), *notes, *_failures(plan, store)])
 
 
 def incomplete(plan: Plan, store: ResultStore) -> bool:

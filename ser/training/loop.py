@@ -53,11 +53,13 @@ def prepare(task: Task) -> None:
 
 
 def add_traceback(error: Exception) -> Exception:
-    """Add an error's traceback to the error as a note, and return the error.
+    """Add the place where an error was raised, and its traceback, to the error as notes, and return the error.
 
     A traceback gets lost between processes; a note does not. A ``UserError`` is explained by its message alone.
     """
     if not isinstance(error, UserError):
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        error.add_note(f"{frame.filename}, line {frame.lineno}")
         error.add_note("".join(traceback.format_exception(error)))
     return error
 

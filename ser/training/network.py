@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ser.data import randomness
+from ser.errors import UserError
 from ser.kernels.narrow import NarrowLinear
 from ser.training.task import Task
 
@@ -20,17 +21,30 @@ class Network(nn.Module):
 
     Args:
         model: see ``ser.models``.
+        classes: C.
         aux_classes: number of classes of the additional task; 0 adds no layer.
     """
 
-    def __init__(self, model: nn.Module, aux_classes: int) -> None:
+    def __init__(self, model: nn.Module, classes: int, aux_classes: int) -> None:
         super().__init__()
-        self.model = model
+        self.model, self._classes = model, classes
         self.aux = NarrowLinear(int(model.vector_size), aux_classes) if aux_classes else None  # type: ignore[arg-type]
 
     def forward(self, frames: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
-        """(B, T, D), (B,) -> pos_1 vectors (B, V), logits (B, C), the additional task's logits or None."""
-        vector, logits = self.model(frames, count)
+        """(B, T, D), (B,) -> pos_1 vectors (B, V), logits (B, C), the additional task's logits or None.
+
+        Raises:
+            UserError: the model gives something else.
+        """
+        given = self.model(frames, count)
+        expected = [(len(frames), int(self.model.vector_size)), (len(frames), self._classes)]  # type: ignore[arg-type]
+        shapes = [tuple(part.shape) for part in given] if isinstance(given, tuple) else [tuple(given.shape)]
+        if shapes != expected:
+            raise UserError(
+                f"{type(self.model).__name__}.forward must give pos_1 vectors and logits of the shapes {expected[0]} "
+                f"and {expected[1]}, got {', '.join(map(str, shapes))}."
+            )
+        vector, logits = given
         return vector, logits, self.aux(vector) if self.aux is not None else None
 
 
@@ -48,7 +62,7 @@ def make_network(task: Task, features: int, seed: int, fold: int) -> Network:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(randomness.torch_seed(seed, fold, "initialisation"))
         model = task.model(frames=task.segment_frames, features=features, classes=len(task.data.classes))
-        return Network(model, task.data.aux_classes)
+        return Network(model, len(task.data.classes), task.data.aux_classes)
 
 
 Pass = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor | None]]

@@ -3,6 +3,7 @@
 Every random draw of a replica is made here, except its initial weights (``ser.training.network.make_network``).
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,12 @@ class Sampling:
         Args:
             rows: positions in ``validation``; every segment at least once, shape (rows,).
             probabilities: class probabilities of these segments, shape (rows, classes).
+
+        Returns:
+            NaN if a probability is NaN.
         """
+        if not np.isfinite(probabilities).all():
+            return math.nan
         ordered = np.empty((len(self.validation), probabilities.shape[1]), np.float32)
         ordered[rows] = probabilities
         predicted = evaluate.average(ordered, self.validation.utterance)
@@ -105,8 +111,17 @@ class Sampling:
             course: the training's course.
             probabilities: class probabilities of all test segments at the best epoch, shape (segments, classes).
             seconds: the training's duration.
+
+        Raises:
+            UserError: a probability is NaN, whose largest class would otherwise count as a prediction.
         """
         data, utterance = self.task.data, self.test.utterance
+        unusable = np.unique(utterance[~np.isfinite(probabilities).all(axis=1)])
+        if len(unusable):
+            raise UserError(
+                f"The network gives NaN for {len(unusable)} test utterances (seed {self.seed}, fold {self.fold}), "
+                f"the first is {data.ids[unusable[0]]}. Look at the features of these utterances."
+            )
         return Outcome(
             seed=self.seed,
             fold=self.fold,

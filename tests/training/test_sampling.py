@@ -1,7 +1,17 @@
 """The segments and pairs of a replica."""
 
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from torch import nn
+
+from ser.data.replicas import Replica
+from ser.errors import UserError
 from ser.training.loop import train
 from ser.training.sampling import Sampling
+from ser.training.stack.engine import stack
 
 
 def test_segments_in_no_pair_are_counted(new_task):
@@ -9,3 +19,49 @@ def test_segments_in_no_pair_are_counted(new_task):
     task = new_task()
     assert outcome.left_out > 0
     assert train(task, 0, 1).left_out == len(Sampling(task, 0, 1).training) % 2
+
+
+class NaNInEvaluation(nn.Module):
+    """A network whose output is NaN in evaluation."""
+
+    vector_size = 1
+
+    def __init__(self, frames, features, classes):
+        super().__init__()
+        self.classifier = nn.Linear(1, classes)
+
+    def forward(self, frames, count):
+        vector = frames.mean(dim=(1, 2))[:, None]
+        return vector, self.classifier(vector) + (0 if self.training else math.inf - math.inf)
+
+
+def test_a_prediction_that_is_nan_is_never_scored(new_task):
+    """Its largest class is 0, which would count as a prediction of the first class."""
+    task = new_task("loss=none")
+    sampling = Sampling(task, 0, 1)
+    probabilities = np.full((len(sampling.test), 4), 0.25, np.float32)
+    probabilities[-1] = math.nan
+    course = train_course(task)
+    with pytest.raises(
+        UserError, match=f"NaN for 1 test utterances.*{sampling.task.data.ids[sampling.parts.test[-1]]}"
+    ):
+        sampling.outcome(course, probabilities, 1.0)
+    rows = np.arange(len(sampling.validation))
+    assert math.isnan(sampling.validation_wa(rows, np.full((len(rows), 4), math.nan, np.float32)))
+
+
+def train_course(task):
+    """A course of one epoch."""
+    from ser.training.trainer import Course
+
+    course = Course(task.recipe)
+    course.record({"train_loss": 1.0, "val_loss": 1.0, "val_wa": 0.5})
+    return course
+
+
+def test_a_network_that_gives_nan_in_evaluation_fails_under_every_engine(new_task):
+    task = replace(new_task("loss=none"), model=NaNInEvaluation)
+    with pytest.raises(UserError, match="diverged in its first epoch"):
+        train(task, 0, 1)
+    ((_, error),) = stack(task, [Replica(0, 1, "first")])
+    assert "diverged in its first epoch" in str(error)

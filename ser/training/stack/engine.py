@@ -143,7 +143,7 @@ def _obstacle(task: Task, replicas: Sequence[Replica]) -> str | None:
         return None
     try:
         if not _update_agrees(task.recipe):
-            return "its optimiser has no update for many replicas"
+            return "its update for many replicas is not that of its optimiser"
         unpadded, padded = (_trial(task, [first], real=2, size=size) for size in (2, 3))
     except Exception as error:
         return str(error).partition("\n")[0]

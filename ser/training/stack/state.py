@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ser.results.outcome import Finished, Replica
+from ser.errors import UserError
+from ser.results.outcome import Finished, Outcome, Replica
 from ser.training.inputs import Inputs
 from ser.training.network import make_network
 from ser.training.sampling import Sampling
@@ -245,14 +246,23 @@ class Stack:
         share = (time.perf_counter() - started) / len(self.members)
         results: list[Finished] = []
         for slot, member in enumerate(self.members):
-            sampling, course = member.sampling, member.course
-            if not course.best_epoch:
-                results.append((member.replica, sampling.divergence_error()))
-                continue
-            save_weights(self.task, sampling.seed, sampling.fold, "best", self._weights(self.tensors["best"], slot))
-            member_probabilities = probabilities[: len(sampling.test), slot]
-            results.append((member.replica, sampling.outcome(course, member_probabilities, member.seconds + share)))
+            try:
+                results.append((member.replica, self._outcome(slot, probabilities, member.seconds + share)))
+            except UserError as error:
+                results.append((member.replica, error))
         return results
+
+    def _outcome(self, slot: int, probabilities: NDArray[np.float32], seconds: float) -> Outcome:
+        """The outcome of the replica in a slot; ``probabilities`` of all replicas, shape (segments, R, C).
+
+        Raises:
+            UserError: the training diverged in its first epoch, or a prediction is NaN.
+        """
+        sampling, course = self.members[slot].sampling, self.members[slot].course
+        if not course.best_epoch:
+            raise sampling.divergence_error()
+        save_weights(self.task, sampling.seed, sampling.fold, "best", self._weights(self.tensors["best"], slot))
+        return sampling.outcome(course, probabilities[: len(sampling.test), slot], seconds)
 
     @torch.no_grad()
     def _predictions(self) -> NDArray[np.float32]:

@@ -24,7 +24,7 @@ def test_replicas_of_an_optimiser_without_update_are_trained_one_after_another_w
     rmsprop = replace(adam, recipe=OnlySerial(**vars(adam.recipe)))
     with caplog.at_level(logging.WARNING):
         results = dict(stack(rmsprop, REPLICAS[:2]))
-    assert "its optimiser has no update for many replicas" in caplog.text
+    assert "its update for many replicas is not that of its optimiser" in caplog.text
     for replica in REPLICAS[:2]:
         assert difference(results[replica], loop.train(rmsprop, replica.seed, replica.fold)) == 0
         assert difference(results[replica], loop.train(adam, replica.seed, replica.fold)) > 1e-4
