@@ -6,11 +6,13 @@ example, 03a01Fa.wav is speaker 03, text a01, happiness ("Freude"), version a.
 Source: Burkhardt, Paeschke, Rolfes, Sendlmeier and Weiss (2005), "A database of German emotional speech", Interspeech.
 """
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ser.corpora.audio_files import audio_below, is_audio, is_wav
 from ser.corpora.labels import class_order, label_map
 from ser.corpora.roots import Source, visible
 from ser.corpora.table import Corpus, Utterance, make_corpus
@@ -22,6 +24,7 @@ PAIRS = (("03", "08"), ("10", "09"), ("11", "13"), ("12", "14"), ("15", "16"))
 
 SOURCE = Source("emodb", "EMODB", "EmoDB is free at http://emodb.bilderbar.info.")
 
+_LOG = logging.getLogger(__name__)
 _EMOTIONS = {
     "W": "anger",
     "F": "happiness",
@@ -40,7 +43,8 @@ def read(root: str | Path | None, *, labels: Mapping[str, str | None] = LABELS, 
     """Read EmoDB. Its five sessions have one man and one woman each.
 
     Args:
-        root: the folder with the audio files, or the folder above it, whose subfolder ``wav`` holds them.
+        root: the folder with the audio files, or the folder above it, whose subfolder ``wav`` holds them. Audio in any
+            other place below ``root`` is counted as dropped.
         labels: maps an emotion (anger, happiness, sadness, neutral, boredom, disgust, fear) to a class. Utterances
             whose emotion is missing here or maps to None are dropped.
         exclude: ids of utterances to leave out; an id is a file name without ``.wav``.
@@ -51,14 +55,12 @@ def read(root: str | Path | None, *, labels: Mapping[str, str | None] = LABELS, 
     Raises:
         UserError: the folder does not exist, contains no audio, or contains no usable utterance.
     """
-    used = label_map(labels)
+    used = label_map(labels, tuple(_EMOTIONS.values()))
     folder = SOURCE.folder(root)
-    files = visible(folder.glob("wav/*.wav")) or visible(folder.glob("*.wav"))
-    if not files:
-        raise SOURCE.wrong_layout(folder, "audio wav/*.wav or *.wav")
-    dropped: Counter[str] = Counter()
+    place = _place(folder)
+    dropped = _not_read(folder, place)
     utterances = []
-    for file in files:
+    for file in _wavs(place):
         match = _NAME.fullmatch(file.stem)
         label = _EMOTIONS[match[2]] if match else None
         if match is None:
@@ -67,7 +69,39 @@ def read(root: str | Path | None, *, labels: Mapping[str, str | None] = LABELS, 
             dropped[f"label {label}"] += 1
         else:
             utterances.append(_utterance(file, match[1], used[label]))
-    return make_corpus(SOURCE.name, folder, utterances, dropped, classes=class_order(used), exclude=exclude)
+    corpus = make_corpus(SOURCE.name, folder, utterances, dropped, classes=class_order(used), exclude=exclude)
+    _warn_of_missing_sessions(corpus)
+    return corpus
+
+
+def _place(folder: Path) -> Path:
+    """The folder with the audio: ``wav``, in small or capital letters, or ``folder`` itself."""
+    inner = [path for path in visible(folder.iterdir()) if path.name.lower() == "wav" and path.is_dir()]
+    place = next((path for path in (*inner, folder) if _wavs(path)), None)
+    if place is None:
+        raise SOURCE.wrong_layout(folder, "audio wav/*.wav or *.wav")
+    return place
+
+
+def _wavs(place: Path) -> list[Path]:
+    return [path for path in visible(place.iterdir()) if is_wav(path)]
+
+
+def _not_read(folder: Path, place: Path) -> Counter[str]:
+    """Counts of the files that may be utterances but are not read, because of their place or their ending."""
+    elsewhere = sum(path.parent != place for path in audio_below(folder))
+    other = sum(
+        not is_wav(path) and (is_audio(path) or bool(_NAME.match(path.name))) for path in visible(place.iterdir())
+    )
+    return +Counter({f"audio outside {place.name}/": elsewhere, "ending other than .wav": other})
+
+
+def _warn_of_missing_sessions(corpus: Corpus) -> None:
+    """Tell which session each fold tests if a pair of speakers is missing."""
+    missing = [session for session in sorted({*_SESSIONS.values()}) if session not in corpus.sessions]
+    if missing:
+        folds = ", ".join(f"fold {fold} tests session {session}" for fold, session in enumerate(corpus.sessions, 1))
+        _LOG.warning("%s has no usable utterance of session %s: %s.", corpus.root, ", ".join(missing), folds)
 
 
 def _utterance(file: Path, speaker: str, emotion: str) -> Utterance:

@@ -1,27 +1,22 @@
 """IEMOCAP: dialogs of two actors, ten actors in five sessions. Several people rated the emotion of every turn.
 
-The label files ``Session*/dialog/EmoEvaluation/*.txt`` have one line for each turn, with its start and end in seconds,
-its name, its label and its mean ratings::
-
-    [6.2901 - 8.2357]  Ses01F_impro01_F000  neu  [2.5000, 2.5000, 2.5000]
-
-The first part of the name is the dialog. Its letter F or M (``Ses01F``) tells which actor wore the motion-capture
-markers. The letter before the number (``_F000``) tells who speaks.
+The label files are described in ``ser.corpora.turns``. In the name of a turn, such as ``Ses01F_impro01_M003``, the
+first part is the dialog. Its letter F or M (``Ses01F``) tells which actor wore the motion-capture markers. The letter
+before the number (``_M003``) tells who speaks.
 
 Source: Busso, Bulut, Lee, Kazemzadeh, Mower, Kim, Chang, Lee and Narayanan (2008), "IEMOCAP: interactive emotional
 dyadic motion capture database", Language Resources and Evaluation 42.
 """
 
-import logging
-import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from ser.corpora.audio_files import audio_below
 from ser.corpora.labels import class_order, label_map
 from ser.corpora.roots import Source, require_audio, visible
-from ser.corpora.table import Corpus, Utterance, make_corpus
+from ser.corpora.table import Corpus, Utterance, dropped_text, make_corpus
+from ser.corpora.turns import EMOTIONS, Turn, check_listed_once, turns_in
 from ser.errors import UserError
 
 TURNS = ("improvised", "scripted", "all")
@@ -34,58 +29,7 @@ SOURCE = Source(
     "iemocap", "IEMOCAP", "USC's SAIL lab gives IEMOCAP out on a licence form (https://sail.usc.edu/iemocap/)."
 )
 
-_LOG = logging.getLogger(__name__)
 _SESSIONS = ("1", "2", "3", "4", "5")
-_NUMBER = r"(-?\d+(?:\.\d+)?)"
-_TURN = re.compile(
-    r"\[\d+(?:\.\d+)? - \d+(?:\.\d+)?\]\s+"
-    r"(?P<dialog>Ses0(?P<session>[1-5])[FM]_(?:(?P<improvised>impro\d\d[a-z]?)|script\d\d_\d[a-z]?))"
-    r"_(?P<person>[FM])(?P<number>\d{3})\s+"
-    rf"(?P<label>\w+)\s+\[{_NUMBER}, {_NUMBER}, {_NUMBER}\]"
-)
-
-
-@dataclass(frozen=True)
-class _Turn:
-    """One turn, as its line in a label file describes it.
-
-    Attributes:
-        dialog: the dialog, such as ``Ses01F_impro01``.
-        number: the turn's number within its dialog and speaker, three digits.
-        session: "1" to "5".
-        person: the gender of the speaker, "F" or "M".
-        improvised: whether the dialog is improvised; otherwise it follows a script.
-        label: the categorical emotion, such as "neu".
-        ratings: mean valence, activation and dominance over the raters.
-    """
-
-    dialog: str
-    number: str
-    session: str
-    person: str
-    improvised: bool
-    label: str
-    ratings: tuple[float, float, float]
-
-    def reason_to_drop(self, turns: str, used: Mapping[str, str]) -> str | None:
-        """Why the turn is not used, or None if it is used."""
-        if turns != "all" and self.improvised != (turns == "improvised"):
-            return "improvised turn" if self.improvised else "scripted turn"
-        if self.label not in used:
-            return f"label {self.label}" + (" (no agreement)" if self.label == "xxx" else "")
-        return None
-
-    def utterance(self, session_folder: Path, emotion: str) -> Utterance:
-        name = f"{self.dialog}_{self.person}{self.number}"
-        return Utterance(
-            id=name,
-            path=session_folder / "sentences" / "wav" / self.dialog / f"{name}.wav",
-            emotion=emotion,
-            session=self.session,
-            speaker=f"Ses0{self.session}{self.person}",
-            gender="female" if self.person == "F" else "male",
-            **dict(zip(("valence", "activation", "dominance"), self.ratings, strict=True)),
-        )
 
 
 def read(
@@ -93,6 +37,7 @@ def read(
     *,
     turns: str = "improvised",
     labels: Mapping[str, str | None] = LABELS,
+    sessions: Sequence[int] | None = None,
     exclude: Sequence[str] = (),
 ) -> Corpus:
     """Read IEMOCAP.
@@ -101,6 +46,7 @@ def read(
         root: the folder ``IEMOCAP_full_release``, or the folder that contains it.
         turns: "improvised" (as in the paper, section 3), "scripted" or "all".
         labels: maps IEMOCAP's labels to classes. Turns whose label is missing here or maps to None are dropped.
+        sessions: the sessions to read, such as ``[1, 2, 3]``; None stands for all five.
         exclude: ids of utterances to leave out, such as ``["Ses01F_impro01_F000"]``.
 
     Returns:
@@ -108,79 +54,157 @@ def read(
         Ratings are means over the raters; the scale is 1 to 5, but the files have values from 0.5 to 5.5.
 
     Raises:
-        UserError: the folder does not exist or does not have IEMOCAP's layout, a line of a label file is malformed,
-            or an audio file is missing.
+        UserError: the folder does not exist or does not have IEMOCAP's layout, one of the sessions is missing or has no
+            usable turn, a label file is damaged, an audio file is missing, or there is audio that no label file lists.
     """
     if turns not in TURNS:
         raise UserError(f"corpus.turns={turns} is not one of {', '.join(TURNS)}. Choose one of them.")
-    used = label_map(labels)
+    used = label_map(labels, EMOTIONS)
+    chosen = _chosen(sessions)
+    names = [exclude] if isinstance(exclude, str) else [*map(str, exclude)]
     root_folder = SOURCE.folder(root)
-    release = _release(root_folder)
-    dropped: Counter[str] = Counter()
-    utterances = []
-    for folder, turn in _turns(release):
-        reason = turn.reason_to_drop(turns, used)
-        if reason:
-            dropped[reason] += 1
-        else:
-            utterances.append(turn.utterance(folder, used[turn.label]))
+    release = _release(root_folder, chosen)
+    listed = [turn for session in chosen for turn in _turns(release / f"Session{session}", session)]
+    check_listed_once(listed)
+    utterances, dropped = _used(release, listed, turns, used)
     require_audio(utterances, release)
-    synthetic = any((folder / MARKER_FILE).exists() for folder in (root_folder, release))
-    return make_corpus(
-        SOURCE.name, release, utterances, dropped, classes=class_order(used), exclude=exclude, synthetic=synthetic
+    unlisted = _unlisted_audio(release, chosen, listed)
+    _check_unlisted([path for path in unlisted if path.stem not in names])
+    dropped["excluded audio that no label file lists"] += len(unlisted)
+    corpus = make_corpus(
+        SOURCE.name,
+        release,
+        utterances,
+        dropped + _left_out(release, chosen),
+        classes=class_order(used),
+        exclude=[name for name in names if name not in {path.stem for path in unlisted}],
+        synthetic=any((folder / MARKER_FILE).exists() for folder in (root_folder, release)),
     )
+    _check_folds(corpus, chosen)
+    return corpus
 
 
-def _release(root: Path) -> Path:
+def _chosen(sessions: Sequence[int] | None) -> tuple[str, ...]:
+    """The names of the sessions to read."""
+    if sessions is None:
+        return _SESSIONS
+    names = sorted(map(str, sessions)) if isinstance(sessions, Sequence) else []
+    if not names or isinstance(sessions, str) or len({*names}) < len(names) or not {*names} <= {*_SESSIONS}:
+        raise UserError(
+            f"corpus.sessions={sessions} does not list sessions from 1 to 5, each once. Write it as "
+            "corpus.sessions=[1,2,3], or null for all five."
+        )
+    return tuple(names)
+
+
+def _release(root: Path, chosen: Sequence[str]) -> Path:
     """The folder that contains ``Session1`` to ``Session5``: ``root`` or its subfolder ``IEMOCAP_full_release``."""
     for folder in (root, root / "IEMOCAP_full_release"):
-        missing = [f"Session{number}" for number in _SESSIONS if not (folder / f"Session{number}").is_dir()]
-        if not missing:
-            return folder
-        if len(missing) < len(_SESSIONS):
-            _LOG.warning("%s lacks %s, so there are fewer folds than the paper's five.", folder, ", ".join(missing))
+        present = [number for number in _SESSIONS if (folder / f"Session{number}").is_dir()]
+        if present:
+            _check_session_folders(folder, present, chosen)
             return folder
     raise SOURCE.wrong_layout(root, "the folders Session1 to Session5, here or in IEMOCAP_full_release")
 
 
-def _turns(release: Path) -> Iterator[tuple[Path, _Turn]]:
-    """Every turn, with the folder of its session.
+def _check_session_folders(release: Path, present: Sequence[str], chosen: Sequence[str]) -> None:
+    """Refuse missing and unknown sessions, so that no turn is lost and fold k tests session k."""
+    known = {f"Session{number}" for number in _SESSIONS}
+    for folder in visible(release.iterdir()):
+        if folder.is_dir() and folder.name.lower().startswith("session") and folder.name not in known:
+            raise UserError(
+                f"{folder} is no session of IEMOCAP, which has Session1 to Session5, so its turns would be left out. "
+                "Rename it if it is one of the five; otherwise move it to another place."
+            )
+    missing = [number for number in chosen if number not in present]
+    if missing:
+        raise UserError(
+            f"{release} lacks Session{', Session'.join(missing)}, so folds would test other sessions than their "
+            f"numbers say. Complete the copy, or say which sessions it holds: {_with_sessions(present)}."
+        )
+
+
+def _with_sessions(sessions: Iterable[str]) -> str:
+    return f"corpus.sessions=[{','.join(sessions)}]"
+
+
+def _turns(folder: Path, session: str) -> list[Turn]:
+    """Every turn of a session.
 
     The subfolders of ``EmoEvaluation`` (Categorical, Attribute, ...) hold the answers of single raters; they are not
     read.
     """
-    for number in _SESSIONS:
-        folder = release / f"Session{number}"
-        files = visible((folder / "dialog" / "EmoEvaluation").glob("*.txt"))
-        if folder.is_dir() and not files:
-            raise SOURCE.wrong_layout(folder, "label files dialog/EmoEvaluation/*.txt")
-        for file in files:
-            yield from ((folder, turn) for turn in _turns_in(file))
+    files = visible((folder / "dialog" / "EmoEvaluation").glob("*.txt"))
+    if not files:
+        raise SOURCE.wrong_layout(folder, "label files dialog/EmoEvaluation/*.txt")
+    turns = [turn for file in files for turn in turns_in(file)]
+    for turn in turns:
+        if turn.session != session:
+            raise UserError(
+                f"{turn.place}: {turn.name} is a turn of session {turn.session}, but lies in {folder.name}. Move the "
+                f"file to Session{turn.session}, or copy it again from your release."
+            )
+    return turns
 
 
-def _turns_in(file: Path) -> Iterator[_Turn]:
-    """The turns of a label file. A line that starts with "[" is a turn; the others are comments and single raters."""
-    lines = file.read_text(encoding="utf-8", errors="replace").splitlines()  # raters' comments have various encodings
-    for number, line in enumerate(lines, 1):
-        if line.startswith("["):
-            yield _parse(line.strip(), f"{file}, line {number}")
+def _used(
+    release: Path, listed: Iterable[Turn], turns: str, used: Mapping[str, str]
+) -> tuple[list[Utterance], Counter[str]]:
+    """The utterances of the turns that are used, and counts of the other turns by reason."""
+    utterances, dropped = [], Counter[str]()
+    for turn in listed:
+        reason = turn.reason_to_drop(turns, used)
+        if reason:
+            dropped[reason] += 1
+        else:
+            utterances.append(turn.utterance(release / f"Session{turn.session}", used))
+    return utterances, dropped
 
 
-def _parse(line: str, place: str) -> _Turn:
-    """The turn in a line; ``place`` tells file and line number for the error message."""
-    match = _TURN.fullmatch(line)
-    if match is None:
+def _unlisted_audio(release: Path, chosen: Iterable[str], listed: Iterable[Turn]) -> list[Path]:
+    """The audio files of the chosen sessions whose turn is in no label file."""
+    names = {turn.name for turn in listed}
+    folders = (release / f"Session{session}" / "sentences" / "wav" for session in chosen)
+    return [path for folder in folders for path in audio_below(folder) if path.stem not in names]
+
+
+def _check_unlisted(unlisted: Sequence[Path]) -> None:
+    """Refuse audio without a label: its turn is missing from a label file that is damaged or was not copied."""
+    if not unlisted:
+        return
+    first = unlisted[0]
+    session = next(folder for folder in first.parents if folder.parent.name == "sentences").parent.parent
+    file = session / "dialog" / "EmoEvaluation" / f"{first.parent.name}.txt"
+    count = sum(path.parent == first.parent for path in unlisted)
+    if not file.exists():
         raise UserError(
-            f"{place}: {line!r} is not a turn of IEMOCAP; expected [start - end], utterance, label and "
-            f"[valence, activation, dominance]. Copy the file again from your release."
+            f"{first.parent} holds audio of {count} turns, but there is no {file}. Copy it from your release."
         )
-    valence, activation, dominance = (float(text) for text in match.groups()[-3:])
-    return _Turn(
-        dialog=match["dialog"],
-        number=match["number"],
-        session=match["session"],
-        person=match["person"],
-        improvised=match["improvised"] is not None,
-        label=match["label"],
-        ratings=(valence, activation, dominance),
+    raise UserError(
+        f"{file} does not list {first.name} ({count} such audio files in {first.parent}), so the turn would be lost. "
+        f"Copy the label file again from your release, or leave the audio out: corpus.exclude=[{first.stem}]."
     )
+
+
+def _left_out(release: Path, chosen: Sequence[str]) -> Counter[str]:
+    """Counts of the audio files of the sessions that are there, but not to be read."""
+    others = [session for session in _SESSIONS if session not in chosen]
+    return Counter(
+        {
+            f"audio of Session{session}, which is not in corpus.sessions": len(
+                audio_below(release / f"Session{session}" / "sentences" / "wav")
+            )
+            for session in others
+        }
+    )
+
+
+def _check_folds(corpus: Corpus, chosen: Sequence[str]) -> None:
+    """Check that every session is left, so that fold k tests the k-th session that the user asked for."""
+    missing = [session for session in chosen if session not in corpus.sessions]
+    if missing:
+        raise UserError(
+            f"{corpus.root} has no usable turn in session {', '.join(missing)}, so folds would test other sessions "
+            f"than their numbers say. Dropped: {dropped_text(corpus.dropped)}. Change corpus.turns, corpus.labels or "
+            f"corpus.exclude, or, with corpus=iemocap, read the other sessions only: {_with_sessions(corpus.sessions)}."
+        )

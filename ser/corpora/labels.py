@@ -1,11 +1,15 @@
 """The mapping from a corpus' own labels to the classes that a model learns."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
+from ser.corpora.names import alike, composed
 from ser.errors import UserError
 
+MISSING = frozenset(("", "nan", "none", "na", "n/a", "#n/a", "<na>", "null"))
+"""What spreadsheets and programs write where a value is missing, in small letters."""
 
-def label_map(labels: Mapping[str, str | None]) -> dict[str, str]:
+
+def label_map(labels: Mapping[str, str | None], defined: Collection[str] = ()) -> dict[str, str]:
     """Keep the labels that map to a class.
 
     >>> label_map({"exc": "happy", "hap": "happy", "fru": None})
@@ -13,15 +17,26 @@ def label_map(labels: Mapping[str, str | None]) -> dict[str, str]:
 
     Args:
         labels: the key ``corpus.labels``: label -> class, or None to drop the label.
+        defined: the labels that the corpus has; if empty, any word may be a label.
 
     Raises:
-        UserError: ``labels`` is not a mapping, or maps every label to None.
+        UserError: ``labels`` is not a mapping, names a label that the corpus does not have, maps every label to None,
+            or a class' name is missing or differs from another one in capitals or blanks only.
     """
     if not isinstance(labels, Mapping):
         raise UserError(f"corpus.labels={labels!r} is not a mapping. Write it as corpus.labels.<label>=<class>.")
-    used = {str(label): str(emotion) for label, emotion in labels.items() if emotion is not None}
+    unknown = [str(label) for label in labels if defined and str(label) not in defined]
+    if unknown:
+        raise UserError(
+            f"corpus.labels names {unknown[0]!r}, which is no label of this corpus. Its labels are "
+            f"{', '.join(defined)}. Correct the name."
+        )
+    used = {
+        composed(str(label)): composed(str(emotion)).strip() for label, emotion in labels.items() if emotion is not None
+    }
     if not used:
         raise UserError(f"corpus.labels={dict(labels)!r} maps no label to a class. Map two or more.")
+    _check_classes(used)
     return used
 
 
@@ -32,3 +47,17 @@ def class_order(used: Mapping[str, str]) -> tuple[str, ...]:
     ('angry', 'happy', 'sad')
     """
     return tuple(dict.fromkeys(used.values()))
+
+
+def _check_classes(used: Mapping[str, str]) -> None:
+    for label, emotion in used.items():
+        if emotion.casefold() in MISSING:
+            raise UserError(
+                f"corpus.labels.{label}={emotion} is no name of a class. Write corpus.labels.{label}=null to drop the "
+                "label, or another name."
+            )
+    for first, second, *_ in alike(used.values()):
+        raise UserError(
+            f"corpus.labels has the classes {first!r} and {second!r}, whose names are nearly equal. Write both in one "
+            "way to make them one class, or give one another name."
+        )

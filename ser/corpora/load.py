@@ -10,20 +10,23 @@ from ser.config.former import former
 from ser.corpora.table import Corpus
 from ser.errors import UserError
 
+DUPLICATES = ("refuse", "keep")
+"""Values of the key ``duplicates``: whether the same recording may occur in two sessions or under two speakers."""
+
 
 def load(options: Mapping[str, Any]) -> Corpus:
-    """Call the function that ``_target_`` names; the option's other keys are its arguments.
+    """Call the function that ``_target_`` names; the option's other keys but ``duplicates`` are its arguments.
 
     Args:
         options: the keys of the option, such as
             ``{"name": "emodb", "_target_": "ser.corpora.emodb.read", "root": "/path/to/emodb"}``.
 
     Returns:
-        The corpus, renamed to the option's ``name``.
+        The corpus, renamed to the option's ``name``; ``duplicates=keep`` sets its ``keep_duplicates``.
 
     Raises:
-        UserError: ``name`` or ``_target_`` is missing, the function cannot be imported or does not take these
-            arguments, or the corpus cannot be read.
+        UserError: ``name`` or ``_target_`` is missing, the value of ``duplicates`` is not known, the function cannot
+            be imported or does not take these arguments, or the corpus cannot be read.
     """
     options = former("corpus", options)
     missing = {"name", "_target_"} - options.keys()
@@ -31,11 +34,14 @@ def load(options: Mapping[str, Any]) -> Corpus:
         raise UserError(f"The option of the group corpus lacks {' and '.join(sorted(missing))}. Add it to its file.")
     name, target = options["name"], options["_target_"]
     arguments = {key: value for key, value in options.items() if key not in ("name", "_target_")}
+    duplicates = arguments.pop("duplicates", DUPLICATES[0])
+    if duplicates not in DUPLICATES:
+        raise UserError(f"corpus.duplicates={duplicates} is not one of {', '.join(DUPLICATES)}. Choose one of them.")
     read = locate(target)
     try:
         inspect.signature(read).bind(**arguments)
     except TypeError as error:
-        known = ", ".join(inspect.signature(read).parameters)
+        known = ", ".join([*inspect.signature(read).parameters, "duplicates"])
         raise UserError(f"corpus={name}: {target} {error}. It takes {known}.") from error
     corpus: Corpus = read(**arguments)
-    return replace(corpus, name=name)
+    return replace(corpus, name=name, keep_duplicates=duplicates == "keep")

@@ -2,7 +2,7 @@
 
 Required columns:
     path: the audio file; a relative path starts at the folder of the CSV.
-    emotion: any word.
+    emotion: any word. A row without one, or with a word for a missing value such as ``nan``, is dropped.
     speaker: any name.
     session: any name or number. Not required if ``corpus.sessions`` makes sessions from the speakers.
 
@@ -14,12 +14,16 @@ Optional columns, where an empty cell means unknown:
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from math import inf
 from pathlib import Path
+from unicodedata import normalize
 
-from ser.corpora.labels import class_order, label_map
+from ser.corpora.labels import MISSING, class_order, label_map
+from ser.corpora.names import alike, composed
 from ser.corpora.roots import Source, require_audio, visible
+from ser.corpora.row_checks import Listed, Part, check_ids, check_parts, check_speakers, check_spellings
 from ser.corpora.rows import Row, read_rows
 from ser.corpora.sessions import fold_speakers
 from ser.corpora.table import Corpus, Utterance, make_corpus
@@ -30,6 +34,7 @@ SOURCE = Source("manifest", "MANIFEST", "It reads a CSV file with the columns pa
 _NEEDED = ("path", "emotion", "speaker")
 _FEMALE, _MALE = ("f", "female", "w", "woman"), ("m", "male", "man")
 _GENDERS = dict.fromkeys(_FEMALE, "female") | dict.fromkeys(_MALE, "male")
+_SHOWN_WORDS = 20
 
 
 def read(
@@ -53,27 +58,34 @@ def read(
 
     Raises:
         UserError: the CSV or an audio file does not exist, a column is missing, a cell is wrong, two rows have the
-            same id, or a speaker has two sessions or two genders.
+            same id or share sound, a speaker has two sessions or two genders, two names are nearly equal, or ``labels``
+            has a word that no row has.
     """
     if sessions is not None and (not isinstance(sessions, int) or sessions < 2):
         raise UserError(f"corpus.sessions={sessions} is not a number of sessions. Give 2 or more, or null.")
     file = _csv_file(SOURCE.path(root))
-    columns, rows = read_rows(file)
-    _require_columns(file, columns, _NEEDED if sessions else (*_NEEDED, "session"))
-    word_counts = Counter(row.text("emotion") for row in rows)
-    used = {word: word for word in sorted(word_counts)} if labels is None else label_map(labels)
-    utterances = _utterances(rows, used, made_sessions=sessions is not None)
+    needed = _NEEDED if sessions else (*_NEEDED, "session")
+    rows = _rows(file, needed)
+    used = None if labels is None else label_map(labels)
+    named = {composed(str(label)) for label in labels or ()}
+    labelled = [row for row in rows if _is_label(row.get("emotion"), named)]
+    words = Counter(row.text("emotion") for row in labelled)
+    _check_words(file, labelled, words, named)
+    if used is None:
+        used = {word: word for word in sorted(words)}
+    utterances = _utterances(labelled, used, needed)
     if sessions and utterances:
         utterances = _in_sessions(utterances, sessions)
     require_audio(utterances, file)
-    dropped = Counter({f"label {word}": count for word, count in word_counts.items() if word not in used})
-    return make_corpus(SOURCE.name, file, utterances, dropped, classes=class_order(used), exclude=exclude)
+    dropped = Counter({f"label {word}": count for word, count in words.items() if word not in used})
+    dropped["no label"] = len(rows) - len(labelled)
+    return make_corpus(SOURCE.name, file, utterances, +dropped, classes=class_order(used), exclude=exclude)
 
 
 def _csv_file(path: Path) -> Path:
     if path.is_file():
         return path
-    files = visible(path.glob("*.csv"))
+    files = [file for file in visible(path.iterdir()) if file.suffix.lower() == ".csv"]
     if not files:
         raise SOURCE.wrong_layout(path, "one file *.csv")
     if len(files) > 1:
@@ -82,7 +94,9 @@ def _csv_file(path: Path) -> Path:
     return files[0]
 
 
-def _require_columns(file: Path, columns: tuple[str, ...], needed: tuple[str, ...]) -> None:
+def _rows(file: Path, needed: Sequence[str]) -> list[Row]:
+    """The rows of the CSV, each with a cell in every needed column."""
+    columns, rows = read_rows(file)
     missing = [column for column in needed if column not in columns]
     if missing:
         hint = " Or make sessions from the speakers: corpus.sessions=5." if "session" in missing else ""
@@ -90,46 +104,121 @@ def _require_columns(file: Path, columns: tuple[str, ...], needed: tuple[str, ..
             f"{file} has no column {' and no column '.join(missing)}; its header is {', '.join(columns) or 'empty'}. "
             f"Add it to the CSV.{hint}"
         )
+    for row in rows:
+        row.require(needed)
+    return rows
 
 
-def _utterances(rows: list[Row], used: Mapping[str, str], made_sessions: bool) -> list[Utterance]:
+def _is_missing(word: str | None) -> bool:
+    return (word or "").casefold() in MISSING
+
+
+def _is_label(word: str | None, named: Collection[str]) -> bool:
+    """Whether a word is an emotion: it is no word for a missing value, or ``corpus.labels`` names it."""
+    return word in named or not _is_missing(word)
+
+
+def _check_words(file: Path, labelled: Sequence[Row], words: Counter[str], named: Collection[str]) -> None:
+    """Check that each emotion is written in one way, and that a row has each word that ``corpus.labels`` names."""
+    unknown = sorted({*named} - words.keys())
+    if unknown and words:
+        listed = ", ".join(sorted(words)[:_SHOWN_WORDS]) + (", ..." if len(words) > _SHOWN_WORDS else "")
+        raise UserError(
+            f"corpus.labels names {unknown[0]!r}, which no row of {file} has in its column emotion. The words "
+            f"there are {listed}. Correct the name, or take it out."
+        )
+    advice = f"They would be different classes. Correct the CSV, or map both: {_merged(words)}."
+    check_spellings(labelled, "emotion", advice, settled=named)
+
+
+def _merged(words: Counter[str]) -> str:
+    """The value of ``corpus.labels`` that makes one class of words that are nearly equal: the most frequent one."""
+    classes = {word: max(group, key=lambda each: words[each]) for group in alike(words) for word in group}
+    pairs = [f"{word}: {classes.get(word, word)}" for word in sorted(words)]
+    return (
+        f"'corpus.labels={{{', '.join(pairs)}}}'" if len(pairs) <= _SHOWN_WORDS else "corpus.labels={word: class, ...}"
+    )
+
+
+def _utterances(labelled: Sequence[Row], used: Mapping[str, str], needed: Collection[str]) -> list[Utterance]:
     """The utterances of the rows whose emotion is used, after the checks that compare rows with one another.
 
-    With ``made_sessions`` their session is an empty string, because it is made from the speakers later.
+    If ``session`` is not among the ``needed`` columns, their session is an empty string: it is made later.
     """
-    path_counts = Counter(row.text("path") for row in rows)
+    parts = [_part(row) for row in labelled]
+    path_counts = Counter(row.text("path") for row in labelled)
     listed = []
-    for row in rows:
+    for part in parts:
+        row = part.row
         if row.text("emotion") in used:
-            name = row.get("id") or _default_id(row, whole_file=path_counts[row.text("path")] == 1)
-            session = "" if made_sessions else row.text("session")
-            listed.append((row, _utterance(row, name, used[row.text("emotion")], session)))
-    _check_ids(listed)
-    _check_speakers(listed, "session", "Training and test would share the speaker. Correct it or set corpus.sessions=5")
-    _check_speakers(listed, "gender", "Correct one of the two")
+            name = row.get("id") or _default_id(part, whole_file=path_counts[row.text("path")] == 1)
+            session = _known(row, "session") if "session" in needed else ""
+            listed.append((row, _utterance(part, name, used[row.text("emotion")], session)))
+    names = [column for column in ("speaker", "session") if column in needed]
+    for column in names:
+        advice = f"They would be different {column}s. Write each {column} in one way in the CSV."
+        check_spellings([row for row, _ in listed], column, advice)
+    check_parts(parts)
+    check_ids(listed)
+    _check_speakers(listed)
     return [utterance for _, utterance in listed]
 
 
-def _default_id(row: Row, whole_file: bool) -> str:
-    """The file's name without suffix; for one of several utterances in a file, with start and end, as in a_0.5-1.25."""
-    stem = Path(row.text("path")).stem
-    return stem if whole_file else f"{stem}_{row.get('start') or 0}-{row.get('end') or 'end'}"
+def _check_speakers(listed: Listed) -> None:
+    shared = "Training and test would share the speaker. Correct it or set corpus.sessions=5."
+    check_speakers(listed, "session", shared)
+    check_speakers(listed, "gender", "Correct one of the two.")
 
 
-def _utterance(row: Row, name: str, emotion: str, session: str) -> Utterance:
+def _known(row: Row, column: str) -> str:
+    """The text of a cell that names a speaker or session."""
+    value = row.text(column)
+    if _is_missing(value):
+        raise row.error(column, f"{value!r} stands for a missing value. Fill in a name, or delete the row")
+    return value
+
+
+def _part(row: Row) -> Part:
     start, end = row.number("start"), row.number("end")
     if (start or 0) < 0 or (end is not None and end <= (start or 0)):
         part = f"from {start or 0} to {'the end' if end is None else end}"
         raise row.error("end" if end else "start", f"there is no part {part}. Give seconds with 0 <= start < end")
+    return Part(_audio(row), start or 0.0, inf if end is None else end, row)
+
+
+def _audio(row: Row) -> Path:
+    """The audio file: as it is written, or with slashes for backslashes or letters of another form if that exists."""
+    written = row.written("path") or row.text("path")
+    slashes = written.replace("\\", "/")
+    forms = dict.fromkeys((written, slashes, normalize("NFC", slashes), normalize("NFD", slashes)))
+    paths = [row.file.parent / _expanded(form) for form in forms]
+    return paths[0] if len(paths) == 1 else next((path for path in paths if path.is_file()), paths[0])
+
+
+def _expanded(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # there is no such user: the name of the file begins with ~
+        return Path(path)
+
+
+def _default_id(part: Part, whole_file: bool) -> str:
+    """The file's name without suffix; for one of several utterances in a file, with start and end, as in a_0.5-1.25."""
+    stem, row = composed(part.path.stem), part.row
+    return stem if whole_file else f"{stem}_{row.get('start') or 0}-{row.get('end') or 'end'}"
+
+
+def _utterance(part: Part, name: str, emotion: str, session: str) -> Utterance:
+    row = part.row
     return Utterance(
         id=name,
-        path=row.file.parent / Path(row.text("path")).expanduser(),
+        path=part.path,
         emotion=emotion,
         session=session,
-        speaker=row.text("speaker"),
+        speaker=_known(row, "speaker"),
         gender=_gender(row),
-        start=start,
-        end=end,
+        start=row.number("start"),
+        end=row.number("end"),
         valence=row.number("valence"),
         activation=row.number("activation"),
         dominance=row.number("dominance"),
@@ -141,28 +230,6 @@ def _gender(row: Row) -> str | None:
     if word is not None and word.lower() not in _GENDERS:
         raise row.error("gender", f"{word!r} is none of {', '.join(_GENDERS)}. Write one of them, or leave it empty")
     return _GENDERS[word.lower()] if word else None
-
-
-def _check_ids(listed: list[tuple[Row, Utterance]]) -> None:
-    first_rows: dict[str, Row] = {}
-    for row, utterance in listed:
-        first_row = first_rows.setdefault(utterance.id, row)
-        if first_row is not row:
-            origin = "" if row.get("id") else ", made from the path,"
-            problem = f"{utterance.id!r}{origin} is the id of line {first_row.line}, too. Give each row its own id"
-            raise row.error("id", problem)
-
-
-def _check_speakers(listed: list[tuple[Row, Utterance]], column: str, advice: str) -> None:
-    """Check that all rows of a speaker have the same value in ``column``; rows where it is unknown are skipped."""
-    first_values: dict[str, tuple[str, int]] = {}
-    for row, utterance in listed:
-        value = getattr(utterance, column)
-        if value:
-            expected, line = first_values.setdefault(utterance.speaker, (value, row.line))
-            if value != expected:
-                speaker = f"speaker {utterance.speaker!r}"
-                raise row.error(column, f"{speaker} has {value!r} here, but {expected!r} in line {line}. {advice}")
 
 
 def _in_sessions(utterances: list[Utterance], count: int) -> list[Utterance]:

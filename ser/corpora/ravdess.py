@@ -14,10 +14,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ser.corpora.audio_files import audio_below, is_wav
 from ser.corpora.labels import class_order, label_map
-from ser.corpora.roots import Source, visible
+from ser.corpora.roots import Source
 from ser.corpora.sessions import fold_speakers
 from ser.corpora.table import Corpus, Utterance, make_corpus
+from ser.errors import UserError
 
 LABELS = {"angry": "angry", "happy": "happy", "sad": "sad", "neutral": "neutral"}
 """Default mapping of RAVDESS' emotions to the paper's classes. Calm, fearful, disgust and surprised are dropped."""
@@ -38,8 +40,8 @@ def read(root: str | Path | None, *, labels: Mapping[str, str | None] = LABELS, 
     24 actors give 3, 3, 2, 2 and 2 pairs. If there are fewer than five actors, every actor is a session.
 
     Args:
-        root: a folder that contains the folders ``Actor_01``, ``Actor_02``, ... at any depth. If two files have the
-            same name, one of them is used.
+        root: a folder that contains the audio at any depth, in folders ``Actor_01``, ``Actor_02``, ... or without
+            them. If two files have the same name, one of them is used.
         labels: maps an emotion (neutral, calm, happy, sad, angry, fearful, disgust, surprised) to a class. Utterances
             whose emotion is missing here or maps to None are dropped.
         exclude: ids of utterances to leave out; an id is a file name without ``.wav``.
@@ -48,13 +50,14 @@ def read(root: str | Path | None, *, labels: Mapping[str, str | None] = LABELS, 
         The corpus; with the default labels it has 672 utterances: 192 of each class, but 96 of neutral.
 
     Raises:
-        UserError: the folder does not exist, contains no such files, or contains no usable utterance.
+        UserError: the folder does not exist, contains no such files, or contains no usable utterance, or two files of
+            one name have different sizes.
     """
-    used = label_map(labels)
+    used = label_map(labels, _EMOTIONS)
     folder = SOURCE.folder(root)
-    files = visible(file for file in folder.rglob("Actor_*/*") if file.suffix.lower() in (".wav", ".mp4"))
+    files = audio_below(folder)
     if not files:
-        raise SOURCE.wrong_layout(folder, "audio Actor_*/*.wav, at any depth")
+        raise SOURCE.wrong_layout(folder, "audio Actor_*/*.wav or *.wav, at any depth")
     dropped: Counter[str] = Counter()
     utterances = []
     for file in _without_duplicates(files, dropped):
@@ -69,13 +72,23 @@ def read(root: str | Path | None, *, labels: Mapping[str, str | None] = LABELS, 
 
 def _without_duplicates(files: list[Path], dropped: Counter[str]) -> Iterator[Path]:
     """Yield the first file of each name: the published archive contains every actor's folder twice."""
-    seen: set[str] = set()
+    first: dict[str, Path] = {}
     for file in files:
-        if file.name in seen:
+        name = file.stem + file.suffix.lower()
+        if name in first:
+            _check_copy(first[name], file)
             dropped["second copy of a file"] += 1
         else:
-            seen.add(file.name)
+            first[name] = file
             yield file
+
+
+def _check_copy(first: Path, second: Path) -> None:
+    if _NAME.fullmatch(first.stem) and first.stat().st_size != second.stat().st_size:
+        raise UserError(
+            f"{first} and {second} have the same name, but not the same size, so they are different recordings. "
+            "Move one of them to another place."
+        )
 
 
 def _reason_to_drop(file: Path, used: Mapping[str, str]) -> str | None:
@@ -85,6 +98,8 @@ def _reason_to_drop(file: Path, used: Mapping[str, str]) -> str | None:
         return "name not of the form 03-01-06-01-02-01-12.wav"
     if file.suffix.lower() == ".mp4" or match["modality"] != _AUDIO_ONLY:
         return "video"
+    if not is_wav(file):
+        return "ending other than .wav"
     if match["channel"] == _SONG:
         return "song"
     return None if _label(file) in used else f"label {_label(file)}"

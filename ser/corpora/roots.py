@@ -99,7 +99,10 @@ def require_audio(utterances: Iterable[Utterance], listed_in: Path) -> None:
     paths = sorted({utterance.path for utterance in utterances})
     missing = [path for path in paths if not path.is_file()]
     if missing:
+        advice = "Complete the copy, or correct the list"
+        if any("\\" in part for part in missing[0].parts[1:]):
+            advice = "Its path has backslashes, which separate folders on Windows only: write / instead"
         raise UserError(
             f"{len(missing)} of the {len(paths)} audio files that {listed_in} lists are missing, the first is "
-            f"{missing[0]}. Complete the copy, or correct the list."
+            f"{missing[0]}. {advice}."
         )

@@ -1,14 +1,21 @@
 """Rows of a CSV file with checked access to their cells: every error names the file, the line and the column."""
 
 import csv
+import io
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
+from ser.corpora.names import composed
 from ser.errors import UserError
 
 _DELIMITERS = ",;\t"
+_EXCEL_LINE = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)(e[+-]?[0-9]+)?", re.IGNORECASE)
+_THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")
 
 
 @dataclass(frozen=True)
@@ -17,20 +24,26 @@ class Row:
 
     Attributes:
         file: the CSV file.
-        line: the number of the row's line in the file, from 1.
-        cells: column -> text, without blanks at both ends.
+        line: the number of the row's first line in the file, from 1.
+        cells: column -> text as it is written, without blanks at both ends; columns behind the row's end are missing.
+        columns: the number of columns of the header.
     """
 
     file: Path
     line: int
     cells: Mapping[str, str]
+    columns: int
+
+    def written(self, column: str) -> str:
+        """Return the text in ``column`` as it is written, or an empty string."""
+        return self.cells.get(column, "")
 
     def get(self, column: str) -> str | None:
-        """Return the text in ``column``, or None if the cell is empty or the column does not exist."""
-        return self.cells.get(column) or None
+        """Return the text in ``column`` in Unicode's composed form, or None if the cell is empty or does not exist."""
+        return composed(self.written(column)) or None
 
     def text(self, column: str) -> str:
-        """Return the text in ``column``.
+        """Return the text in ``column`` in Unicode's composed form.
 
         Raises:
             UserError: the cell is empty.
@@ -44,50 +57,111 @@ class Row:
         """Return the number in ``column``, written with a decimal point or comma; None if the cell is empty.
 
         Raises:
-            UserError: the cell does not hold a finite number.
+            UserError: the cell does not hold a finite number, or one such as ``1,000``, which may be 1 or 1000.
         """
         value = self.get(column)
         if value is None:
             return None
-        try:
-            number = float(value.replace(",", "."))
-        except ValueError:
-            number = math.nan
+        if _THOUSANDS.fullmatch(value):
+            both = f"{value.replace(',', '.')} or {value.replace(',', '')}"
+            raise self.error(column, f"{value!r} may be {both}. Write the one that is meant")
+        number = float(value.replace(",", ".")) if _NUMBER.fullmatch(value) else math.nan
         if not math.isfinite(number):
             raise self.error(column, f"{value!r} is not a number. Write a number, or leave the cell empty")
         return number
 
+    def require(self, columns: Sequence[str]) -> None:
+        """Check that the row does not end before one of the ``columns``.
+
+        Raises:
+            UserError: it does.
+        """
+        for column in columns:
+            if column not in self.cells:
+                end = f"the row ends after {len(self.cells)} of {self.columns} cells"
+                raise self.error(column, f"is empty: {end}. Fill it in, or delete the row")
+
+    def at(self, column: str, problem: str) -> str:
+        """Return a message about ``column``; ``problem`` is a sentence without its full stop."""
+        return f"{self.file}, line {self.line}, column {column}: {problem}."
+
     def error(self, column: str, problem: str) -> UserError:
         """Return the error for a problem in ``column``; ``problem`` is a sentence without its full stop."""
-        return UserError(f"{self.file}, line {self.line}, column {column}: {problem}.")
+        return UserError(self.at(column, problem))
 
 
 def read_rows(file: Path) -> tuple[tuple[str, ...], list[Row]]:
     """Read a CSV file in UTF-8, with or without a byte order mark.
 
-    The delimiter is the comma, semicolon or tab, whichever is most frequent in the header. Empty rows are skipped.
+    The delimiter is the one that a first line such as ``sep=;`` names, or else the comma, semicolon or tab, whichever
+    is most frequent in the header. Empty rows are skipped.
 
     Returns:
         The names of the columns in lower case, and the rows.
 
     Raises:
-        UserError: the file is not UTF-8, two columns have the same name, or a row has more cells than the header.
+        UserError: the file is not UTF-8, two columns have the same name, a row has more cells than the header, or a
+            quote is not closed.
     """
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            header = stream.readline()
-            stream.seek(0)
-            reader = csv.reader(stream, delimiter=max(_DELIMITERS, key=header.count))
-            columns = tuple(cell.strip().lower() for cell in next(reader, []))
-            rows = [_row(file, reader.line_num, columns, cells) for cells in reader if any(map(str.strip, cells))]
-    except UnicodeDecodeError as error:
-        raise UserError(f"{file} is not UTF-8 ({error.reason} at byte {error.start}). Save it as CSV UTF-8.") from error
-    except csv.Error as error:
-        raise UserError(f"{file} cannot be read as CSV: {error}. Export it again.") from error
+    lines = _lines(file)
+    named = _EXCEL_LINE.fullmatch(lines[0].strip("\r\n")) if lines else None
+    skipped = 1 if named else 0
+    header = lines[skipped] if len(lines) > skipped else ""
+    delimiter = named[1] if named else max(_DELIMITERS, key=header.count)
+    records = _records(file, lines, skipped, delimiter)
+    columns = tuple(composed(cell.strip().lower()) for _, cells in islice(records, 1) for cell in cells)
+    rows = [_row(file, line, columns, cells) for line, cells in records if any(map(str.strip, cells))]
     duplicates = [column for column in columns if column and columns.count(column) > 1]
     if duplicates:
         raise UserError(f"{file} has {columns.count(duplicates[0])} columns named {duplicates[0]}. Keep one of them.")
     return columns, rows
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return [*io.StringIO(file.read_bytes().decode("utf-8-sig"), newline="")]
+    except UnicodeDecodeError as error:
+        raise UserError(f"{file} is not UTF-8 ({error.reason} at byte {error.start}). Save it as CSV UTF-8.") from error
+
+
+def _records(file: Path, lines: list[str], skipped: int, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the first line's number and the cells of every record after the ``skipped`` lines, the header first."""
+    first = last = skipped + 1
+    reader = csv.reader(lines[skipped:], delimiter=delimiter)
+    try:
+        for cells in reader:
+            if _swallows(cells, delimiter, lines[skipped]):
+                raise _open_quote(file, first)
+            yield first, cells
+            first, last = skipped + reader.line_num + 1, first
+    except csv.Error as error:
+        if "field larger" in str(error):
+            raise _open_quote(file, first) from error
+        raise UserError(f"{file}, line {first}: cannot be read as CSV: {error}. Export it again.") from error
+    if _ends_in_quotes(lines[last - 1 :], delimiter):
+        raise _open_quote(file, last)
+
+
+def _swallows(cells: Sequence[str], delimiter: str, header: str) -> bool:
+    """Whether a cell with line breaks holds what looks like whole rows."""
+    further = [line for cell in cells if "\n" in cell or "\r" in cell for line in cell.splitlines()[1:]]
+    return any(line.count(delimiter) >= header.count(delimiter) > 0 for line in further)
+
+
+def _ends_in_quotes(lines: Sequence[str], delimiter: str) -> bool:
+    """Whether the last quote is not closed. Other flaws that a strict reader objects to are accepted."""
+    try:
+        list(csv.reader(lines, delimiter=delimiter, strict=True))
+    except csv.Error as error:
+        return "unexpected end" in str(error)
+    return False
+
+
+def _open_quote(file: Path, line: int) -> UserError:
+    return UserError(
+        f'{file}, line {line}: a quote (") is opened in this row, but not closed in it, so the rows below it would be '
+        "lost. Close it, or delete it."
+    )
 
 
 def _row(file: Path, line: int, columns: tuple[str, ...], cells: list[str]) -> Row:
@@ -96,4 +170,4 @@ def _row(file: Path, line: int, columns: tuple[str, ...], cells: list[str]) -> R
             f"{file}, line {line}: {len(cells)} cells, but the header has {len(columns)}. "
             f"Put quotes around a cell that holds the separator."
         )
-    return Row(file, line, dict(zip(columns, map(str.strip, cells), strict=False)))
+    return Row(file, line, dict(zip(columns, map(str.strip, cells), strict=False)), len(columns))

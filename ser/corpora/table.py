@@ -1,10 +1,13 @@
 """The utterance table. Every corpus module returns one; the rest of the package reads it."""
 
-from collections import Counter
-from collections.abc import Sequence
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 
+from ser.corpora.names import composed
 from ser.errors import UserError
 
 CLASSES = ("angry", "happy", "sad", "neutral")
@@ -50,6 +53,7 @@ class Corpus:
         classes: the emotions in the order of the network's outputs.
         dropped: reason -> number of turns that are not used for this reason.
         synthetic: True for generated speech; its results are labelled as synthetic everywhere.
+        keep_duplicates: True if the same recording may occur in two sessions or under two speakers.
     """
 
     name: str
@@ -58,10 +62,11 @@ class Corpus:
     classes: tuple[str, ...] = CLASSES
     dropped: dict[str, int] = field(default_factory=dict)
     synthetic: bool = False
+    keep_duplicates: bool = False
 
     @property
     def sessions(self) -> tuple[str, ...]:
-        """The sessions in natural order ("9" before "10"); fold k (from 1) tests on the k-th."""
+        """The sessions in natural order ("9" before "10", "1.5" before "2"); fold k (from 1) tests on the k-th."""
         return tuple(sorted({utterance.session for utterance in self.utterances}, key=_natural))
 
 
@@ -75,7 +80,7 @@ def make_corpus(
     exclude: Sequence[str] | None = None,
     synthetic: bool = False,
 ) -> Corpus:
-    """Make a corpus: sort the utterances by id, remove the excluded ones, and check that ids are unique.
+    """Make a corpus: sort the utterances by id, remove the excluded ones, and check ids and classes.
 
     Args:
         name: the corpus' name.
@@ -87,33 +92,91 @@ def make_corpus(
         synthetic: whether the speech was generated.
 
     Raises:
-        UserError: no utterance is left, an id occurs twice, or ``exclude`` names an unknown id.
+        UserError: fewer than two classes are left, an id occurs twice, or ``exclude`` names an unknown id.
     """
     counts = Counter(dropped or {})
-    unwanted = {exclude} if isinstance(exclude, str) else {str(utterance_id) for utterance_id in exclude or ()}
-    id_counts = Counter(utterance.id for utterance in utterances)
-    unknown = sorted(unwanted - id_counts.keys())
+    names = [exclude] if isinstance(exclude, str) else exclude or ()
+    unwanted = {composed(str(utterance_id)) for utterance_id in names}
+    _check_ids(root, utterances)
+    _check_excluded(root, utterances, unwanted)
+    kept = sorted((u for u in utterances if composed(u.id) not in unwanted), key=lambda utterance: utterance.id)
+    if unwanted:
+        counts["excluded by corpus.exclude"] += len(unwanted)
+    present = {utterance.emotion for utterance in kept}
+    corpus = Corpus(
+        name, root, tuple(kept), tuple(c for c in classes if c in present), dict(counts.most_common()), synthetic
+    )
+    _check_classes(corpus)
+    return corpus
+
+
+def missing_in_folds(corpus: Corpus) -> list[str]:
+    """List the classes that a fold cannot test or cannot train, because its sessions have no utterance of them.
+
+    Returns:
+        Phrases for a message, such as ``["fold 3: 'fear' is not in its test session"]``; an empty list if every class
+        is in every test session and in another session.
+    """
+    sessions_of: dict[str, set[str]] = defaultdict(set)
+    for utterance in corpus.utterances:
+        sessions_of[utterance.emotion].add(utterance.session)
+    phrases = []
+    for fold, session in enumerate(corpus.sessions, 1):
+        for emotion in corpus.classes:
+            if session not in sessions_of[emotion]:
+                phrases.append(f"fold {fold}: {emotion!r} is not in its test session")
+            elif sessions_of[emotion] == {session}:
+                phrases.append(f"fold {fold}: {emotion!r} is in no session but its test session")
+    return phrases
+
+
+def dropped_text(dropped: Mapping[str, int]) -> str:
+    """The counts of what is not used as part of a sentence.
+
+    >>> dropped_text({"label fru": 3, "scripted turn": 2}), dropped_text({})
+    ('3 x label fru, 2 x scripted turn', 'nothing')
+    """
+    return ", ".join(f"{count} x {reason}" for reason, count in dropped.items()) or "nothing"
+
+
+def _check_ids(root: Path, utterances: Sequence[Utterance]) -> None:
+    first: dict[str, Utterance] = {}
+    for utterance in utterances:
+        other = first.setdefault(utterance.id, utterance)
+        if other is not utterance:
+            times = sum(u.id == utterance.id for u in utterances)
+            raise UserError(
+                f"Utterance id {utterance.id!r} occurs {times} times in {root}, as {other.path} and {utterance.path}. "
+                f"Ids must be unique: rename or delete one of the files."
+            )
+
+
+def _check_excluded(root: Path, utterances: Sequence[Utterance], unwanted: set[str]) -> None:
+    unknown = sorted(unwanted - {composed(utterance.id) for utterance in utterances})
     if unknown:
         raise UserError(
             f"corpus.exclude names {unknown[0]!r}, which is not among the {len(utterances)} usable utterances of "
             f"{root}. Take it out of corpus.exclude."
         )
-    duplicates = [utterance_id for utterance_id, count in id_counts.items() if count > 1]
-    if duplicates:
-        first, times = duplicates[0], id_counts[duplicates[0]]
-        raise UserError(f"Utterance id {first!r} occurs {times} times in {root}. Ids must be unique.")
-    kept = sorted((u for u in utterances if u.id not in unwanted), key=lambda utterance: utterance.id)
-    if unwanted:
-        counts["excluded by corpus.exclude"] += len(unwanted)
-    if not kept:
-        dropped_text = ", ".join(f"{count} x {reason}" for reason, count in counts.most_common()) or "no audio found"
-        raise UserError(f"No usable utterance in {root} (corpus={name}). Dropped: {dropped_text}.")
-    present = {utterance.emotion for utterance in kept}
-    return Corpus(
-        name, root, tuple(kept), tuple(c for c in classes if c in present), dict(counts.most_common()), synthetic
-    )
 
 
-def _natural(session: str) -> tuple[bool, int, str]:
+def _check_classes(corpus: Corpus) -> None:
+    dropped = dropped_text(corpus.dropped)
+    if not corpus.utterances:
+        raise UserError(
+            f"No usable utterance in {corpus.root} (corpus={corpus.name}). "
+            f"Dropped: {dropped if corpus.dropped else 'no audio found'}."
+        )
+    if len(corpus.classes) < 2:
+        raise UserError(
+            f"Every usable utterance in {corpus.root} (corpus={corpus.name}) is of one class, "
+            f"{corpus.utterances[0].emotion!r} ({len(corpus.utterances)} utterances), so there is nothing to tell "
+            f"apart. Dropped: {dropped}. Give labels of two classes or more, see corpus.labels."
+        )
+
+
+def _natural(session: str) -> tuple[bool, Decimal, str]:
     """Sort key: numbers by value, so that session 10 comes after session 9; words after numbers."""
-    return (False, int(session), session) if session.isdecimal() else (True, 0, session)
+    if re.fullmatch(r"-?\d+([.,]\d+)?", session):
+        return False, Decimal(session.replace(",", ".")), session
+    return True, Decimal(0), session

@@ -40,7 +40,7 @@ def test_the_folder_wav_itself_is_accepted_as_root(folder: Path) -> None:
 
 
 def test_labels_can_map_another_emotion_to_a_class(folder: Path) -> None:
-    corpus = read(folder, labels={"fear": "afraid", "neutral": "neutral"})
+    corpus = read(folder, labels={"fear": "afraid", "neutral": "neutral", "boredom": None})
     assert corpus.classes == ("afraid", "neutral")
     assert [u.id for u in corpus.utterances] == ["12b10Nd", "14b01Aa", "14b02Ab"]
 
@@ -81,6 +81,54 @@ def test_an_archive_is_refused(tmp_path: Path) -> None:
         read(tmp_path / "download.zip")
 
 
+@pytest.mark.parametrize("suffix", [".WAV", ".Wav"])
+@pytest.mark.parametrize("inner", ["wav", "WAV"])
+def test_endings_and_the_folder_may_have_capital_letters(folder: Path, suffix: str, inner: str) -> None:
+    expected = read(folder)
+    (folder / "wav" / "03a01Wa.wav").rename(folder / "wav" / f"03a01Wa{suffix}")
+    (folder / "wav").rename(folder / inner)
+    corpus = read(folder)
+    assert [u.id for u in corpus.utterances] == [u.id for u in expected.utterances]
+    assert corpus.dropped == expected.dropped
+
+
+def test_two_files_of_one_utterance_are_refused(folder: Path) -> None:
+    wav(folder / "wav" / "03a01Wa.WAV")
+    with pytest.raises(UserError, match=r"'03a01Wa' occurs 2 times .*03a01Wa\.WAV and .*03a01Wa\.wav"):
+        read(folder)
+
+
+def test_audio_that_is_not_read_is_counted(folder: Path) -> None:
+    expected = read(folder)
+    for name in ("03a01Fa.wav", "wav/more/03a02Fa.wav", "other/03a05Fa.flac", "wav2/03a07Fa.MP3"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    for name in ("03a04Fa.flac", "03a05Fa.wav.part", "03a07Fa", "talk.m4a", "notes.txt"):
+        (folder / "wav" / name).touch()
+    corpus = read(folder)
+    assert corpus.utterances == expected.utterances
+    assert corpus.dropped == expected.dropped | {"audio outside wav/": 4, "ending other than .wav": 4}
+
+
+def test_audio_below_audio_without_the_folder_wav_is_counted(tmp_path: Path) -> None:
+    for name in ("03a01Fa.wav", "03a01Wa.wav", "more/08a01Wa.wav", ".hidden/08a02Wa.wav"):
+        wav(tmp_path / name)
+    assert read(tmp_path).dropped == {f"audio outside {tmp_path.name}/": 1}
+
+
+def test_a_missing_pair_of_speakers_gives_a_warning(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    read(folder)
+    assert (
+        "no usable utterance of session 3, 5: fold 1 tests session 1, fold 2 tests session 2, fold 3 tests"
+        in caplog.text
+    )
+
+
+def test_a_label_that_emodb_does_not_have_is_refused(folder: Path) -> None:
+    with pytest.raises(UserError, match=r"names 'fears', which is no label .*anger, happiness, sadness, neutral, bore"):
+        read(folder, labels={"fears": "afraid", "neutral": "neutral"})
+
+
 @pytest.fixture(scope="module")
 def real() -> Corpus:
     if not REAL.is_dir():
@@ -97,6 +145,12 @@ def test_the_real_corpus_has_the_known_counts_by_session_and_emotion(real: Corpu
         "4": (28, 10, 14, 11),
         "5": (27, 17, 13, 16),
     }
+
+
+def test_nothing_of_the_real_corpus_is_dropped_but_labels(real: Corpus, caplog: pytest.LogCaptureFixture) -> None:
+    assert len(real.utterances) == 339 or REAL.name != "emodb"
+    assert not [reason for reason in real.dropped if not reason.startswith("label ")]
+    assert caplog.text == ""
 
 
 def test_each_session_of_the_real_corpus_is_one_man_and_one_woman_who_are_in_no_other(real: Corpus) -> None:

@@ -25,6 +25,7 @@ def test_an_option_holds_the_arguments_of_its_reader_and_their_defaults(name: st
     keys = option(name)
     parameters = inspect.signature(locate(keys.pop("_target_"))).parameters
     assert keys.pop("name") == name
+    assert keys.pop("duplicates") == "refuse"
     assert keys.pop("root") == f"${{oc.env:{name.upper()},null}}"
     assert ["root", *keys] == list(parameters)
     labels = keys.get("labels") or {}
@@ -36,17 +37,33 @@ def test_an_option_holds_the_arguments_of_its_reader_and_their_defaults(name: st
 @pytest.fixture
 def emodb(tmp_path: Path) -> Path:
     wav(tmp_path / "03a01Fa.wav")
+    wav(tmp_path / "03a01Wa.wav")
     return tmp_path
 
 
 def test_the_corpus_is_read_and_takes_the_options_name(emodb: Path) -> None:
     corpus = load({"name": "mine", "_target_": "ser.corpora.emodb.read", "root": str(emodb)})
     assert corpus.name == "mine"
-    assert [utterance.id for utterance in corpus.utterances] == ["03a01Fa"]
+    assert [utterance.id for utterance in corpus.utterances] == ["03a01Fa", "03a01Wa"]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [({}, False), ({"duplicates": "refuse"}, False), ({"duplicates": "keep"}, True)]
+)
+def test_duplicates_is_a_key_of_every_corpus(emodb: Path, given: dict[str, str], kept: bool) -> None:
+    options = {"name": "emodb", "_target_": "ser.corpora.emodb.read", "root": str(emodb)}
+    assert load(options | given).keep_duplicates is kept
+
+
+@pytest.mark.parametrize("value", ["drop", True, None, ["keep"]])
+def test_another_value_of_duplicates_is_refused(emodb: Path, value: object) -> None:
+    options = {"name": "emodb", "_target_": "ser.corpora.emodb.read", "root": str(emodb), "duplicates": value}
+    with pytest.raises(UserError, match=r"corpus.duplicates=.* is not one of refuse, keep"):
+        load(options)
 
 
 def test_the_error_for_an_unknown_argument_lists_the_known_ones(emodb: Path) -> None:
-    with pytest.raises(UserError, match=r"corpus=emodb: .*'rot'. It takes root, labels, exclude"):
+    with pytest.raises(UserError, match=r"corpus=emodb: .*'rot'. It takes root, labels, exclude, duplicates"):
         load({"name": "emodb", "_target_": "ser.corpora.emodb.read", "root": str(emodb), "rot": 1})
 
 

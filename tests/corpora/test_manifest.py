@@ -57,8 +57,8 @@ def test_the_error_for_a_folder_without_csv_names_what_was_found(tmp_path: Path)
 
 def test_every_optional_column_is_read(tmp_path: Path) -> None:
     header = f"id,{HEADER},gender,valence,activation,dominance,start,end,remark"
-    file = manifest(tmp_path, header, ['x1,a.wav,sad,1,anna,F,1.5,,3,0.005,0.015,"hello, there"'])
-    (utterance,) = read(file).utterances
+    rows = ['x1,a.wav,sad,1,anna,F,1.5,,3,0.005,0.015,"hello, there"', "x2,b.wav,angry,1,anna,F,,,,,,"]
+    utterance, _ = read(manifest(tmp_path, header, rows)).utterances
     assert (utterance.id, utterance.gender, utterance.start, utterance.end) == ("x1", "female", 0.005, 0.015)
     assert (utterance.valence, utterance.activation, utterance.dominance) == (1.5, None, 3.0)
 
@@ -70,7 +70,7 @@ def test_every_optional_column_is_read(tmp_path: Path) -> None:
     + [("", None)],
 )
 def test_words_for_gender_are_recognised(tmp_path: Path, word: str, gender: str | None) -> None:
-    file = manifest(tmp_path, f"{HEADER},gender", [f"a.wav,sad,1,anna,{word}"])
+    file = manifest(tmp_path, f"{HEADER},gender", [f"a.wav,sad,1,anna,{word}", "b.wav,angry,2,bert,"])
     assert read(file).utterances[0].gender == gender
 
 
@@ -93,7 +93,7 @@ def test_tabs_may_separate_cells(tmp_path: Path) -> None:
 
 def test_paths_may_be_absolute_or_relative_to_the_csv(tmp_path: Path) -> None:
     elsewhere = wav(tmp_path / "elsewhere" / "z.wav")
-    file = manifest(tmp_path / "list", HEADER, [f"{elsewhere},sad,1,anna", "audio/y.wav,sad,2,bert"], "audio/y.wav")
+    file = manifest(tmp_path / "list", HEADER, [f"{elsewhere},sad,1,anna", "audio/y.wav,angry,2,bert"], "audio/y.wav")
     assert {u.id: u.path for u in read(file).utterances} == {"z": elsewhere, "y": tmp_path / "list/audio/y.wav"}
 
 
@@ -133,12 +133,12 @@ def test_sessions_made_from_the_speakers_are_balanced_by_gender(tmp_path: Path) 
 
 
 def test_sessions_made_from_the_speakers_replace_the_column_session(tmp_path: Path) -> None:
-    file = manifest(tmp_path, HEADER, ["a.wav,sad,x,anna", "b.wav,sad,y,anna", "c.wav,sad,x,bert"])
+    file = manifest(tmp_path, HEADER, ["a.wav,sad,x,anna", "b.wav,sad,y,anna", "c.wav,angry,x,bert"])
     assert {u.speaker: u.session for u in read(file, sessions=2).utterances} == {"anna": "1", "bert": "2"}
 
 
 def test_session_ten_comes_after_nine(tmp_path: Path) -> None:
-    rows = [f"a{i}.wav,sad,{i},s{i}" for i in range(1, 12)]
+    rows = [f"a{i}.wav,{'angry' if i % 2 else 'sad'},{i},s{i}" for i in range(1, 12)]
     corpus = read(manifest(tmp_path, HEADER, rows, " ".join(f"a{i}.wav" for i in range(1, 12))))
     assert corpus.sessions == tuple(str(i) for i in range(1, 12))
 
@@ -156,8 +156,17 @@ def test_exclude_leaves_utterances_out(tmp_path: Path) -> None:
         ("path,emotion,session", ["a.wav,sad,1"], "no column speaker; its header is path, emotion, session"),
         ("file,emotion,session,speaker", ["a.wav,sad,1,anna"], "no column path"),
         (f"{HEADER},path", ["a.wav,sad,1,anna,b.wav"], "2 columns named path"),
-        (HEADER, ["a.wav,sad,1,anna", "b.wav,,1,bert"], "line 3, column emotion: is empty"),
-        (HEADER, ["a.wav,sad,1,anna", "b.wav,sad,1"], "line 3, column speaker: is empty"),
+        (HEADER, ["a.wav,sad,1,anna", "b.wav,sad,1,"], "line 3, column speaker: is empty. Fill it in"),
+        (
+            HEADER,
+            ["a.wav,sad,1,anna", "b.wav,sad,1"],
+            "line 3, column speaker: is empty: the row ends after 3 of 4 cells",
+        ),
+        (
+            HEADER,
+            ["a.wav,sad,1,anna", "b.wav"],
+            "line 3, column emotion: is empty: the row ends after 1 of 4 cells",
+        ),
         (HEADER, ["a.wav,sad,1,anna,more"], "line 2: 5 cells, but the header has 4"),
         (f"{HEADER},gender", ["a.wav,sad,1,anna,x"], "line 2, column gender: 'x' is none of f, female"),
         (f"{HEADER},valence", ["a.wav,sad,1,anna,high"], "line 2, column valence: 'high' is not a number"),
@@ -177,7 +186,12 @@ def test_exclude_leaves_utterances_out(tmp_path: Path) -> None:
         (
             HEADER,
             ["a.wav,sad,1,anna", "a.wav,sad,1,anna"],
-            "line 3, column id: 'a_0-end', made from the path, is the id",
+            r"line 3, column path: .*a\.wav \(the whole file\) is the same sound as in line 2 \(the whole file\)",
+        ),
+        (
+            HEADER,
+            ["x/a.wav,sad,1,anna", "y/a.wav,sad,1,anna"],
+            "line 3, column id: 'a', made from the path, is the id of line 2, too",
         ),
         (f"id,{HEADER}", ["x,a.wav,sad,1,anna", "x,b.wav,sad,1,anna"], "line 3, column id: 'x' is the id of line 2"),
         (HEADER, ["a.wav,sad,1,anna", "x.wav,sad,1,anna", "y.wav,sad,1,anna"], r"2 of the 3 audio files.*x\.wav"),
@@ -205,3 +219,235 @@ def test_an_impossible_number_of_sessions_is_refused(tmp_path: Path, sessions: i
 def test_more_sessions_than_speakers_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"corpus.sessions=5 needs at least 5 speakers, but there are 3"):
         read(manifest(tmp_path, HEADER, ROWS), sessions=5)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (["a.wav,sad,1,anna,,", "a.wav,angry,1,anna,,"], r"line 3, column path: .*whole file.* as in line 2"),
+        (["a.wav,sad,1,anna,,", "a.wav,angry,2,bert,,"], r"line 3, column path: .*whole file.* as in line 2"),
+        (["a.wav,sad,1,anna,,", "./x/../a.wav,angry,2,bert,,"], r"line 3, column path: .*as in line 2"),
+        (["a.wav,sad,1,anna,,", "a.wav,dropped,2,bert,,"], r"line 3, column path: .*as in line 2"),
+        (["a.wav,sad,1,anna,0,1", "a.wav,angry,1,anna,0.5,2"], r"line 3.* \(0.5 to 2\) .* line 2 \(0 to 1\)"),
+        (["a.wav,sad,1,anna,1,2", "a.wav,angry,1,anna,0,1.5"], r"line 3.* \(0 to 1.5\) .* line 2 \(1 to 2\)"),
+        (["a.wav,sad,1,anna,0.5,1", "a.wav,angry,1,anna,,"], r"line 3.* \(the whole file\) .* line 2 \(0.5 to 1\)"),
+        (
+            ["a.wav,sad,1,anna,0,9", "a.wav,sad,1,anna,1,2", "a.wav,angry,1,anna,5,6"],
+            r"line 3.*line 2 \(0 to 9\)(.|\n)*line 4.*line 2 \(0 to 9\)",
+        ),
+    ],
+)
+def test_two_rows_with_the_same_sound_are_refused(tmp_path: Path, rows: list[str], message: str) -> None:
+    (tmp_path / "x").mkdir()
+    file = manifest(tmp_path, f"{HEADER},start,end", rows)
+    with pytest.raises(UserError, match=message):
+        read(file, labels={"sad": "sad", "dropped": None} if "dropped" in rows[-1] else None)
+
+
+def test_parts_that_meet_do_not_overlap(tmp_path: Path) -> None:
+    rows = ["a.wav,sad,1,anna,0.1,0.2", "a.wav,angry,1,anna,0,0.1", "a.wav,angry,1,anna,0.2,"]
+    assert len(read(manifest(tmp_path, f"{HEADER},start,end", rows)).utterances) == 3
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (["a.wav,sad,1,8", "b.wav,angry,2,08"], "line 3, column speaker: '08' is nearly equal to '8' in line 2"),
+        (["a.wav,sad,1,8", "b.wav,angry,2,8.0"], "line 3, column speaker: '8.0' is nearly equal to '8' in line 2"),
+        (["a.wav,sad,1,anna", "b.wav,angry,2,Anna"], "line 3, column speaker: 'Anna' is nearly equal to 'anna'"),
+        (["a.wav,sad,1,an na", "b.wav,angry,2,an  na"], "line 3, column speaker: 'an  na' is nearly equal to 'an na'"),
+        (["a.wav,sad,1,s08", "b.wav,angry,2,s8"], "line 3, column speaker: 's8' is nearly equal to 's08' in line 2"),
+        (["a.wav,sad,1,anna", "b.wav,angry,2,an\u200bna"], "line 3, column speaker: .* is nearly equal to 'anna'"),
+        (["a.wav,sad,1,anna", "b.wav,angry,01,bert"], "line 3, column session: '01' is nearly equal to '1' in line 2"),
+        (["a.wav,sad,1,anna", "b.wav,angry,1.0,anna"], "line 3, column session: '1.0' is nearly equal to '1'"),
+        (["a.wav,sad,Day 1,anna", "b.wav,angry,day 01,bert"], "line 3, column session: 'day 01' is nearly equal"),
+        (
+            ["a.wav,Neutral,1,anna", "b.wav,sad,1,anna", "c.wav,neutral,2,bert"],
+            r"line 4, column emotion: 'neutral' is nearly equal to 'Neutral' in line 2.* map both: "
+            r"'corpus.labels={Neutral: Neutral, neutral: Neutral, sad: sad}'",
+        ),
+    ],
+)
+def test_names_that_are_nearly_equal_are_refused(tmp_path: Path, rows: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        read(manifest(tmp_path, HEADER, rows))
+
+
+def test_at_most_five_nearly_equal_names_are_shown(tmp_path: Path) -> None:
+    rows = [f"{i}{name}.wav,{emotion},{i},{name}{i}" for i in range(8) for name, emotion in (("s", "A"), ("S", "B"))]
+    with pytest.raises(UserError) as raised:
+        read(manifest(tmp_path, HEADER, rows))
+    assert str(raised.value).count("is nearly equal to") == 5
+    assert "and 3 more. They would be different speakers" in str(raised.value)
+
+
+def test_labels_settle_words_that_are_nearly_equal(tmp_path: Path) -> None:
+    file = manifest(tmp_path, HEADER, ["a.wav,Neutral,1,anna", "b.wav,sad,1,anna", "c.wav,neutral,2,bert"])
+    corpus = read(file, labels={"Neutral": "Neutral", "neutral": "Neutral", "sad": "sad"})
+    assert [u.emotion for u in corpus.utterances] == ["Neutral", "sad", "Neutral"]
+    with pytest.raises(UserError, match=r"'neutral' is nearly equal to 'Neutral'"):
+        read(file, labels={"Neutral": "Neutral", "sad": "sad"})
+
+
+def test_names_in_rows_that_are_dropped_may_be_nearly_equal(tmp_path: Path) -> None:
+    rows = [*ROWS, "d.wav,bored,3,Anna"]
+    file = manifest(tmp_path, HEADER, rows)
+    assert len(read(file, labels={"angry": "angry", "sad": "sad", "happy": "happy"}).utterances) == 3
+
+
+def test_letters_in_composed_and_decomposed_form_are_the_same(tmp_path: Path) -> None:
+    rows = ["a.wav,w\u00fctend,1,J\u00fcrgen", "b.wav,wu\u0308tend,1,Ju\u0308rgen", "c.wav,sad,2,carl"]
+    corpus = read(manifest(tmp_path, HEADER, rows), labels={"wu\u0308tend": "w\u00fctend", "sad": "sad"})
+    assert [(u.emotion, u.speaker) for u in corpus.utterances[:2]] == [("w\u00fctend", "J\u00fcrgen")] * 2
+    assert read(manifest(tmp_path, HEADER, rows)).classes == ("sad", "w\u00fctend")
+
+
+@pytest.mark.parametrize(("on_disk", "written"), [("\u00fc.wav", "u\u0308.wav"), ("u\u0308.wav", "\u00fc.wav")])
+def test_a_file_whose_name_has_letters_of_the_other_form_is_found(tmp_path: Path, on_disk: str, written: str) -> None:
+    file = manifest(tmp_path, HEADER, [f"{written},angry,1,anna", "b.wav,sad,1,bert"], f"{on_disk} b.wav")
+    corpus = read(file, exclude=[])
+    assert {u.id: u.path for u in corpus.utterances} == {"\u00fc": tmp_path / on_disk, "b": tmp_path / "b.wav"}
+
+
+def test_numeric_sessions_are_in_the_order_of_their_values(tmp_path: Path) -> None:
+    names = ("10", "1.5", "9", "1", "-1", "1.25", "b", "a")
+    rows = [f"a{n}.wav,{'sad' if n % 2 else 'angry'},{name},s{n}" for n, name in enumerate(names)]
+    corpus = read(manifest(tmp_path, HEADER, rows, " ".join(f"a{n}.wav" for n in range(8))))
+    assert corpus.sessions == ("-1", "1", "1.25", "1.5", "9", "10", "a", "b")
+
+
+@pytest.mark.parametrize("word", ["", " ", "nan", "NaN", "None", "NA", "n/a", "null", "<NA>", "#N/A"])
+def test_a_missing_emotion_is_no_class(tmp_path: Path, word: str) -> None:
+    corpus = read(manifest(tmp_path, HEADER, [*ROWS, f"d.wav,{word},3,dora"]))
+    assert corpus.classes == ("angry", "happy", "sad")
+    assert corpus.dropped == {"no label": 1}
+
+
+def test_a_word_for_a_missing_value_is_an_emotion_if_labels_say_so(tmp_path: Path) -> None:
+    file = manifest(tmp_path, HEADER, ["a.wav,none,1,anna", "b.wav,sad,1,bert"])
+    assert read(file, labels={"none": "neutral", "sad": "sad"}).classes == ("neutral", "sad")
+
+
+@pytest.mark.parametrize(("column", "row"), [("speaker", "a.wav,sad,1,nan"), ("session", "a.wav,sad,NA,anna")])
+def test_a_missing_speaker_or_session_is_refused(tmp_path: Path, column: str, row: str) -> None:
+    with pytest.raises(UserError, match=f"line 2, column {column}: '(nan|NA)' stands for a missing value"):
+        read(manifest(tmp_path, HEADER, [row, "b.wav,angry,2,bert"]))
+
+
+@pytest.mark.parametrize("emotion", ["angry", None])
+def test_a_label_that_no_row_has_is_refused(tmp_path: Path, emotion: str | None) -> None:
+    with pytest.raises(UserError, match=r"corpus.labels names 'sda', which no row .* are angry, happy, sad\. Correct"):
+        read(manifest(tmp_path, HEADER, ROWS), labels={"angry": "angry", "happy": "happy", "sda": emotion})
+
+
+@pytest.mark.parametrize(
+    "cell", ["1_5", "1e3x", "0x10", "1 000", "1.000,5", "1,000,000", "1'000", "inf", "\u0661", "--1"]
+)
+def test_what_is_no_plain_number_is_refused(tmp_path: Path, cell: str) -> None:
+    file = manifest(tmp_path, f"{HEADER},valence", [f'a.wav,sad,1,anna,"{cell}"', "b.wav,angry,1,bert,"])
+    with pytest.raises(UserError, match=r"line 2, column valence: .* is not a number"):
+        read(file)
+
+
+def test_a_number_that_may_have_a_separator_of_thousands_is_refused(tmp_path: Path) -> None:
+    file = manifest(tmp_path, f"{HEADER},valence", ['a.wav,sad,1,anna,"1,000"', "b.wav,angry,1,bert,"])
+    with pytest.raises(UserError, match=r"line 2, column valence: '1,000' may be 1.000 or 1000. Write the one"):
+        read(file)
+
+
+@pytest.mark.parametrize(
+    ("cell", "number"),
+    [("2,5", 2.5), ("2.5000", 2.5), ("0,125", 0.125), ("1e1", 10), ("+3", 3), (".5", 0.5), ("4.", 4)],
+)
+def test_numbers_may_have_a_decimal_comma(tmp_path: Path, cell: str, number: float) -> None:
+    file = manifest(tmp_path, f"{HEADER},valence", [f'a.wav,sad,1,anna,"{cell}"', "b.wav,angry,1,bert,"])
+    assert read(file).utterances[0].valence == number
+
+
+@pytest.mark.parametrize("header", [HEADER, "path,session,speaker,emotion", f"{HEADER},remark"])
+@pytest.mark.parametrize("closed_by", [None, 20])
+def test_a_quote_that_is_not_closed_is_refused(tmp_path: Path, header: str, closed_by: int | None) -> None:
+    cells = {"path": "{}.wav", "emotion": "sad", "session": "1", "speaker": "anna", "remark": "well"}
+    rows = [",".join(cells[column] for column in header.split(",")).format(n) for n in range(30)]
+    rows[0] = rows[0].replace("sad", "angry")
+    for index in (10, closed_by):
+        if index is not None:
+            start, _, last = rows[index].rpartition(",")
+            rows[index] = f'{start},"{last}'
+    with pytest.raises(UserError, match=r"corpus.csv, line 12: a quote .* not closed"):
+        read(manifest(tmp_path, header, rows, " ".join(f"{n}.wav" for n in range(30))))
+
+
+def test_a_quote_that_swallows_a_large_file_is_refused(tmp_path: Path) -> None:
+    rows = ['a.wav,sad,1,"anna', *(f"{n}.wav,sad,1,anna" for n in range(10_000))]
+    with pytest.raises(UserError, match=r"corpus.csv, line 2: a quote .* not closed"):
+        read(manifest(tmp_path, HEADER, rows))
+
+
+def test_a_remark_of_several_lines_is_accepted_and_lines_are_counted_as_in_the_file(tmp_path: Path) -> None:
+    first = 'a.wav,sad,1,anna,"one,\ntwo ""2"""'
+    assert len(read(manifest(tmp_path, f"{HEADER},remark", [first, 'b.wav,angry,1,bert,"x"'])).utterances) == 2
+    with pytest.raises(UserError, match="line 4, column speaker"):
+        read(manifest(tmp_path, f"{HEADER},remark", [first, 'b.wav,angry,1,,"x"']))
+
+
+@pytest.mark.parametrize("line", ["sep=;", "SEP=;", '"sep=;"', "sep=;\r"])
+def test_the_line_of_excel_names_the_separator(tmp_path: Path, line: str) -> None:
+    rows = [HEADER.replace(",", ";"), *(row.replace(",", ";") for row in ROWS)]
+    file = manifest(tmp_path, line, rows)
+    assert len(read(file).utterances) == 3
+    file.write_text(file.read_text().replace("bert", ""))
+    with pytest.raises(UserError, match="line 4, column speaker"):
+        read(file)
+
+
+def test_a_separator_that_only_excels_line_names_is_read(tmp_path: Path) -> None:
+    rows = [HEADER.replace(",", "|"), *(row.replace(",", "|") for row in ROWS)]
+    assert len(read(manifest(tmp_path, "sep=|", rows)).utterances) == 3
+
+
+def test_backslashes_separate_folders_if_the_file_exists_so(tmp_path: Path) -> None:
+    rows = ["audio\\a.wav,sad,1,anna", "audio\\x\\b.wav,angry,1,bert"]
+    file = manifest(tmp_path, HEADER, rows, "audio/a.wav audio/x/b.wav")
+    assert {u.id: u.path for u in read(file).utterances} == {
+        "a": tmp_path / "audio/a.wav",
+        "b": tmp_path / "audio/x/b.wav",
+    }
+
+
+@pytest.mark.parametrize("path", ["audio\\a.wav", "C:\\data\\a.wav", "audio\\x/a.wav"])
+def test_the_error_for_missing_files_tells_that_backslashes_are_the_cause(tmp_path: Path, path: str) -> None:
+    with pytest.raises(
+        UserError, match=r"1 of the 2 audio files .*backslashes, which separate folders on Windows only"
+    ):
+        read(manifest(tmp_path, HEADER, [f"{path},sad,1,anna", "b.wav,angry,1,bert"]))
+
+
+def test_a_file_whose_name_begins_with_a_tilde_is_read(tmp_path: Path) -> None:
+    file = manifest(tmp_path, HEADER, ["~nobody.wav,sad,1,anna", "b.wav,angry,1,bert"], "~nobody.wav b.wav")
+    assert read(file).utterances[1].path == tmp_path / "~nobody.wav"
+
+
+def test_several_conflicts_are_shown_at_once(tmp_path: Path) -> None:
+    rows = [f"{n}{x}.wav,{'sad' if n % 2 else 'angry'},1,s{n},{x}" for n in range(7) for x in "fm"]
+    with pytest.raises(UserError) as raised:
+        read(manifest(tmp_path, f"{HEADER},gender", rows))
+    assert str(raised.value).count("has 'male' here, but 'female' in line") == 5
+    assert "column gender: speaker 's4' has 'male' here, but 'female' in line 10" in str(raised.value)
+    assert str(raised.value).endswith("and 2 more. Correct one of the two.")
+
+
+def test_a_csv_with_its_ending_in_capitals_is_found(tmp_path: Path) -> None:
+    file = manifest(tmp_path, HEADER, ROWS)
+    file.rename(tmp_path / "CORPUS.CSV")
+    assert len(read(tmp_path).utterances) == 3
+    (tmp_path / "old.csv").write_text(HEADER)
+    with pytest.raises(UserError, match="holds 2 CSV files"):
+        read(tmp_path)
+
+
+def test_one_class_is_refused(tmp_path: Path) -> None:
+    file = manifest(tmp_path, HEADER, ROWS)
+    message = r"of one class, 'blue' \(1 utterances\).* Dropped: 1 x label angry, 1 x label happy\. Give labels"
+    with pytest.raises(UserError, match=message):
+        read(file, labels={"sad": "blue"})

@@ -1,5 +1,6 @@
 """The reader of RAVDESS: its format, and the sessions that are made from its actors."""
 
+import os
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -105,6 +106,80 @@ def test_folders_of_actors_may_lie_deeper_and_hidden_files_are_not_read(tmp_path
     corpus = read(tmp_path)
     assert len(corpus.utterances) == 28
     assert set(corpus.dropped) == {"label calm", "label fearful", "label disgust", "label surprised"}
+
+
+def test_folders_of_actors_may_be_small_and_endings_capital_letters(tmp_path: Path) -> None:
+    names = ravdess_names([1, 2])
+    expected = read(ravdess(tmp_path / "a", names))
+    changed = ravdess(tmp_path / "b", names, suffix=".WAV")
+    (changed / "Actor_01").rename(changed / "actor_01")
+    (changed / "Actor_02").rename(changed / "ACTOR_02")
+    corpus = read(changed)
+    assert [(u.id, u.session, u.speaker) for u in corpus.utterances] == [
+        (u.id, u.session, u.speaker) for u in expected.utterances
+    ]
+    assert corpus.dropped == expected.dropped
+
+
+def test_files_may_lie_flat(tmp_path: Path) -> None:
+    names = ravdess_names([1, 2])
+    expected = read(ravdess(tmp_path / "a", names))
+    (tmp_path / "b").mkdir()
+    for name in names:
+        (tmp_path / "b" / f"{name}.wav").touch()
+    corpus = read(tmp_path / "b")
+    assert [(u.id, u.session) for u in corpus.utterances] == [(u.id, u.session) for u in expected.utterances]
+    assert corpus.dropped == expected.dropped
+
+
+def test_audio_that_is_not_read_is_counted(tmp_path: Path) -> None:
+    expected = read(ravdess(tmp_path, ravdess_names([1])))
+    (tmp_path / "other").mkdir()
+    for name in ("03-01-05-02-02-01-12.flac", "03-01-05-02-02-01-14.mp3", "other/speech.ogg", "other/03a01Fa.wav"):
+        (tmp_path / name).touch()
+    (tmp_path / "README.txt").touch()
+    corpus = read(tmp_path)
+    assert corpus.utterances == expected.utterances
+    reasons = {"ending other than .wav": 2, "name not of the form 03-01-06-01-02-01-12.wav": 2}
+    assert corpus.dropped == expected.dropped | reasons
+
+
+def test_two_recordings_of_one_name_are_refused(tmp_path: Path) -> None:
+    names = ravdess_names([1])
+    ravdess(tmp_path / "a", names)
+    ravdess(tmp_path / "b", names)
+    (tmp_path / "b" / "Actor_01" / f"{names[3]}.wav").write_bytes(b"noise added")
+    with pytest.raises(UserError, match=f"a/Actor_01/{names[3]}.wav and .*b/Actor_01/.* not the same size"):
+        read(tmp_path)
+
+
+def test_folders_that_are_links_are_read_once_even_in_a_loop(tmp_path: Path) -> None:
+    ravdess(tmp_path / "elsewhere", ravdess_names([1]))
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "Actor_01").symlink_to(tmp_path / "elsewhere" / "Actor_01")
+    (tmp_path / "elsewhere" / "Actor_01" / "loop").symlink_to(tmp_path / "root")
+    corpus = read(tmp_path / "root")
+    assert len(corpus.utterances) == 28
+    assert "second copy of a file" not in corpus.dropped
+
+
+def test_a_folder_that_cannot_be_listed_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ravdess(tmp_path, ravdess_names([1, 2]))
+    scandir = os.scandir
+
+    def denied(folder: Path) -> object:
+        if folder.name == "Actor_02":
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", denied)
+    with pytest.raises(UserError, match=r"Actor_02 cannot be listed \(Permission denied\), so its audio would be left"):
+        read(tmp_path)
+
+
+def test_a_label_that_ravdess_does_not_have_is_refused(whole: Path) -> None:
+    with pytest.raises(UserError, match=r"names 'fear', which is no label .* neutral, calm, happy, .* surprised\."):
+        read(whole, labels={"fear": "afraid", "sad": "sad"})
 
 
 @pytest.mark.parametrize("name", ["03-01-09-01-01-01-01", "03-01-05-01-01-01-25", "03-01-05-01-01-01", "voice-01"])

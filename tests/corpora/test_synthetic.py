@@ -237,7 +237,7 @@ def test_the_error_for_a_root_that_cannot_be_written_names_it(tmp_path):
 def test_the_option_holds_the_arguments_of_the_reader(tiny):
     option = composed("corpus=synthetic", "corpus.size=tiny").corpus
     assert option.root == "data/synthetic-tiny-seed0"
-    arguments = {key: value for key, value in option.items() if key not in ("name", "root")}
+    arguments = {key: value for key, value in option.items() if key not in ("name", "root", "duplicates")}
     assert len(instantiate(arguments, root=tiny).utterances) == 40
 
 

@@ -30,10 +30,8 @@ def turn(name: str, label: str, ratings: str = "2.5000, 2.5000, 2.5000") -> str:
 
 
 def iemocap(root: Path, turns: Iterable[str]) -> Path:
-    """Write a release of IEMOCAP: five sessions, label files and audio of ``turns``, and files to be ignored."""
-    for session in "12345":
-        (root / f"Session{session}" / "dialog" / "EmoEvaluation").mkdir(parents=True)
-    dialogs: dict[str, list[str]] = {f"Ses0{session}F_impro08": [] for session in "12345"}
+    """Write a release of IEMOCAP: label files and audio of ``turns`` in their sessions, and files to be ignored."""
+    dialogs: dict[str, list[str]] = {}
     for line in turns:
         name = line.split("\t")[1]
         dialogs.setdefault(name.rpartition("_")[0], []).append(line)
@@ -51,6 +49,7 @@ def iemocap_wav(root: Path, name: str) -> Path:
 def iemocap_labels(root: Path, dialog: str, lines: Sequence[str]) -> Path:
     """Write a dialog's label file, single raters in it and in subfolders, and the hidden file that macOS adds."""
     folder = root / f"Session{dialog[4]}" / "dialog" / "EmoEvaluation"
+    folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"{dialog}.txt"
     blocks = [f"{line}\n{RATERS}\n" for line in lines]
     file.write_bytes(("% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n" + "".join(blocks)).encode("latin-1"))

@@ -1,0 +1,76 @@
+"""The same recording in several places of a corpus."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ser.corpora.duplicates import check_duplicates, duplicated
+from ser.corpora.table import Corpus, Utterance
+from ser.errors import UserError
+
+
+def utterance(name: str, session: str = "1", speaker: str = "anna") -> Utterance:
+    return Utterance(name, Path(f"/audio/{name}.wav"), "sad", session, speaker)
+
+
+def corpus(*utterances: Utterance) -> Corpus:
+    return Corpus("mine", Path("/audio"), utterances)
+
+
+def hashes(**contents: str) -> Mapping[Path, str]:
+    return {Path(f"/audio/{name}.wav"): content for name, content in contents.items()}
+
+
+A, B, C, D = (utterance(name) for name in "abcd")
+
+
+def test_utterances_with_the_same_audio_are_grouped() -> None:
+    made = corpus(A, B, C, D)
+    assert duplicated(made, hashes(a="x", b="y", c="x", d="x")) == [(A, C, D)]
+    assert duplicated(made, hashes(a="y", b="x", c="x", d="y")) == [(A, D), (B, C)]
+    assert duplicated(made, hashes(a="1", b="2", c="3", d="4")) == []
+
+
+def test_only_the_same_part_of_the_same_audio_is_a_duplicate() -> None:
+    parts = [
+        replace(A, start=None, end=1.0),
+        replace(B, start=0.0, end=1.0),
+        replace(C, start=1.0),
+        replace(D, end=2.0),
+    ]
+    assert duplicated(corpus(*parts), hashes(a="x", b="x", c="x", d="x")) == [(parts[0], parts[1])]
+
+
+def test_parts_of_one_file_are_compared_too() -> None:
+    parts = [Utterance(name, A.path, "sad", "1", "anna", start=0.5, end=1.0) for name in "pq"]
+    assert duplicated(corpus(*parts), hashes(a="x")) == [tuple(parts)]
+
+
+def test_copies_within_a_speaker_and_session_are_counted() -> None:
+    made = corpus(A, B, C, utterance("e", "2", "bert"), utterance("f", "2", "bert"))
+    assert check_duplicates(made, hashes(a="x", b="x", c="x", e="y", f="y"), allow=False) == 3
+    assert check_duplicates(made, hashes(a="1", b="2", c="3", e="4", f="5"), allow=False) == 0
+
+
+@pytest.mark.parametrize(
+    "other", [utterance("z", "2", "anna"), utterance("z", "1", "bert"), utterance("z", "2", "bert")]
+)
+def test_a_recording_in_two_sessions_or_under_two_speakers_is_refused_unless_allowed(other: Utterance) -> None:
+    made, contents = corpus(A, B, other), hashes(a="x", b="x", z="x")
+    with pytest.raises(UserError) as raised:
+        check_duplicates(made, contents, allow=False)
+    assert str(raised.value) == (
+        "/audio: one recording occurs in two sessions or under two speakers, and would be trained on and tested. The "
+        "first: a (/audio/a.wav, session 1, speaker anna) and z "
+        f"(/audio/z.wav, session {other.session}, speaker {other.speaker}) have the same audio. Leave one of them out "
+        "with corpus.exclude, or accept such copies: corpus.duplicates=keep."
+    )
+    assert check_duplicates(made, contents, allow=True) == 1
+
+
+def test_the_error_tells_how_many_recordings_are_concerned() -> None:
+    made = corpus(A, B, utterance("y", "2", "bert"), utterance("z", "2", "bert"))
+    with pytest.raises(UserError, match=r"/audio: 2 recordings occur in two sessions"):
+        check_duplicates(made, hashes(a="p", b="q", y="p", z="q"), allow=False)
