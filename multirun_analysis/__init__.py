@@ -1,1 +1,1 @@
-"""Tables, figures and a report from the tracking store: what was run, what is missing, how configurations compare."""
+"""Tables, figures and a report from the tracking store: what ran, what is missing, how configurations compare."""

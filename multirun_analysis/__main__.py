@@ -1,4 +1,4 @@
-"""``python -m multirun_analysis``: the paper's tables and figures, a report, or any sweep, from the tracking store."""
+"""``python -m multirun_analysis``: tables and figures from the tracking store, of the paper or of any sweep."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ser.errors import UserError, told_to_user
 
-if TYPE_CHECKING:  # pandas, scipy and matplotlib are imported late: --help does without them
+if TYPE_CHECKING:  # these modules import pandas, scipy and matplotlib, which --help and a list of sweeps do without
     from multirun_analysis.audit import Finding
     from multirun_analysis.grids import Study
+    from multirun_analysis.output.drawings import Drawing
     from multirun_analysis.output.tables import Table
-    from multirun_analysis.paper.curves import Drawing
     from ser.sweep.plan import Plan
 
-_HELP = """Tables and figures from the tracking store (MLflow), with intervals over seeds; nothing is trained.
+_HELP = """Tables and figures from the tracking store (MLflow), with intervals over seeds. Nothing is trained.
 
   python -m multirun_analysis table3 corpus=emodb corpus.root=... repeats=5    the runs of the same ser.run overrides
   python -m multirun_analysis report corpus=emodb corpus.root=... repeats=5    everything, as one report.html
-  python -m multirun_analysis                              the sweeps there are
-  python -m multirun_analysis sweep=NAME                   one of them, by what was swept
-  python -m multirun_analysis sweep=NAME by=loss,lambda    the same, averaged within each seed over all else
+  python -m multirun_analysis                              the names of all sweeps
+  python -m multirun_analysis sweep=NAME                   one sweep: its closing table
+  python -m multirun_analysis sweep=NAME by=loss,lambda    a row for each loss and lambda, averaged over all other keys
 
-Of the paper: table1, table2, table3, fig2, fig3, fig4, claims, report. They take any override of ser.run and select the
-grid that it gives; one for a single experiment has its name before it: fig2:length=1,2,3 (experiments: baseline, fig2,
-table2, fig3, fig4).
+Of the paper there are table1, table2, table3, fig2, fig3, fig4, claims and report. They take every override of ser.run,
+and read the runs that ser.run trains with the same overrides. To give an override to a single experiment, put the
+experiment's name before it: fig2:length=1,2,3 (experiments: baseline, fig2, table2, fig3, fig4).
 
   out=FOLDER           where files are written (default: reports/<corpus>)
-  audit=shout          make tables of runs that should not be compared, and say so (default: refuse)
+  audit=shout          make tables of runs that should not be compared, and say so in each (default: refuse)
   results.dir=DIR, tracking.uri=URI, tracking.experiment=NAME, as for ser.run"""
 
 EXPERIMENTS = {
@@ -43,7 +43,7 @@ EXPERIMENTS = {
     "claims": ("fig2", "table2", "baseline", "fig3", "fig4"),
     "report": ("fig2", "table2", "baseline", "fig3", "fig4"),
 }
-"""What can be made, and the experiments whose runs it is read from."""
+"""What can be made of the paper, and the experiments from whose runs it is made."""
 
 _SETTING = ("loader", "position", "loss", "lambda")
 AXES = {
@@ -53,118 +53,166 @@ AXES = {
     "fig3": _SETTING,
     "fig4": _SETTING,
 }
-"""The parameters that say where a cell stands."""
+"""The parameters that determine the place of a point in a table or figure."""
 
+_OPTIONS = ("out", "audit")
 _SWEEP_KEYS = ("sweep", "by", "results.dir", "tracking.uri", "tracking.experiment")
 
 
-class Asked(NamedTuple):
-    """A command line, taken apart."""
+class CommandLine(NamedTuple):
+    """A command line, split into its parts.
+
+    Attributes:
+        what: a key of ``EXPERIMENTS``; empty for a sweep or the list of sweeps.
+        overrides: the arguments ``key=value``, without the options.
+        options: ``out`` and ``audit``.
+    """
 
     what: str
     overrides: list[str]
-    own: dict[str, str]
+    options: dict[str, str]
 
 
 def main(arguments: Sequence[str]) -> str:
-    """What a command line asks for, as text; files are written besides.
+    """Make what a command line asks for, and write its files.
+
+    Args:
+        arguments: the command line.
+
+    Returns:
+        The text to be shown.
 
     Raises:
-        UserError: an unknown word or key, a sweep that is not there, or runs that cannot be compared.
+        UserError: a word or key is unknown, a sweep or store does not exist, or runs cannot be compared.
     """
     if {"-h", "--help"} & set(arguments):
         return _HELP
-    asked = _asked(arguments)
-    if asked.what in EXPERIMENTS:
-        return _paper(asked)
-    return _sweeps(asked)
+    command = _parsed(arguments)
+    return _of_paper(command) if command.what else _of_sweeps(command)
 
 
-def _asked(arguments: Sequence[str]) -> Asked:
+def _parsed(arguments: Sequence[str]) -> CommandLine:
     words = [argument for argument in arguments if "=" not in argument]
     if len(words) > 1 or not set(words) <= EXPERIMENTS.keys():
         wrong = next((word for word in words if word not in EXPERIMENTS), " ".join(words))
         raise UserError(f"{wrong}: give one of {', '.join(EXPERIMENTS)}, or sweep=NAME. See --help.")
-    own = dict(argument.split("=", 1) for argument in arguments if argument.partition("=")[0] in ("out", "audit"))
-    if own.setdefault("audit", "refuse") not in ("refuse", "shout"):
-        raise UserError(f"audit must be refuse or shout, got {own['audit']}.")
-    overrides = [argument for argument in arguments if "=" in argument and argument.partition("=")[0] not in own]
+    options = dict(argument.split("=", 1) for argument in arguments if argument.partition("=")[0] in _OPTIONS)
+    if options.setdefault("audit", "refuse") not in ("refuse", "shout"):
+        raise UserError(f"audit must be refuse or shout, got {options['audit']}.")
+    overrides = [argument for argument in arguments if "=" in argument and argument.partition("=")[0] not in options]
     for scope in {_scope(override) for override in overrides} - {"", *EXPERIMENTS["report"]}:
-        raise UserError(
-            f"{scope}: is no experiment. An override is for {', '.join(EXPERIMENTS['report'])}, or for all."
-        )
-    return Asked(words[0] if words else "", overrides, own)
+        experiments = ", ".join(EXPERIMENTS["report"])
+        raise UserError(f"{scope}: is no experiment. An override is for one of {experiments}, or for all.")
+    return CommandLine(words[0] if words else "", overrides, options)
 
 
-def _paper(asked: Asked) -> str:
-    """One of the paper's tables or figures, or the report, as text; its files are written."""
-    from multirun_analysis.paper import claims, curves, report
-    from multirun_analysis.paper import tables as paper
+def _of_paper(command: CommandLine) -> str:
+    """Make one of the paper's tables or figures, or all of them."""
+    if command.what == "table1":
+        return _written([_table1(command)], command, "network")
+    if command.what in ("claims", "report"):
+        return _claims_or_report(command)
+    study = _study(command.what, command)
+    if command.what in ("table2", "table3"):
+        text = _written(_paper_tables(command.what, study), command, study.name, study.findings)
+    else:
+        text = _drawn([_paper_figure(command.what, study)], command, study.name, study.findings)
+    return _with_findings(study.findings, text)
 
-    if asked.what == "table1":
-        return _written([paper.table1(_for("baseline", asked.overrides))], asked, "network")
-    tables: dict[str, Callable[[Any], list[Table]]] = {"table2": paper.table2, "table3": paper.table3}
-    drawings: dict[str, Callable[[Any], Drawing]] = {"fig2": curves.fig2, "fig3": curves.fig3, "fig4": curves.fig4}
-    if asked.what in tables:
-        study = _study(asked.what, asked)
-        return _with_findings(study.findings, _written(tables[asked.what](study), asked, study.name, study.findings))
-    if asked.what in drawings:
-        study = _study(asked.what, asked)
-        return _with_findings(study.findings, _drawn([drawings[asked.what](study)], asked, study.name, study.findings))
-    network = _network(asked)
-    three = [_study(what, asked) for what in ("fig2", "table2", "table3")]
-    name, findings = three[-1].name, list(dict.fromkeys(each for study in three for each in study.findings))
-    if asked.what == "claims":
-        verdicts = claims.table(claims.verdicts(claims.all_claims(*three)), three[-1].corpus)
-        return _with_findings(findings, _written([verdicts], asked, name, findings))
-    whole = report.make(network, *three)
-    written = _written([*whole.tables, whole.verdicts], asked, name, findings)
-    drawn = _drawn(whole.drawings, asked, name, findings)
-    page = _folder(asked, name) / "report.html"
-    page.write_text(whole.html(), encoding="utf-8")
+
+def _claims_or_report(command: CommandLine) -> str:
+    network = _network(command) if command.what == "report" else None
+    lengths, tasks, settings = (_study(what, command) for what in ("fig2", "table2", "table3"))
+    findings = list(dict.fromkeys([*lengths.findings, *tasks.findings, *settings.findings]))
+    name = settings.name
+    if command.what == "claims":
+        from multirun_analysis.paper.claims import all_claims, verdict_table, verdicts
+
+        claims = verdict_table(verdicts(all_claims(lengths, tasks, settings)), settings.corpus)
+        return _with_findings(findings, _written([claims], command, name, findings))
+    from multirun_analysis.paper.report import make_report
+
+    report = make_report(network, lengths, tasks, settings)
+    written = _written([*report.tables, report.verdicts], command, name, findings)
+    drawn = _drawn(report.drawings, command, name, findings)
+    page = _folder(command, name) / "report.html"
+    page.write_text(report.html(), encoding="utf-8")
     return _with_findings(findings, f"{written}\n{drawn}\nThe report: {page}")
 
 
-def _network(asked: Asked) -> Table | None:
-    """Table 1, if the network is the paper's."""
-    from multirun_analysis.paper import tables as paper
+def _table1(command: CommandLine) -> Table:
+    from multirun_analysis.paper.tables import table1
 
-    other = any(override.startswith("model=") and override != "model=cnn" for override in asked.overrides)
-    return None if other else paper.table1(_for("baseline", asked.overrides))
+    return table1(_overrides_for("baseline", command.overrides))
 
 
-def _study(what: str, asked: Asked) -> Study:
-    """The runs that something is read from, unless they cannot be compared."""
-    from multirun_analysis import grids
+def _network(command: CommandLine) -> Table | None:
+    """Table 1, unless the overrides choose another model than the paper's."""
+    other = any(override.startswith("model=") and override != "model=cnn" for override in command.overrides)
+    return None if other else _table1(command)
 
-    study = grids.paper({name: _for(name, asked.overrides) for name in EXPERIMENTS[what]}, AXES[what])
-    if asked.own["audit"] == "refuse":
-        grids.refuse(study.findings)
+
+def _paper_tables(what: str, study: Study) -> list[Table]:
+    from multirun_analysis.paper.tables import table2, table3
+
+    return table2(study) if what == "table2" else table3(study)
+
+
+def _paper_figure(what: str, study: Study) -> Drawing:
+    from multirun_analysis.paper.curves import fig2, fig3, fig4
+
+    make: Mapping[str, Callable[[Study], Drawing]] = {"fig2": fig2, "fig3": fig3, "fig4": fig4}
+    return make[what](study)
+
+
+def _study(what: str, command: CommandLine) -> Study:
+    """Read the runs from which something is made; refuse if they cannot be compared."""
+    from multirun_analysis.grids import make_paper_study
+
+    overrides = {name: _overrides_for(name, command.overrides) for name in EXPERIMENTS[what]}
+    study = make_paper_study(overrides, AXES[what])
+    _refuse_unless_shouting(study, command)
     return study
 
 
-def _for(experiment: str, overrides: Sequence[str]) -> list[str]:
-    """The overrides that are for all experiments, then those for this one."""
-    mine = [override.partition(":")[2] for override in overrides if _scope(override) == experiment]
-    common = [override for override in overrides if not _scope(override)]
-    return [*common, *mine]
+def _refuse_unless_shouting(study: Study, command: CommandLine) -> None:
+    from multirun_analysis.grids import refuse
+
+    if command.options["audit"] == "refuse":
+        refuse(study.findings)
+
+
+def _overrides_for(experiment: str, overrides: Sequence[str]) -> list[str]:
+    """The overrides for all experiments, then those for one: ``length=1`` from ``fig2:length=1``."""
+    scoped = [override.partition(":")[2] for override in overrides if _scope(override) == experiment]
+    return [*(override for override in overrides if not _scope(override)), *scoped]
 
 
 def _scope(override: str) -> str:
-    """The experiment that an override is for; empty if it is for all."""
+    """The experiment that an override is for: ``fig2`` of ``fig2:length=1``; empty if it is for all."""
     scope, colon, _ = override.partition("=")[0].partition(":")
     return scope if colon else ""
 
 
-def _folder(asked: Asked, name: str) -> Path:
-    return Path(asked.own.get("out") or f"reports/{name}")
+def _folder(command: CommandLine, name: str) -> Path:
+    return Path(command.options.get("out") or f"reports/{name}")
 
 
-def _written(tables: Sequence[Table], asked: Asked, name: str, findings: Sequence[Finding] = ()) -> str:
-    """The tables as text; in the folder as Markdown, LaTeX and CSV. What should not be compared says so in each."""
-    folder = _folder(asked, name)
+def _written(tables: Sequence[Table], command: CommandLine, name: str, findings: Sequence[Finding] = ()) -> str:
+    """Write tables as Markdown, LaTeX and CSV. Each has a note for each finding that refuses a comparison.
+
+    Args:
+        tables: the tables.
+        command: the command line, which may name the folder.
+        name: the folder below ``reports``, if it does not.
+        findings: what was found about the runs.
+
+    Returns:
+        The tables as text, and where they were written.
+    """
+    folder = _folder(command, name)
     folder.mkdir(parents=True, exist_ok=True)
-    shouted = tuple(f"NOT COMPARABLE: {each.text}" for each in findings if each.severity == "refuse")
+    shouted = tuple(f"NOT COMPARABLE: {finding.text}" for finding in findings if finding.severity == "refuse")
     tables = [replace(table, notes=(*shouted, *table.notes)) for table in tables]
     for table in tables:
         for ending, text in (("md", table.markdown()), ("tex", table.latex()), ("csv", table.csv())):
@@ -172,57 +220,69 @@ def _written(tables: Sequence[Table], asked: Asked, name: str, findings: Sequenc
     return "\n".join([*(table.markdown() for table in tables), f"Written to {folder}."])
 
 
-def _drawn(drawings: Sequence[Drawing], asked: Asked, name: str, findings: Sequence[Finding]) -> str:
-    """The pictures' numbers as text; in the folder the pictures and their numbers."""
-    from multirun_analysis.output import figures
+def _drawn(drawings: Sequence[Drawing], command: CommandLine, name: str, findings: Sequence[Finding]) -> str:
+    """Write figures as PNG and PDF, and their numbers as tables; arguments and result as in ``_written``."""
+    from multirun_analysis.output.figures import draw, save
 
-    refused = any(each.severity == "refuse" for each in findings)
+    refused = any(finding.severity == "refuse" for finding in findings)
     for drawing in drawings:
         shown = replace(drawing, title=f"{drawing.title} (NOT COMPARABLE)") if refused else drawing
-        figures.save(figures.draw(shown), _folder(asked, name), drawing.name)
-    return _written([drawing.table() for drawing in drawings], asked, name, findings)
+        save(draw(shown), _folder(command, name), drawing.name)
+    return _written([drawing.table() for drawing in drawings], command, name, findings)
 
 
 def _with_findings(findings: Sequence[Finding], text: str) -> str:
     return "\n".join([*(f"{finding.severity.upper()}: {finding.text}" for finding in findings), text])
 
 
-def _sweeps(asked: Asked) -> str:
-    """The names of all sweeps, or one as a table: from its result files, or with ``by`` from the tracking store."""
-    given = dict(override.split("=", 1) for override in asked.overrides)
+def _of_sweeps(command: CommandLine) -> str:
+    """The names of all sweeps; or one sweep, from its result files or, with ``by``, from the tracking store."""
+    given = dict(override.split("=", 1) for override in command.overrides)
     unknown = sorted(given.keys() - set(_SWEEP_KEYS))
     if unknown:
         raise UserError(f"{unknown[0]} is no key for a sweep: there are {', '.join(_SWEEP_KEYS)}, out and audit.")
     results = Path(given.get("results.dir", "results"))
     names = sorted(path.name for path in (results / "sweeps").glob("*"))
-    if "sweep" not in given and given.keys() - {"results.dir"}:
-        raise UserError(f"{min(given.keys() - {'results.dir'})}= is for one sweep: add sweep=NAME.")
-    if "sweep" not in given:
-        return "\n".join(names) or f"There are no sweeps in {results}."
+    if "sweep" in given:
+        return _of_sweep(results, names, given, command)
+    others = sorted(given.keys() - {"results.dir"})
+    if others:
+        raise UserError(f"{others[0]}= is for one sweep: add sweep=NAME.")
+    return "\n".join(names) or f"There are no sweeps in {results}."
+
+
+def _of_sweep(results: Path, names: Sequence[str], given: Mapping[str, str], command: CommandLine) -> str:
+    """One sweep.
+
+    Args:
+        results: the folder of results.
+        names: the sweeps in it.
+        given: the values of ``_SWEEP_KEYS`` that were given.
+        command: the command line.
+    """
     if given["sweep"] not in names:
         raise UserError(f"sweep={given['sweep']} is not in {results}. There are: {', '.join(names) or 'none'}.")
     from ser.sweep.plan import load_plans
 
     plans = load_plans(results, given["sweep"])
     if "by" in given:
-        return _by(plans, given, asked)
+        return _by(plans, given, command)
     from ser.results.store import ResultStore
     from ser.sweep.table import table
 
     return "\n\n".join(f"{' '.join(plan.overrides)}\n{table(plan, ResultStore(plan.results))}" for plan in plans)
 
 
-def _by(plans: Sequence[Plan], given: Mapping[str, str], asked: Asked) -> str:
-    """The newest command line of a sweep by the keys that are given; its files are written."""
-    from multirun_analysis import by as sweep
-    from multirun_analysis import grids
+def _by(plans: Sequence[Plan], given: Mapping[str, str], command: CommandLine) -> str:
+    """The newest command line of a sweep, by the keys that were given, from the tracking store."""
+    from multirun_analysis.by import tables
+    from multirun_analysis.grids import make_study
 
-    study = grids.study(plans[-1:], given.get("tracking.uri"), given.get("tracking.experiment", "ser"))
-    if asked.own["audit"] == "refuse":
-        grids.refuse(study.findings)
-    tables = sweep.tables(study, given["sweep"], given["by"].split(","))
+    study = make_study(plans[-1:], given.get("tracking.uri"), given.get("tracking.experiment", "ser"))
+    _refuse_unless_shouting(study, command)
+    written = _written(tables(study, given["sweep"], given["by"].split(",")), command, study.name, study.findings)
+    text = _with_findings(study.findings, written)
     newest = f"The newest of {len(plans)} command lines of that name: {' '.join(plans[-1].overrides)}\n"
-    text = _with_findings(study.findings, _written(tables, asked, study.name, study.findings))
     return newest + text if len(plans) > 1 else text
 
 

@@ -1,4 +1,4 @@
-"""One configuration against another, paired by seed, as rows of a table."""
+"""Tables of differences between configurations, paired by seed; and differences over speakers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,32 +6,38 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from multirun_analysis.grids import Scores, paired
+from multirun_analysis.grids import Group, Scores, common_seeds, paired
 from multirun_analysis.inference import statistics
 from multirun_analysis.inference.statistics import Difference, Interval
-from multirun_analysis.output.tables import Percent, Rounded, Table
+from multirun_analysis.output.tables import Cell, Percent, Rounded, Table
 from multirun_analysis.store.collect import Collected, predictions
 
 MOST_SEEDS = 10_000
-"""More than this many seeds are not worth counting."""
+"""Larger numbers of needed seeds are shown as ``> 10000``."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """First minus second, of one metric; each side is a complete cell, or several that are averaged within a seed."""
+    """The difference of two groups in one metric, first minus second.
+
+    Attributes:
+        name: what is compared, for people.
+        first, second: the two groups. All of their points are complete, and each is averaged within a seed.
+        metric: the metric.
+    """
 
     name: str
-    first: Sequence[Scores]
-    second: Sequence[Scores]
+    first: Group
+    second: Group
     metric: str = "wa"
 
     def difference(self) -> Difference:
-        """The paired difference; equal stores give equal intervals."""
+        """The difference, paired by seed, in fractions."""
         return statistics.paired_difference(*paired(self.first, self.second, self.metric), rng())
 
 
 def rng() -> np.random.Generator:
-    """The generator of every interval: the same store gives the same report."""
+    """The generator of resamples. It always starts alike: the same store gives the same report."""
     return np.random.default_rng(0)
 
 
@@ -39,40 +45,50 @@ COLUMNS = (
     "difference", "metric", "points [95 %]", "seeds", "p (Wilcoxon)", "p (Holm)", "smallest p", "P(improvement)",
     "seeds needed",
 )  # fmt: skip
+"""The headings of ``table``."""
 
 
 def table(name: str, title: str, comparisons: Sequence[Comparison], notes: Sequence[str] = ()) -> Table:
-    """A row for each comparison; p adjusted by Holm over all of them."""
-    found = [each.difference() for each in comparisons]
-    adjusted = statistics.holm([each.p for each in found])
+    """Make a table with a row for each comparison.
+
+    Args:
+        name, title: of the table.
+        comparisons: at least one; their p-values are adjusted by Holm's method for all of them.
+        notes: further notes of the table.
+    """
+    differences = [comparison.difference() for comparison in comparisons]
+    adjusted = statistics.holm([difference.p for difference in differences])
     rows = [
-        (
-            each.name,
-            each.metric.upper(),
-            Percent(one.mean, one.interval),
-            one.n,
-            None if one.p is None else Rounded(one.p, 4),
-            None if np.isnan(p) else Rounded(float(p), 4),
-            Rounded(one.smallest_p, 4),
-            Rounded(one.improvement, 2),
-            seeds(one.needed),
-        )
-        for each, one, p in zip(comparisons, found, adjusted, strict=True)
+        (comparison.name, comparison.metric.upper(), *_cells(difference, float(p)))
+        for comparison, difference, p in zip(comparisons, differences, adjusted, strict=True)
     ]
-    family = (
+    reading = (
         "p (Holm) is adjusted for all rows of this table. P(improvement): that a seed of the first is above one of the "
         "second. Seeds needed: for a paired t test to find a difference of the size seen with a power of 80 %."
     )
-    return Table(name, title, COLUMNS, rows, (family, *_small(found), *notes))
+    return Table(name, title, COLUMNS, rows, (reading, *_few_seeds(differences), *notes))
 
 
-def seeds(needed: int | None) -> str | int | None:
-    """A number of seeds; a huge one is none that anybody trains."""
+def _cells(difference: Difference, adjusted_p: float) -> tuple[Cell, ...]:
+    return (
+        Percent(difference.mean, difference.interval),
+        difference.n,
+        None if difference.p is None else Rounded(difference.p, 4),
+        None if np.isnan(adjusted_p) else Rounded(adjusted_p, 4),
+        Rounded(difference.smallest_p, 4),
+        Rounded(difference.improvement, 2),
+        shown_seeds(difference.needed),
+    )
+
+
+def shown_seeds(needed: int | None) -> str | int | None:
+    """A number of needed seeds, or that it is above ``MOST_SEEDS``; None if it is not known."""
     return needed if needed is None or needed <= MOST_SEEDS else f"> {MOST_SEEDS}"
 
 
-def _small(found: Sequence[Difference]) -> list[str]:
-    n = min(each.n for each in found)
+def _few_seeds(differences: Sequence[Difference]) -> list[str]:
+    """A note if there are so few seeds that no p-value can be below 0.05."""
+    n = min(difference.n for difference in differences)
     if n >= 6:
         return []
     return [
@@ -81,20 +97,30 @@ def _small(found: Sequence[Difference]) -> list[str]:
     ]
 
 
-def clustered(collected: Collected, first: Scores, second: Scores) -> tuple[float, Interval | None]:
-    """Difference of pooled WA over the utterances of the planned folds, resampling speakers.
+def speaker_difference(collected: Collected, first: Scores, second: Scores) -> tuple[float, Interval | None]:
+    """Compare two points in WA over all test utterances, resampling speakers: first minus second.
+
+    Args:
+        collected: where the predictions are.
+        first, second: the points. Only seeds that are complete at both, and planned folds, are used.
+
+    Returns:
+        The difference as a fraction and its confidence interval, see ``statistics.clustered_difference``.
 
     Raises:
         UserError: the predictions cannot be read.
     """
-    seeds = sorted(set(first.values.index) & set(second.values.index))
-    one, other = (_correctness(collected, each, seeds) for each in (first, second))
-    both = one.join(other["correct"].rename("other"), how="inner")
-    return statistics.clustered_difference(both["correct"], both["other"], both["speaker"], rng())
+    seeds = common_seeds([first, second])
+    utterances = _correctness(collected, first, seeds).join(
+        _correctness(collected, second, seeds)["correct"].rename("second_correct"), how="inner"
+    )
+    return statistics.clustered_difference(
+        utterances["correct"], utterances["second_correct"], utterances["speaker"], rng()
+    )
 
 
 def _correctness(collected: Collected, scores: Scores, seeds: Sequence[int]) -> pd.DataFrame:
-    """For each test utterance its speaker and in which share of the seeds it was recognised, by id."""
+    """For each test utterance, by id: the fraction of seeds that classified it correctly, and its speaker."""
     configuration = scores.point.configuration or ""
     frames = [predictions(collected, configuration, seed).set_index("id") for seed in seeds]
     frames = [frame[frame["fold"].isin(scores.point.folds)] for frame in frames]

@@ -1,4 +1,7 @@
-"""Which cells a table or figure is made of, and what the store has of each: figures by seed, folds averaged within."""
+"""The grid behind a table or figure: its planned points, and the scores that the tracking store has of them.
+
+The score of a seed is the mean over its folds: a seed is a sample, a fold is not.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,19 +12,29 @@ import pandas as pd
 
 from multirun_analysis.audit import Finding, audit, merged
 from multirun_analysis.inference.statistics import Floats
-from multirun_analysis.output.tables import Absent, Percent
-from multirun_analysis.store.collect import Collected, collect
+from multirun_analysis.output.tables import Missing, Percent
+from multirun_analysis.store.collect import Collected, collect, score_metrics
 from ser.config.words import differing
 from ser.errors import UserError
 from ser.sweep.commandline import rewrite
 from ser.sweep.plan import Plan, Point, compose_plan, compose_settings
 
-METRICS = ("wa", "uwa", "crop_wa", "crop_uwa", "best_val_wa")
+_NEEDED = ["wa", "uwa", "crop_wa", "crop_uwa", "best_val_wa"]
+"""A fold without one of these metrics counts as missing. Other metrics may have been added after a run was stored."""
+
+Group = Sequence["Scores"]
+"""Points that stand together: in one row of a table, or on one side of a comparison."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """A cell and what its complete seeds reached: ``values`` has a row a seed, a column for each of ``METRICS``."""
+    """A planned point of the grid, and the scores of its complete seeds.
+
+    Attributes:
+        point: the planned point.
+        values: a row for each seed that has all of its folds and a column for each of ``score_metrics()``.
+            Values are fractions; NaN if one of the folds did not log the metric.
+    """
 
     point: Point
     values: pd.DataFrame
@@ -32,23 +45,26 @@ class Scores:
         return bool(self.point.seeds) and len(self.values) == len(self.point.seeds)
 
     def __getitem__(self, parameter: str) -> str:
-        """A parameter, in users' words."""
+        """A parameter of the point as users type it; an empty text if the point does not have it."""
         return self.point.parameters.get(parameter, "")
 
     def number(self, parameter: str) -> float:
-        """A parameter that is a number."""
+        """A parameter of the point that is a number."""
         return float(self[parameter])
 
     def of(self, metric: str) -> Floats:
-        """A metric of every seed, in the order of seeds, shape (seeds,)."""
+        """The scores in one metric, in the order of seeds, shape (seeds,)."""
         return self.values[metric].to_numpy(dtype=np.float64)
 
 
 @dataclass(frozen=True)
 class Study:
-    """Cells to be compared, with their scores; the keys in which they are meant to differ; what collecting found.
+    """The points to be compared, and what the tracking store has of them.
 
-    Each configuration is one cell, with all the seeds and folds that any point of the grid plans for it.
+    Attributes:
+        scores: each configuration once, with all seeds and folds that any point of the grid plans for it.
+        swept: the keys in which the points are meant to differ.
+        collected: what was read from the store.
     """
 
     scores: tuple[Scores, ...]
@@ -57,27 +73,27 @@ class Study:
 
     @cached_property
     def findings(self) -> list[Finding]:
-        """What must be known before comparing."""
-        return audit([each.point for each in self.scores], self.collected, self.swept)
+        """What must be known before the points are compared."""
+        return audit([scores.point for scores in self.scores], self.collected, self.swept)
 
     def where(self, **parameters: str) -> list[Scores]:
-        """The cells with these parameters."""
-        return [each for each in self.scores if all(each[key] == value for key, value in parameters.items())]
+        """The points that have all of these parameters."""
+        return [scores for scores in self.scores if all(scores[key] == value for key, value in parameters.items())]
 
     @property
     def name(self) -> str:
-        """A folder's name for what is made of it."""
-        return "-".join(sorted({each["corpus"] for each in self.scores}))
+        """The names of the corpora, for the folder of what is written."""
+        return "-".join(sorted({scores["corpus"] for scores in self.scores}))
 
     @property
     def synthetic(self) -> bool:
-        """Whether any of it was trained on generated speech."""
-        return bool(self.replicas["synthetic"].any()) or any(s["corpus"] == "synthetic" for s in self.scores)
+        """Whether any training used generated speech."""
+        return bool(self.replicas["synthetic"].any()) or any(scores["corpus"] == "synthetic" for scores in self.scores)
 
     @property
     def corpus(self) -> str:
-        """What was trained on, as it must be called wherever its numbers stand."""
-        names = sorted({each["corpus"] for each in self.scores})
+        """The names of the corpora, for titles. They say SYNTHETIC wherever any speech was generated."""
+        names = sorted({scores["corpus"] for scores in self.scores})
         said = " and ".join(names) or "no corpus"
         if self.synthetic:
             return "SYNTHETIC speech" if names == ["synthetic"] else f"{said} (with SYNTHETIC speech)"
@@ -85,60 +101,59 @@ class Study:
 
     @property
     def replicas(self) -> pd.DataFrame:
-        """The rows of all trainings of these cells."""
-        names = {each.point.configuration for each in self.scores}
+        """The rows of ``collected.replicas`` that belong to these points."""
+        names = {scores.point.configuration for scores in self.scores}
         return self.collected.replicas[self.collected.replicas["configuration"].isin(names)]
 
     def seeds(self) -> int:
-        """The number of seeds planned for a cell: the largest, should they differ."""
-        return max((len(each.point.seeds) for each in self.scores), default=0)
+        """The number of seeds planned for a point; the largest, if points differ."""
+        return max((len(scores.point.seeds) for scores in self.scores), default=0)
 
 
-def paper(experiments: Mapping[str, Sequence[str]], axes: Sequence[str]) -> Study:
-    """The grids of ``conf/experiment``, composed with what a user adds to them, and what the store has of them.
+def make_paper_study(experiments: Mapping[str, Sequence[str]], axes: Sequence[str]) -> Study:
+    """Compose grids of ``conf/experiment``, and read what the tracking store has of them.
 
     Args:
-        experiments: options of the group ``experiment``, each with further overrides, the same as are given to
+        experiments: for each option of the group ``experiment``, the further overrides that were given to
             ``python -m ser.run -m experiment=...``.
-        axes: the parameters that say where a cell stands in the table or figure.
+        axes: the parameters that determine the place of a point in the table or figure.
 
     Raises:
-        UserError: an override is wrong, two cells would stand in one place, or the tracking store cannot be read.
+        UserError: an override is wrong, two points have the same place, or the tracking store cannot be read.
     """
     first, overrides = next(iter(experiments.items()))
     tracking = compose_settings(_overrides(first, overrides)).tracking
     store = tracking.uri, tracking.experiment or "ser"
-    collect(*store, ())  # before a corpus is read: without a store there is nothing to read it for
+    collect(*store, ())  # composing reads the corpus: refuse before that if the store does not exist
     plans = [_plan(name, overrides) for name, overrides in experiments.items()]
-    found = study(plans, *store, axes)
-    places: dict[tuple[str, ...], Scores] = {}
-    for each in found.scores:
-        other = places.setdefault(tuple(each[axis] for axis in axes), each)
-        if other is not each and each.point.configuration is not None:
-            key, *_ = differing([each.point.parameters, other.point.parameters])
-            raise UserError(
-                f"The grid has {key}={other[key]} and {key}={each[key]}, but the table has one place for both: give "
-                f"{key} one value, or use sweep=NAME by={key}."
-            )
-    return found
+    study = make_study(plans, *store, axes)
+    _refuse_two_points_in_one_place(study, axes)
+    return study
 
 
-def study(plans: Sequence[Plan], uri: str | None, experiment: str, axes: Sequence[str] = ()) -> Study:
-    """What the tracking store has of the plans' points; each seed's folds are averaged.
+def make_study(plans: Sequence[Plan], uri: str | None, experiment: str, axes: Sequence[str] = ()) -> Study:
+    """Read what the tracking store has of the points of plans.
 
-    ``axes`` may differ between cells even where no plan sweeps them.
+    Args:
+        plans: the planned sweeps.
+        uri: the tracking store, see ``ser.results.mlflow.resolve_uri``.
+        experiment: the name of the MLflow experiment.
+        axes: parameters in which points may differ, besides those that a plan sweeps.
+
+    Raises:
+        UserError: the tracking store cannot be read.
     """
-    cells = merged(point for plan in plans for point in plan.points)
+    points = merged(point for plan in plans for point in plan.points)
     swept = tuple(dict.fromkeys([*(key for plan in plans for key in _swept(plan)), *axes]))
-    collected = collect(uri, experiment, {cell.configuration for cell in cells if cell.configuration is not None})
+    collected = collect(uri, experiment, {point.configuration for point in points if point.configuration is not None})
     rows = {str(name): frame for name, frame in collected.replicas.groupby("configuration")}
-    return Study(tuple(Scores(cell, _by_seed(cell, rows)) for cell in cells), swept, collected)
+    return Study(tuple(Scores(point, _by_seed(point, rows)) for point in points), swept, collected)
 
 
 def _plan(experiment: str, arguments: Sequence[str]) -> Plan:
     plan = compose_plan(_overrides(experiment, arguments))
     if plan is None:
-        raise UserError("The tables need a grid: Hydra's basic sweeper, not another one (hydra/sweeper=).")
+        raise UserError("The tables need a grid: use Hydra's basic sweeper, without hydra/sweeper=.")
     return plan
 
 
@@ -146,60 +161,96 @@ def _overrides(experiment: str, arguments: Sequence[str]) -> list[str]:
     return rewrite([f"experiment={experiment}", *arguments])
 
 
+def _refuse_two_points_in_one_place(study: Study, axes: Sequence[str]) -> None:
+    places: dict[tuple[str, ...], Scores] = {}
+    for scores in study.scores:
+        first = places.setdefault(tuple(scores[axis] for axis in axes), scores)
+        if first is not scores and scores.point.configuration is not None:
+            key, *_ = differing([scores.point.parameters, first.point.parameters])
+            raise UserError(
+                f"The grid has {key}={first[key]} and {key}={scores[key]}, but the table has one place for both: give "
+                f"{key} one value, or use sweep=NAME by={key}."
+            )
+
+
 def _swept(plan: Plan) -> Iterable[str]:
-    """The keys that have more than one value among the points' overrides."""
+    """The keys that have more than one value in the overrides of the points."""
     values: dict[str, set[str]] = {}
     for point in plan.points:
         for override in point.overrides:
             key, _, value = override.lstrip("+").partition("=")
             values.setdefault(key, set()).add(value)
-    return [key for key, some in values.items() if len(some) > 1 and key not in ("seed", "fold")]
+    return [key for key in values if len(values[key]) > 1 and key not in ("seed", "fold")]
 
 
 def _by_seed(point: Point, rows: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """The means over the planned folds of the seeds that have all of them."""
-    empty = pd.DataFrame(columns=list(METRICS), index=pd.Index([], name="seed"), dtype=float)
-    mine = rows.get(point.configuration or "")
-    if mine is None:
+    """Average each metric over the planned folds, for the planned seeds that have all of these folds.
+
+    Args:
+        point: the point.
+        rows: the replicas of each configuration.
+
+    Returns:
+        ``Scores.values``.
+    """
+    metrics = list(score_metrics())
+    empty = pd.DataFrame(columns=metrics, index=pd.Index([], name="seed"), dtype=float)
+    replicas = rows.get(point.configuration or "")
+    if replicas is None:
         return empty
-    mine = mine[mine["seed"].isin(point.seeds) & mine["fold"].isin(point.folds)].dropna(subset=list(METRICS))
-    whole = mine.groupby("seed")["fold"].transform("nunique") == len(point.folds)
-    return mine[whole].groupby("seed")[list(METRICS)].mean() if whole.any() else empty
+    planned = replicas[replicas["seed"].isin(point.seeds) & replicas["fold"].isin(point.folds)]
+    planned = planned.dropna(subset=_NEEDED)
+    complete = planned.groupby("seed")["fold"].transform("nunique") == len(point.folds)
+    if not complete.any():
+        return empty
+    by_seed = planned[complete].groupby("seed")[metrics]
+    return by_seed.mean().where(by_seed.count() == len(point.folds))
 
 
-def paired(first: Sequence[Scores], second: Sequence[Scores], metric: str) -> tuple[Floats, Floats]:
-    """Both sides' values by seed, each the mean over its cells, for the seeds that all of these cells have."""
-    common = sorted(set.intersection(*(set(each.values.index) for each in (*first, *second))))
-    one, other = (
-        np.mean([each.values.loc[common, metric].to_numpy(dtype=np.float64) for each in side], axis=0)
-        for side in (first, second)
-    )
-    return one, other
+def common_seeds(group: Group) -> list[int]:
+    """The seeds that are complete at every point of a group, ascending."""
+    return sorted(set.intersection(*(set(scores.values.index) for scores in group)))
 
 
-def chosen(cells: Sequence[Scores]) -> Scores:
-    """The cell with the highest mean validation WA; of equals, the first. No test figure has a part in it."""
-    return max(cells, key=lambda each: round(float(each.of("best_val_wa").mean()), 12))
+def by_point(group: Group, metric: str, seeds: Sequence[int]) -> Floats:
+    """The scores of these seeds at each point of a group, shape (points, seeds)."""
+    return np.stack([scores.values.loc[seeds, metric].to_numpy(dtype=np.float64) for scores in group])
 
 
-def highest(cells: Sequence[Scores], metric: str) -> Percent:
-    """The highest figure of all cells and seeds, and of how many it is that."""
-    values = np.concatenate([each.of(metric) for each in cells])
+def paired(first: Group, second: Group, metric: str) -> tuple[Floats, Floats]:
+    """Average both groups over their points, for the seeds that all points have.
+
+    Returns:
+        The scores of the first and of the second group, in the same order of seeds, shape (seeds,) each.
+    """
+    seeds = common_seeds([*first, *second])
+    return by_point(first, metric, seeds).mean(axis=0), by_point(second, metric, seeds).mean(axis=0)
+
+
+def chosen(group: Group) -> Scores:
+    """The point with the highest mean validation WA, the first of equals. Test scores have no influence on it."""
+    return max(group, key=lambda scores: round(float(scores.of("best_val_wa").mean()), 12))
+
+
+def highest(group: Group, metric: str) -> Percent:
+    """The highest score of all points and seeds of a group, with the number of these scores."""
+    values = np.concatenate([scores.of(metric) for scores in group])
     return Percent(float(values.max()), n=len(values))
 
 
-def absent(cells: Sequence[Scores]) -> Absent | None:
-    """X with the number of complete seeds, if any of the cells lacks one, or there is no cell; else None."""
-    if cells and all(each.complete for each in cells):
+def missing_seeds(group: Group) -> Missing | None:
+    """How many seeds of a group are complete, if any is missing or the group has no points; else None."""
+    if group and all(scores.complete for scores in group):
         return None
-    return Absent(sum(len(each.values) for each in cells), sum(len(each.point.seeds) for each in cells))
+    complete = sum(len(scores.values) for scores in group)
+    return Missing(complete, planned=sum(len(scores.point.seeds) for scores in group))
 
 
 def refuse(findings: Sequence[Finding]) -> None:
-    """Stop where a comparison would mislead.
+    """Stop if a comparison of the runs would mislead.
 
     Raises:
-        UserError: a finding says so.
+        UserError: one of the findings refuses.
     """
     refusals = [finding.text for finding in findings if finding.severity == "refuse"]
     if refusals:

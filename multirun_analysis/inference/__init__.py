@@ -1,1 +1,1 @@
-"""Statistics, as pure functions."""
+"""Statistical inference, as pure functions on arrays."""

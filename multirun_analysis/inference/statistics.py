@@ -1,7 +1,8 @@
-"""What the tables and figures say about numbers: summaries over seeds, and comparisons of two configurations.
+"""Statistics of scores: summaries over seeds, and comparisons of two configurations.
 
-One value is one seed's: its folds are averaged before it comes here, since folds of one seed share training data and
-are no independent samples. Fractions and percent do alike. There is no randomness but that of the Generators given.
+A value is the score of one seed, averaged over its folds. Folds are not samples: those of one seed share training data
+and are not independent. All functions take fractions and percentages alike. Their only source of randomness is the
+Generator that the caller passes.
 
 References:
     Agarwal et al. 2021, Deep Reinforcement Learning at the Edge of the Statistical Precipice.
@@ -21,19 +22,19 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import integrate, special
 
 LEVEL = 0.95
-"""The confidence level of every interval, unless told."""
+"""The default confidence level."""
 
 SMALLEST_BOOTSTRAP = 8
-"""Fewer pairs (or clusters) than this get a t interval: see ``paired_difference``."""
+"""The smallest number of pairs or clusters that is resampled; fewer get a t interval, see ``paired_difference``."""
 
 _DIGITS = 12
-"""Differences are rounded to so many decimals, so that what is equal on paper (0.3 - 0.1 and 0.2 - 0.0) ties here."""
+"""Differences are rounded to this many decimals, so that 0.3 - 0.1 and 0.2 - 0.0 are tied despite rounding errors."""
 
 _LEAST_BEYOND = 10
-"""With fewer resamples than this beyond an interval's end, it is the t interval too: the bootstrap's has no ground."""
+"""If fewer resamples than this lie beyond an end of the interval, the t interval is used instead."""
 
 _DRAWN_AT_ONCE = 2**21
-"""Resampling holds about so many indices in memory at a time."""
+"""About how many indices of resamples are held in memory at a time."""
 
 Floats = NDArray[np.float64]
 
@@ -47,43 +48,63 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class Summary:
-    """The values of one configuration's seeds; ``summarise`` makes it."""
+    """The scores of one configuration over seeds, as ``summarise`` returns them.
+
+    Attributes:
+        n: the number of seeds.
+        mean: the mean over seeds.
+        sd: the standard deviation over seeds (divisor n - 1); None for one seed.
+        interval: Student's t interval of the mean; None for one seed.
+        highest: the highest score.
+        interquartile_mean: see ``interquartile_mean``.
+    """
 
     n: int
     mean: float
     sd: float | None
-    """With the divisor n - 1; None for one seed."""
     interval: Interval | None
-    """Student's t interval of the mean over seeds; None for one seed."""
     highest: float
     interquartile_mean: float
 
 
 @dataclass(frozen=True)
 class Difference:
-    """First minus second, paired by seed; ``paired_difference`` makes it."""
+    """The difference of two configurations, first minus second, paired by seed, as ``paired_difference`` returns it.
+
+    Attributes:
+        n: the number of pairs.
+        mean: the mean difference.
+        sd: the standard deviation of the differences (divisor n - 1); None for one pair.
+        interval: the confidence interval of the mean difference; None for one pair.
+        p: the p-value of Wilcoxon's signed-rank test that the differences are symmetric about 0, two-sided and exact;
+            None for one pair.
+        smallest_p: the smallest p-value that n pairs can give, 2^(1-n): above 0.05 for fewer than 6 pairs.
+        improvement: ``probability_of_improvement`` of the first over the second.
+        needed: ``seeds_needed`` to detect such a difference with a power of 80 %.
+    """
 
     n: int
     mean: float
     sd: float | None
-    """Of the paired differences, with the divisor n - 1; None for one pair."""
     interval: Interval | None
-    """Of the mean difference; None for one pair."""
     p: float | None
-    """Wilcoxon's signed-rank test of differences symmetric about 0, two-sided and exact; None for one pair."""
     smallest_p: float
-    """What ``p`` can reach with n pairs at best: 2^(1-n), above 0.05 for fewer than 6."""
     improvement: float
-    """``probability_of_improvement`` of the first over the second."""
     needed: int | None
-    """``seeds_needed`` to find such a difference in four of five repetitions."""
 
 
 def summarise(values: ArrayLike, level: float = LEVEL) -> Summary:
-    """Mean, spread, t interval and highest of one value a seed, shape (seeds,).
+    """Summarise the scores of one configuration.
+
+    Args:
+        values: one score for each seed, shape (seeds,).
+        level: the confidence level of the interval.
+
+    Returns:
+        Mean, standard deviation, t interval of the mean, maximum and interquartile mean.
 
     Raises:
-        ValueError: no values, or one that is no finite number.
+        ValueError: there are no values, or one of them is not finite.
 
     >>> summary = summarise([60.0, 62.0, 64.0])
     >>> summary.mean, summary.sd, summary.highest
@@ -105,14 +126,19 @@ def summarise(values: ArrayLike, level: float = LEVEL) -> Summary:
 
 
 def expected_highest(values: ArrayLike, draws: int) -> float:
-    """What the best of ``draws`` is: the mean of the highest over all choices of that many values, shape (seeds,).
+    """Estimate the expected maximum of ``draws`` scores: the mean of the maximum over all subsets of that size.
 
-    The sum of v_(i) * C(i-1, draws-1) / C(n, draws) over the sorted values: the unbiased form (Tang et al. 2020) of
-    Dodge et al. 2019, whose draws with replacement come out the lower the smaller n is. With n draws or more it is the
-    highest itself.
+        sum over i of v_(i) * C(i-1, draws-1) / C(n, draws),    v_(1) <= ... <= v_(n)
+
+    This is the unbiased estimator of Tang et al. 2020. That of Dodge et al. 2019 draws with replacement and is biased
+    downwards for small n.
+
+    Args:
+        values: one score for each seed, shape (seeds,).
+        draws: the size of the subsets; with n or more, the result is the maximum of ``values``.
 
     Raises:
-        ValueError: values as in ``summarise``, or fewer than one draw.
+        ValueError: as in ``summarise``, or ``draws`` is less than 1.
 
     >>> expected_highest([60.0, 62.0, 64.0], draws=2)  # of three pairs, two contain 64
     63.333333333333336
@@ -126,9 +152,13 @@ def expected_highest(values: ArrayLike, draws: int) -> float:
 
 
 def normal_bonus(n: int) -> float:
-    """The expected highest of n independent standard normals: what reporting the best of n seeds adds, in sd.
+    """Return the expected maximum of n independent standard normal variables.
 
-    Integrates x * n * pdf(x) * cdf(x)^(n-1) numerically; n is at least 1.
+    Reporting the best of n seeds instead of their mean adds this many standard deviations, if scores are normal. It is
+    the integral of x * n * pdf(x) * cdf(x)^(n-1), computed numerically.
+
+    Raises:
+        ValueError: n is less than 1.
 
     >>> round(normal_bonus(20), 3)
     1.867
@@ -147,10 +177,16 @@ def normal_bonus(n: int) -> float:
 
 
 def interquartile_mean(values: ArrayLike) -> float:
-    """The mean of the middle half of ``values``, shape (seeds,) (Agarwal et al. 2021).
+    """Return the mean of the middle half of the values (Agarwal et al. 2021).
 
-    floor(n/4) values are left out at either end, as ``scipy.stats.trim_mean(values, 0.25)`` does: none for n < 4, where
-    it is the mean, and less than a quarter wherever 4 does not divide n.
+    The floor(n/4) lowest and as many highest values are left out, as by ``scipy.stats.trim_mean(values, 0.25)``. For
+    fewer than 4 values it is their mean.
+
+    Args:
+        values: one score for each seed, shape (seeds,).
+
+    Raises:
+        ValueError: as in ``summarise``.
 
     >>> interquartile_mean([1.0, 2.0, 4.0, 100.0])
     3.0
@@ -165,35 +201,38 @@ def paired_difference(
 ) -> Difference:
     """Compare two configurations that were trained with the same seeds: first minus second.
 
-    The interval of the mean difference is the bootstrap over the pairs with Hesterberg's expanded percentiles: plain
-    ones are too narrow by sqrt((n-1)/n), and by the normal's quantile in place of Student's. Even so it cannot leave
-    the range of the differences, which for a symmetric distribution holds it to 1 - 2^(1-n). Coverage of a 95 %
-    interval in 24,000 simulations (n = 20: 8,000), bootstrap (Student's t), in percent:
+    From SMALLEST_BOOTSTRAP = 8 pairs on, the confidence interval of the mean difference is the bootstrap over pairs
+    with Hesterberg's expanded percentiles. Plain percentiles are too narrow: by the factor sqrt((n-1)/n), and because
+    they correspond to the normal quantile instead of Student's. For fewer pairs it is the t interval of the
+    differences, because the bootstrap cannot leave the range of the differences, which limits its coverage for
+    symmetric distributions to 1 - 2^(1-n).
+
+    Coverage of a 95 % interval in 24,000 simulations (n = 20: 8,000), bootstrap (Student's t), in percent:
 
         n                          5            6            7            8            10           20
         normal differences         92 (95)      93 (95)      94 (95)      94 (95)      94 (95)      95 (95)
         exponential differences    87 (88)      89 (89)      90 (89)      90 (89)      91 (90)      93 (92)
 
-    From SMALLEST_BOOTSTRAP = 8 pairs on it is within a point of its level for normal differences, be that 90, 95 or
-    99 % (7 pairs: 97.3 % in place of 99), and nearer to it than t for skewed ones. Fewer get the t interval of the
-    paired differences, which draws nothing from ``rng``; so does a level so high that fewer than ten resamples lie
-    beyond an end (with 10,000 resamples: above 97.5 % for 8 pairs, 99 % for 20). Strong skew leaves both short.
+    With 8 pairs or more the bootstrap is within one point of its level for normal differences, at 90, 95 and 99 % alike
+    (with 7 pairs it covers 97.3 % instead of 99 %), and for skewed ones it is closer to the level than t. Strong skew
+    leaves both too short. The t interval is also used where fewer than ten resamples lie beyond an end (with 10,000
+    resamples: at levels above 97.5 % for 8 pairs and above 99 % for 20 pairs).
 
     Args:
-        first, second: one value a seed in the same order of seeds, shape (seeds,).
-        rng: draws the resamples.
-        level: of the interval, and of the test that ``needed`` counts seeds for.
-        resamples: how many; the interval's ends are some 1 % of its length uncertain with 10,000.
+        first, second: one score for each seed, in the same order of seeds, shape (seeds,).
+        rng: draws the resamples; the t interval draws nothing.
+        level: the level of the interval, and of the test for which ``needed`` counts seeds.
+        resamples: the number of resamples. With 10,000, the ends vary by about 1 % of the interval's length.
 
     Raises:
-        ValueError: values as in ``summarise``, or not equally many.
+        ValueError: as in ``summarise``, or the two have different lengths.
     """
     first, second = _checked(first, "first"), _checked(second, "second")
     if len(first) != len(second):
         raise ValueError(f"first and second must be of the same seeds, got {len(first)} and {len(second)} values")
     differences = np.round(first - second, _DIGITS)
     n, base = len(differences), float(differences[0])
-    interval = _interval((differences - base)[:, None], np.ones((n, 1)), rng, level, resamples)
+    interval = _interval(differences - base, np.ones(n), rng, level, resamples)
     return Difference(
         n=n,
         mean=_mean(differences),
@@ -207,12 +246,18 @@ def paired_difference(
 
 
 def probability_of_improvement(first: ArrayLike, second: ArrayLike) -> float:
-    """P(first > second) + P(first = second) / 2 over all pairs of runs, in [0, 1] (Agarwal et al. 2021).
+    """Estimate the probability that a run of the first is better than a run of the second (Agarwal et al. 2021).
 
-    Mann and Whitney's U over n * m. The runs need be neither paired nor equally many.
+        P(first > second) + P(first = second) / 2 = U / (n * m),    U: the statistic of Mann and Whitney
 
     Args:
-        first, second: one value a seed, shapes (n,) and (m,).
+        first, second: one score for each seed, shapes (n,) and (m,); the seeds may differ.
+
+    Returns:
+        A probability in [0, 1].
+
+    Raises:
+        ValueError: as in ``summarise``.
 
     >>> probability_of_improvement([1.0, 3.0], [1.0, 2.0])
     0.625
@@ -223,17 +268,22 @@ def probability_of_improvement(first: ArrayLike, second: ArrayLike) -> float:
 
 
 def seeds_needed(differences: ArrayLike, power: float = 0.8, level: float = LEVEL) -> int | None:
-    """The least number of paired seeds with which a paired t test finds a difference such as this one.
+    """Return the smallest number of seeds with which a paired t test would detect a difference of this size.
 
-    That is: were the true mean and sd of the differences those seen, a two-sided test at 1 - ``level`` would reject
-    with probability ``power`` or more (noncentral t). Mean and sd of a few seeds are uncertain, and so is this.
+    The observed mean and standard deviation are taken as the true ones. Then the two-sided test at 1 - ``level``
+    rejects with a probability of at least ``power`` (noncentral t distribution). With few seeds, mean and standard
+    deviation are uncertain, and so is the result.
 
     Args:
-        differences: first minus second by seed, shape (seeds,).
-        power: in (0, 1).
+        differences: first minus second for each seed, shape (seeds,).
+        power: the wanted power, in (0, 1).
+        level: one minus the size of the test.
 
     Returns:
-        At least 2; None for one seed, which has no sd, and for a mean difference of 0.
+        At least 2; None for a single seed or a mean difference of 0.
+
+    Raises:
+        ValueError: as in ``summarise``.
 
     >>> seeds_needed([1.0, 3.0])  # mean 2, sd 1.41
     7
@@ -254,19 +304,26 @@ def seeds_needed(differences: ArrayLike, power: float = 0.8, level: float = LEVE
 
 
 def holm(ps: Iterable[float | None]) -> Floats:
-    """Holm's adjusted p-values in the order given, shape (tests,): reject what is at most the family's level.
+    """Adjust p-values for multiple testing (Holm 1979).
 
-    None and NaN are tests that could not be made: they come out as NaN and do not count.
+    With p_(1) <= ... <= p_(m), the adjusted p_(i) is the maximum of min(1, (m - j + 1) * p_(j)) over j <= i. Rejecting
+    those of at most 0.05 makes any false rejection with a probability of at most 5 %.
+
+    Args:
+        ps: the p-values; None and NaN stand for tests that could not be made, and m does not count them.
+
+    Returns:
+        The adjusted p-values in the order of ``ps``, shape (tests,); NaN where there is no test.
 
     Raises:
-        ValueError: a p outside [0, 1].
+        ValueError: a p-value lies outside [0, 1].
 
     >>> holm([0.01, None, 0.04, 0.03]).tolist()
     [0.03, nan, 0.06, 0.06]
     """
     given = np.array(list(ps), dtype=np.float64)
     for p in given[(given < 0) | (given > 1)]:
-        raise ValueError(f"{p} is no p-value")
+        raise ValueError(f"{p} is not a p-value: it must lie in [0, 1]")
     made = np.count_nonzero(~np.isnan(given))
     order = np.argsort(given, stable=True)[:made]
     adjusted = np.full_like(given, np.nan)
@@ -281,39 +338,38 @@ def clustered_difference(
     rng: np.random.Generator,
     level: float = LEVEL,
     resamples: int = 10_000,
-    gold: ArrayLike | None = None,
 ) -> tuple[float, Interval | None]:
-    """Difference of WA (with ``gold``: of UWA), first minus second, over the same utterances, and its interval.
+    """Compare the WA of two configurations on the same utterances: first minus second.
 
-    Utterances of one speaker or dialogue are right or wrong together, so whole clusters are drawn with replacement, and
-    the interval is as in ``paired_difference`` with clusters for pairs: expanded percentiles of the bootstrap, or of
-    fewer than SMALLEST_BOOTSTRAP clusters Student's t with the standard error of the delete-one-cluster jackknife,
-    which for clusters of equal size is the t interval of their differences. A resample that lacks a class averages the
-    recalls of the classes that it has. All utterances are counted together, whatever fold tested them.
+    Utterances of one speaker or dialogue are not independent, so whole clusters are drawn with replacement. The
+    interval is as in ``paired_difference``, with clusters for pairs: expanded percentiles of the bootstrap, or for
+    fewer than SMALLEST_BOOTSTRAP clusters Student's t with the standard error of the delete-one-cluster jackknife. With
+    clusters of equal size, the latter is the t interval of the clusters' differences.
 
     Args:
-        first_correct, second_correct: how right an utterance is, in [0, 1]: 0 or 1, or the mean over the seeds of being
-            right, shape (utterances,).
-        clusters: each utterance's speaker or dialogue, of any type that sorts, shape (utterances,).
-        rng: draws the resamples.
-        gold: class indices, shape (utterances,).
+        first_correct, second_correct: how correct each utterance is, in [0, 1]: 0 or 1, or the fraction of seeds that
+            classified it correctly, shape (utterances,). Utterances of all folds are taken together.
+        clusters: the speaker or dialogue of each utterance, of any type that can be sorted, shape (utterances,).
+        rng: draws the resamples; the t interval draws nothing.
+        level: the confidence level.
+        resamples: the number of resamples.
 
     Returns:
-        The difference, in [-1, 1], and its interval; None in its place for fewer than two clusters.
+        The difference, in [-1, 1], and its confidence interval; None for the interval of a single cluster.
 
     Raises:
-        ValueError: no utterances, lists of unequal length, or a value outside [0, 1].
+        ValueError: there are no utterances, the lists have different lengths, or a value lies outside [0, 1].
     """
     first, second = _checked(first_correct, "first_correct"), _checked(second_correct, "second_correct")
-    named, labels = np.asarray(clusters), np.zeros(len(first)) if gold is None else np.asarray(gold)
-    if not first.shape == second.shape == named.shape == labels.shape:
-        shapes = f"{first.shape}, {second.shape}, {named.shape}, {labels.shape}"
-        raise ValueError(f"first_correct, second_correct, clusters and gold must be equally long lists, got {shapes}")
+    names = np.asarray(clusters)
+    if not first.shape == second.shape == names.shape:
+        shapes = f"{first.shape}, {second.shape} and {names.shape}"
+        raise ValueError(f"first_correct, second_correct and clusters must be equally long lists, got {shapes}")
     both = np.concatenate([first, second])
     for value in both[(both < 0) | (both > 1)]:
-        raise ValueError(f"{value} is no correctness: it must lie in [0, 1]")
-    sums, counts = _by_cluster(first - second, named, labels)
-    return float(_mean_ratio(sums.sum(axis=0), counts.sum(axis=0))), _interval(sums, counts, rng, level, resamples)
+        raise ValueError(f"first_correct and second_correct must lie in [0, 1], got {value}")
+    sums, counts = _by_cluster(first - second, names)
+    return float(sums.sum() / counts.sum()), _interval(sums, counts, rng, level, resamples)
 
 
 def _checked(values: ArrayLike, name: str) -> Floats:
@@ -326,7 +382,7 @@ def _checked(values: ArrayLike, name: str) -> Floats:
 
 
 def _mean(values: Floats) -> float:
-    """The mean, shifted by the first value so that equal values have exactly their own as mean."""
+    """The mean, computed relative to the first value: the mean of equal values is then exactly that value."""
     return float(values[0] + np.mean(values - values[0]))
 
 
@@ -339,66 +395,72 @@ def _t_quantile(n: int, level: float) -> float:
 
 
 def _power(effect: float, n: int, level: float) -> float:
-    """Of the two-sided paired t test with n pairs whose mean difference is ``effect`` sd."""
+    """Power of the two-sided paired t test with n pairs; ``effect`` is the mean difference in standard deviations."""
     critical, noncentrality = _t_quantile(n, level), effect * math.sqrt(n)
     below = special.nctdtr(n - 1, noncentrality, [-critical, critical])
     return float(1 - below[1] + below[0])
 
 
 def _signed_rank_p(differences: Floats) -> float:
-    """Wilcoxon's signed-rank test, two-sided: zeros are left out, ties share their mean rank.
+    """The two-sided p-value of Wilcoxon's signed-rank test; zeros are left out, ties share their mean rank.
 
-    Exact by convolving the rank sum's distribution over all signs. SciPy is so without zeros and ties only, or up to 13
-    pairs, and a seed's accuracies are fractions of few utterances: with 20 seeds, ties are the rule.
+    It is exact: the distribution of the rank sum over all signs is computed by convolution. SciPy is exact only without
+    zeros and ties, or up to 13 pairs. Scores are fractions of few utterances, so that ties are usual with 20 seeds.
     """
     differences = differences[differences != 0]
     _, tie, sizes = np.unique(np.abs(differences), return_inverse=True, return_counts=True)
     doubled = (2 * np.cumsum(sizes) - sizes + 1)[tie]
-    chances = np.zeros(doubled.sum() + 1)
-    chances[0] = 1
+    probabilities = np.zeros(doubled.sum() + 1)
+    probabilities[0] = 1
     for rank in doubled:
-        shifted = chances[:-rank].copy()
-        chances[rank:] += shifted
-        chances /= 2
+        shifted = probabilities[:-rank].copy()
+        probabilities[rank:] += shifted
+        probabilities /= 2
     positive = doubled[differences > 0].sum()
-    return float(min(1.0, 2 * min(chances[: positive + 1].sum(), chances[positive:].sum())))
+    return float(min(1.0, 2 * min(probabilities[: positive + 1].sum(), probabilities[positive:].sum())))
 
 
-def _by_cluster(values: Floats, clusters: NDArray, labels: NDArray) -> tuple[Floats, Floats]:
-    """Sums and counts of the values in each cluster and class, both of shape (clusters, classes)."""
-    cluster_names, cluster = np.unique(clusters, return_inverse=True)
-    classes, label = np.unique(labels, return_inverse=True)
-    shape = len(cluster_names), len(classes)
-    sums, counts = np.zeros(shape), np.zeros(shape)
-    np.add.at(sums, (cluster, label), values)
-    np.add.at(counts, (cluster, label), 1)
+def _by_cluster(values: Floats, clusters: NDArray) -> tuple[Floats, Floats]:
+    """The sum and the number of the values of each cluster, both of shape (clusters,)."""
+    names, cluster = np.unique(clusters, return_inverse=True)
+    sums, counts = np.zeros(len(names)), np.zeros(len(names))
+    np.add.at(sums, cluster, values)
+    np.add.at(counts, cluster, 1)
     return sums, counts
 
 
-def _mean_ratio(sums: Floats, counts: Floats) -> Floats:
-    """The mean over the last axis' classes of sum / count, leaving out the classes of which there are none."""
-    return (sums / np.maximum(counts, 1)).sum(axis=-1) / (counts > 0).sum(axis=-1)
-
-
 def _interval(sums: Floats, counts: Floats, rng: np.random.Generator, level: float, resamples: int) -> Interval | None:
-    """Of ``_mean_ratio`` over all clusters, from each cluster's sums and counts, shape (clusters, classes)."""
+    """Compute the confidence interval of a mean over clusters, sum(sums) / sum(counts); None for one cluster.
+
+    Args:
+        sums: the sum of the values of each cluster, shape (clusters,).
+        counts: the number of values of each cluster, shape (clusters,).
+        rng: draws the resamples.
+        level: the confidence level.
+        resamples: the number of resamples.
+    """
     n = len(sums)
     if n < 2:
         return None
     quantile = _t_quantile(n, level)
     tail = special.ndtr(-quantile * math.sqrt(n / (n - 1)))
     if n < SMALLEST_BOOTSTRAP or tail * resamples < _LEAST_BEYOND:
-        middle = float(_mean_ratio(sums.sum(axis=0), counts.sum(axis=0)))
-        without = _mean_ratio(sums.sum(axis=0) - sums, counts.sum(axis=0) - counts)
-        half = quantile * math.sqrt(n - 1) * float(np.std(without))
-        return Interval(middle - half, middle + half)
-    drawn = _resampled(np.hstack([sums, counts]), rng, resamples)
-    low, high = np.quantile(_mean_ratio(*np.hsplit(drawn, 2)), [tail, 1 - tail], method="weibull")
+        return _jackknife_interval(sums, counts, quantile)
+    drawn = _resampled(np.column_stack([sums, counts]), rng, resamples)
+    low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [tail, 1 - tail], method="weibull")
     return Interval(float(low), float(high))
 
 
+def _jackknife_interval(sums: Floats, counts: Floats, quantile: float) -> Interval:
+    """The mean plus and minus ``quantile`` standard errors of the jackknife that leaves out one cluster at a time."""
+    mean = float(sums.sum() / counts.sum())
+    without_one = (sums.sum() - sums) / (counts.sum() - counts)
+    half = quantile * math.sqrt(len(sums) - 1) * float(np.std(without_one))
+    return Interval(mean - half, mean + half)
+
+
 def _resampled(rows: Floats, rng: np.random.Generator, resamples: int) -> Floats:
-    """Sums over n rows drawn with replacement from the n of ``rows``, shape (resamples, columns)."""
+    """Draw n of the n rows with replacement, and sum them; once for each resample, shape (resamples, columns)."""
     n, sums = len(rows), np.empty((resamples, rows.shape[1]))
     for part in np.array_split(sums, math.ceil(resamples * n / _DRAWN_AT_ONCE)):
         drawn = rng.integers(n, size=(len(part), n)) + n * np.arange(len(part))[:, None]

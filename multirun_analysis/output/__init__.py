@@ -1,1 +1,1 @@
-"""Tables and figures as files."""
+"""Tables and figures: as data, and written to files."""

@@ -1,20 +1,23 @@
-"""Tables as data, and as Markdown, LaTeX, CSV and HTML."""
+"""Tables as data, and their text in Markdown, LaTeX, CSV and HTML."""
 
 import csv
 import html
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from multirun_analysis.inference.statistics import Interval
 
 
 @dataclass(frozen=True)
 class Percent:
-    """A fraction shown in percent with two decimals; with what is known of it: its interval, how many it is of.
+    """A fraction, shown in percent with two decimals, its interval and the number of values behind it.
 
-    ``interval`` False: none is shown; None: one was asked for and cannot be had (one seed).
+    Attributes:
+        value: the fraction.
+        interval: its confidence interval, also a fraction; None, shown as ``[–]``, if there is none because there is
+            only one seed; False if none is to be shown.
+        n: how many values it was taken from; None if that is not to be shown.
     """
 
     value: float
@@ -31,19 +34,24 @@ class Percent:
 
 
 @dataclass(frozen=True)
-class Absent:
-    """X: a cell whose trainings are not all there, with how many seeds there are; no mean of what happened to be."""
+class Missing:
+    """An X in place of a number, because trainings are missing. No mean is taken over the seeds that are complete.
 
-    found: int
+    Attributes:
+        complete: the number of seeds that have all of their folds.
+        planned: the number of seeds that were planned; 0 if the reason is another one, and then no number is shown.
+    """
+
+    complete: int
     planned: int
 
     def __str__(self) -> str:
-        return f"X ({self.found} of {self.planned})" if self.planned else "X"
+        return f"X ({self.complete} of {self.planned})" if self.planned else "X"
 
 
 @dataclass(frozen=True)
 class Rounded:
-    """A number shown with so many decimals."""
+    """A number, shown with ``digits`` decimals."""
 
     value: float
     digits: int
@@ -54,15 +62,23 @@ class Rounded:
         return f"{self.value:.{self.digits}f}"
 
 
-_WIDEST = 70  # characters to which a column is filled up: a longer text stands out at its end
+_WIDEST = 70  # columns are padded to at most this many characters; a longer text goes beyond its column
 
-Cell = Percent | Absent | Rounded | str | int | None
-"""What stands in a table; None is a dash: nothing to say."""
+Cell = Percent | Missing | Rounded | str | int | None
+"""The content of a table's cell. None is shown as a dash and means that there is nothing to say."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Columns and rows, with a title and what must be known to read them."""
+    """A table.
+
+    Attributes:
+        name: the name of its files.
+        title: the title, which names the corpus.
+        columns: the headings.
+        rows: the cells of each row, as many as there are columns.
+        notes: what a reader must know, shown below.
+    """
 
     name: str
     title: str
@@ -71,20 +87,20 @@ class Table:
     notes: tuple[str, ...] = ()
 
     def markdown(self) -> str:
-        """For the terminal and for documents: columns aligned."""
+        """The table in Markdown, with aligned columns, for the terminal and for documents."""
         body = [[_text(cell).replace("|", "\\|") for cell in row] for row in self.rows]
         lines = [list(self.columns), *body]
         widths = [max(len(line[index]) for line in lines) for index in range(len(self.columns))]
         widths = [min(width, _WIDEST) for width in widths]
         rule = ["-" * width for width in widths]
         table = [
-            "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |"
+            "| " + " | ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) + " |"
             for line in (lines[0], rule, *body)
         ]
         return "\n\n".join([f"**{self.title}**", "\n".join(table), *self.notes]) + "\n"
 
     def latex(self) -> str:
-        """A ``table`` with booktabs' rules; the notes as comments."""
+        """The table as a LaTeX ``table`` with the rules of booktabs; the notes are comments."""
         body = [" & ".join(_latex(_text(cell)) for cell in row) + r" \\{}" for row in self.rows]
         return "\n".join(
             [
@@ -104,19 +120,22 @@ class Table:
         )
 
     def csv(self) -> str:
-        """Numbers in full, the ends of intervals and n in columns of their own; the title, with the corpus, last."""
+        """The table as CSV, its numbers with all digits.
+
+        The ends of intervals and n are columns of their own. The last column is the title, which names the corpus.
+        """
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         parts = [_parts(row[index] for row in self.rows) for index in range(len(self.columns))]
-        heads = [f"{name} {part}".strip() for name, some in zip(self.columns, parts, strict=True) for part in some]
+        heads = [f"{name} {part}".strip() for name, names in zip(self.columns, parts, strict=True) for part in names]
         writer.writerow([*heads, "title"])
         for row in self.rows:
-            values = [_value(cell, part) for cell, some in zip(row, parts, strict=True) for part in some]
+            values = [_value(cell, part) for cell, names in zip(row, parts, strict=True) for part in names]
             writer.writerow([*values, self.title])
         return text.getvalue()
 
     def html(self) -> str:
-        """A figure element with the title as its caption."""
+        """The table in an HTML ``figure``, the title as its caption."""
         head = "".join(f"<th>{html.escape(column)}</th>" for column in self.columns)
         body = "".join(f"<tr>{''.join(map(_html, map(_text, row)))}</tr>\n" for row in self.rows)
         notes = "".join(f"<p class='note'>{html.escape(note)}</p>" for note in self.notes)
@@ -129,7 +148,7 @@ def _text(cell: Cell) -> str:
 
 
 def _flat(text: str) -> str:
-    """Without line breaks."""
+    """The text on one line."""
     return " ".join(text.split())
 
 
@@ -147,14 +166,15 @@ def _latex(text: str) -> str:
     return text
 
 
-def _parts(cells: Any) -> list[str]:
-    """What a column of the CSV is split into: itself, and the ends of intervals or n if any cell has them."""
-    cells = [cell for cell in cells if isinstance(cell, Percent)]
+def _parts(column: Iterable[Cell]) -> list[str]:
+    """The CSV columns for a column of the table: its value (""), and the ends of intervals and n if a cell has them."""
+    cells = [cell for cell in column if isinstance(cell, Percent)]
     intervals = any(cell.interval is not False for cell in cells)
     return ["", *(["low", "high"] if intervals else []), *(["n"] if any(cell.n is not None for cell in cells) else [])]
 
 
 def _value(cell: Cell, part: str) -> object:
+    """What the CSV holds of a cell in the column of that part; an empty text where the cell does not have it."""
     if part == "":
         if isinstance(cell, Percent):
             return _in_percent(cell.value)
@@ -167,5 +187,5 @@ def _value(cell: Cell, part: str) -> object:
 
 
 def _in_percent(fraction: float) -> float:
-    """Without the rounding of the factor: 56.73 for 0.5673."""
+    """Multiply by 100 without the rounding error of it: 0.5673 gives 56.73, not 56.72999999999999."""
     return float(f"{100 * fraction:.14g}")

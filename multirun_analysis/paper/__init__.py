@@ -1,1 +1,1 @@
-"""The paper's tables, figures and claims."""
+"""The tables, figures and claims of Lian et al. 2018."""

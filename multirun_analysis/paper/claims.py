@@ -1,8 +1,8 @@
-"""What the paper claims, held against the store: supported, not supported, or undecided at this number of seeds.
+"""The paper's claims and their verdicts: supported, not supported, or undecided with this number of seeds.
 
-A claim is one or several paired differences. A verdict is read off their intervals at the level 1 - 0.05 / m, m being
-the number of all differences that the claims make (Bonferroni): all verdicts of a report are right together with a
-probability of 95 %, as far as the intervals are. "About as good" means within ``ALIKE`` points.
+A claim consists of one or more paired differences. Its verdict follows from their confidence intervals at the level
+1 - 0.05 / m, where m is the number of differences of all claims (Bonferroni). So all verdicts of a report are right
+together with a probability of 95 %, as far as the intervals hold what they promise.
 """
 
 from collections.abc import Sequence
@@ -10,28 +10,34 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from multirun_analysis.comparisons import rng, seeds
-from multirun_analysis.grids import Scores, Study, absent, chosen, paired
+from multirun_analysis.comparisons import rng, shown_seeds
+from multirun_analysis.grids import Group, Scores, Study, by_point, chosen, common_seeds, missing_seeds, paired
 from multirun_analysis.inference import statistics
 from multirun_analysis.inference.statistics import Difference, Floats
-from multirun_analysis.output.tables import Absent, Cell, Table
-from multirun_analysis.paper import published
+from multirun_analysis.output.tables import Cell, Missing, Table
 from multirun_analysis.paper.curves import FEATURES
-from multirun_analysis.paper.tables import setting_cells
+from multirun_analysis.paper.published import TABLE_2, TABLE_3
+from multirun_analysis.paper.tables import setting_group
 
 ALIKE = 1.0
-"""Points of WA within which two systems are called about as good."""
+"""Two systems are about as good if they differ by less than this many points of WA."""
 
-_BELOW = 4.0  # seconds: where the paper sees average above crop, and from where on it sees them alike
+_BELOW = 4.0  # seconds: for shorter segments the paper sees average above crop, for longer ones both alike
 _WITHOUT = "λ = 1 is left out: at pos_1 it gives the classifier no gradient (equation 1)."
+_NOT_IN_GRID = "it is not in this grid"
 
 
 @dataclass(frozen=True)
 class Part:
-    """One paired difference of a claim: a value a seed on both sides, or why there is none.
+    """One paired difference of a claim.
 
-    ``alike``: the claim is that there is hardly a difference; else that the first is above the second.
-    ``scale`` turns differences into what is shown, 100 for points; ``unit`` names that.
+    Attributes:
+        words: what is compared.
+        first, second: the scores of both sides in the same order of seeds, shape (seeds,); None if they are missing.
+        alike: whether the claim is that the sides are about as good; else it is that the first is above the second.
+        scale: the factor from differences of scores to what is shown, 100 for points.
+        unit: the name of the shown unit.
+        missing: why there are no scores.
     """
 
     words: str
@@ -43,7 +49,7 @@ class Part:
     missing: str = ""
 
     def difference(self, level: float) -> Difference | None:
-        """The paired difference with an interval at that level; None if there is nothing to compare."""
+        """The paired difference in the shown unit, its interval at that level; None if scores are missing."""
         if self.first is None or self.second is None:
             return None
         return statistics.paired_difference(self.scale * self.first, self.scale * self.second, rng(), level)
@@ -51,7 +57,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of the paper, where it stands, and the differences that it implies."""
+    """A claim of the paper.
+
+    Attributes:
+        text: the claim.
+        where: the section of the paper that makes it.
+        parts: the differences that it implies.
+        note: what was left out, and why.
+    """
 
     text: str
     where: str
@@ -61,7 +74,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the store says of a claim."""
+    """A claim, its verdict in a word, and a sentence for each of its parts that gives the reason."""
 
     claim: Claim
     word: str
@@ -69,7 +82,13 @@ class Verdict:
 
 
 def all_claims(fig2: Study, table2: Study, table3: Study) -> list[Claim]:
-    """The paper's claims in its order, from the runs of Fig. 2, Table 2, and Table 3 (with Fig. 3 and Fig. 4)."""
+    """Compute the differences of all claims, in the order of the paper.
+
+    Args:
+        fig2: the runs of Fig. 2.
+        table2: the runs of Table 2.
+        table3: the runs of Table 3, Fig. 3 and Fig. 4.
+    """
     return [
         Claim("MFCC are better than log-mel features.", "section 4.1", (_features(fig2),)),
         Claim("WA increases with longer inputs.", "section 4.1", (_rising(fig2),)),
@@ -88,18 +107,23 @@ def all_claims(fig2: Study, table2: Study, table3: Study) -> list[Claim]:
 
 
 def verdicts(claims: Sequence[Claim]) -> list[Verdict]:
-    """Each claim's verdict, at a level that holds for all of them together."""
-    made = sum(part.first is not None for claim in claims for part in claim.parts)
-    level = 1 - (1 - statistics.LEVEL) / max(made, 1)
+    """Judge each claim, at a confidence level that holds for all of them together."""
+    differences = sum(part.first is not None for claim in claims for part in claim.parts)
+    level = 1 - (1 - statistics.LEVEL) / max(differences, 1)
     return [_verdict(claim, level) for claim in claims]
 
 
-def table(found: Sequence[Verdict], corpus: str) -> Table:
-    """A row for each claim."""
-    rows: list[tuple[Cell, ...]] = [
-        (each.claim.text, each.claim.where, each.word, " ".join([*each.reasons, each.claim.note]).strip())
-        for each in found
-    ]
+def verdict_table(judged: Sequence[Verdict], corpus: str) -> Table:
+    """Make a table with a row for each claim.
+
+    Args:
+        judged: the verdicts.
+        corpus: the name of the corpus for the title.
+    """
+    rows: list[tuple[Cell, ...]] = []
+    for verdict in judged:
+        because = " ".join([*verdict.reasons, verdict.claim.note]).strip()
+        rows.append((verdict.claim.text, verdict.claim.where, verdict.word, because))
     note = (
         "Supported: the whole interval lies on the claimed side; not supported: on the other side; else undecided at "
         "this number of seeds. A claim of several parts needs all of them, and one that fails refutes it; it cannot be "
@@ -120,141 +144,153 @@ def _verdict(claim: Claim, level: float) -> Verdict:
 
 
 def _judged(part: Part, level: float) -> tuple[str, str]:
-    """One part's verdict and the sentence that says why."""
-    found = part.difference(level)
-    if found is None:
+    """The verdict on one part, and the sentence that gives the reason."""
+    difference = part.difference(level)
+    if difference is None:
         return "cannot be said", f"{part.words}: {part.missing or 'the store has no complete seeds of it'}."
-    if found.interval is None:
-        return "undecided", f"{part.words}: {found.mean:+.2f} {part.unit} with one seed, which has no interval."
-    low, high = found.interval
-    text = f"{part.words}: {found.mean:+.2f} {part.unit} [{low:+.2f}, {high:+.2f}], {found.n} seeds"
+    if difference.interval is None:
+        return "undecided", f"{part.words}: {difference.mean:+.2f} {part.unit} with one seed, which has no interval."
+    low, high = difference.interval
+    text = f"{part.words}: {difference.mean:+.2f} {part.unit} [{low:+.2f}, {high:+.2f}], {difference.n} seeds"
     if part.alike:
         word = _placed(inside=low > -ALIKE and high < ALIKE, outside=low >= ALIKE or high <= -ALIKE)
     else:
         word = _placed(inside=low > 0, outside=high < 0)
-    needed = seeds(found.needed) if word == "undecided" and not part.alike else None
+    needed = shown_seeds(difference.needed) if word == "undecided" and not part.alike else None
     return word, f"{text}; some {needed} seeds would settle a difference of this size." if needed else f"{text}."
 
 
 def _placed(inside: bool, outside: bool) -> str:
+    """The verdict on a part, given whether its interval lies wholly inside or outside of what is claimed."""
     return "supported" if inside else "not supported" if outside else "undecided"
 
 
-def _compared(
-    words: str, first: Sequence[Scores], second: Sequence[Scores], metric: str = "wa", alike: bool = False
-) -> Part:
-    """Both sides averaged over their cells within a seed; nothing where a cell is incomplete."""
+def _compared(words: str, first: Group, second: Group, metric: str = "wa", alike: bool = False) -> Part:
+    """Compare two groups, each averaged over its points within a seed; without scores if any seed is missing."""
     if not first or not second:
-        return Part(words, missing="it is not in this grid")
-    missing = absent([*first, *second])
+        return Part(words, missing=_NOT_IN_GRID)
+    missing = missing_seeds([*first, *second])
     if missing is not None:
-        errors = sorted({each.point.error for each in (*first, *second) if each.point.error})
+        errors = sorted({scores.point.error for scores in (*first, *second) if scores.point.error})
         return Part(words, missing=(" ".join(errors) or _so_many(missing)).rstrip("."))
     return Part(words, *paired(first, second, metric), alike=alike)
 
 
-def _so_many(missing: Absent) -> str:
-    return f"{missing.found} of {missing.planned} seeds are there"
+def _so_many(missing: Missing) -> str:
+    return f"{missing.complete} of {missing.planned} seeds are there"
 
 
 def _baseline(study: Study, feature: str) -> list[Scores]:
-    """A feature's cells of Fig. 2, by length."""
-    cells = study.where(loss="none", aux_task="none", feature=feature)
-    return sorted(cells, key=lambda each: each.number("length"))
+    """The points of Fig. 2 with one feature, by length."""
+    group = study.where(loss="none", aux_task="none", feature=feature)
+    return sorted(group, key=lambda scores: scores.number("length"))
 
 
 def _features(study: Study) -> Part:
     mfcc, logmel = (_baseline(study, feature) for feature in FEATURES)
     words = "MFCC - log-mel, WA, mean over lengths"
-    if [each["length"] for each in mfcc] != [each["length"] for each in logmel]:
+    if [scores["length"] for scores in mfcc] != [scores["length"] for scores in logmel]:
         return Part(words, missing="the two have different lengths")
     return _compared(words, mfcc, logmel)
 
 
 def _rising(study: Study) -> Part:
+    """The slope of WA over length, fitted for each seed by least squares, against 0."""
     words = "slope of WA over length, MFCC"
-    cells = _baseline(study, "mfcc")
-    lengths = np.array([each.number("length") for each in cells])
+    group = _baseline(study, "mfcc")
+    lengths = np.array([scores.number("length") for scores in group])
     if len(set(lengths)) < 2:
         return Part(words, missing="one length is no slope")
-    values = _by_seed(cells, "wa")
-    if isinstance(values, str):
-        return Part(words, missing=values)
-    slopes = np.polyfit(lengths, values, 1)[0]
+    missing = missing_seeds(group)
+    if missing is not None:
+        return Part(words, missing=_so_many(missing))
+    slopes = np.polyfit(lengths, by_point(group, "wa", common_seeds(group)), 1)[0]
     return Part(words, slopes, np.zeros_like(slopes), unit="points a second")
 
 
-def _by_seed(cells: Sequence[Scores], metric: str) -> Floats | str:
-    """The cells' values of the seeds that they all have, shape (cells, seeds); or why there are none."""
-    missing = absent(cells)
-    if missing is not None:
-        return _so_many(missing)
-    common = sorted(set.intersection(*(set(each.values.index) for each in cells)))
-    return np.stack([each.values.loc[common, metric].to_numpy(dtype=np.float64) for each in cells])
-
-
-def _modes(study: Study) -> tuple[Part, ...]:
-    cells = [each for feature in FEATURES for each in _baseline(study, feature)]
-    short = [each for each in cells if each.number("length") < _BELOW]
-    long = [each for each in cells if each.number("length") > _BELOW]
+def _modes(study: Study) -> tuple[Part, Part]:
+    group = [scores for feature in FEATURES for scores in _baseline(study, feature)]
+    short = [scores for scores in group if scores.number("length") < _BELOW]
+    long = [scores for scores in group if scores.number("length") > _BELOW]
     return (
         _mode("average - crop, WA, mean over lengths below 4 s and features", short, alike=False),
         _mode("average - crop, WA, mean over lengths above 4 s and features", long, alike=True),
     )
 
 
-def _mode(words: str, cells: Sequence[Scores], alike: bool) -> Part:
-    if not cells:
-        return Part(words, missing="it is not in this grid")
-    averaged, cropped = (_by_seed(cells, metric) for metric in ("wa", "crop_wa"))
-    if isinstance(averaged, str) or isinstance(cropped, str):
-        return Part(words, missing=str(averaged))
-    return Part(words, averaged.mean(axis=0), cropped.mean(axis=0), alike=alike)
+def _mode(words: str, group: Group, alike: bool) -> Part:
+    """Compare the prediction modes of a group, each averaged over its points within a seed."""
+    if not group:
+        return Part(words, missing=_NOT_IN_GRID)
+    missing = missing_seeds(group)
+    if missing is not None:
+        return Part(words, missing=_so_many(missing))
+    seeds = common_seeds(group)
+    average, crop = (by_point(group, metric, seeds).mean(axis=0) for metric in ("wa", "crop_wa"))
+    return Part(words, average, crop, alike=alike)
 
 
-def _chosen(cells: Sequence[Scores]) -> list[Scores]:
-    """The cell that validation chooses, if all are there; else all of them, for the message."""
-    return [chosen(cells)] if cells and absent(cells) is None else list(cells)
+def _chosen(group: Group) -> list[Scores]:
+    """The point that validation chose; the whole group if seeds are missing, so that ``_compared`` can count them."""
+    return [chosen(group)] if group and missing_seeds(group) is None else list(group)
 
 
 def _tasks(study: Study) -> tuple[Part, ...]:
     none = study.where(aux_task="none")
-    tasks = [row.task for row in published.TABLE_2 if row.task != "none"]
     return tuple(
         _compared(f"{task} - none, WA at the λ that validation chose", _chosen(study.where(aux_task=task)), none)
-        for task in tasks
+        for task in _additional_tasks()
     )
 
 
+def _additional_tasks() -> list[str]:
+    return [row.task for row in TABLE_2 if row.task != "none"]
+
+
 def _dominance(study: Study) -> tuple[Part, ...]:
-    mine = _chosen(study.where(aux_task="dominance"))
-    others = [row.task for row in published.TABLE_2 if row.task not in ("none", "dominance")]
-    return tuple(_compared(f"dominance - {task}, WA", mine, _chosen(study.where(aux_task=task))) for task in others)
+    dominance = _chosen(study.where(aux_task="dominance"))
+    return tuple(
+        _compared(f"dominance - {task}, WA", dominance, _chosen(study.where(aux_task=task)))
+        for task in _additional_tasks()
+        if task != "dominance"
+    )
 
 
 def _matched(study: Study, key: str, values: tuple[str, str], **common: str) -> tuple[list[Scores], list[Scores], str]:
-    """The cells of both values of ``key``, where the other has the same position and lambda; and those lambdas.
+    """Find the points with one value of a key that have a partner with the other value.
 
-    Without lambda = 1, see ``_WITHOUT``.
+    Partners agree in lambda and, unless ``key`` is the position, in position. Lambda = 1 is left out, see ``_WITHOUT``.
+
+    Args:
+        study: the points.
+        key: the parameter in which both sides differ.
+        values: its values on the first and on the second side.
+        common: parameters that all points must have.
+
+    Returns:
+        The points of both sides in the same order, and their lambdas in words.
     """
-    sides: list[dict[tuple[float, str], Scores]] = []
+
+    def partner_key(scores: Scores) -> tuple[float, str]:
+        return scores.number("lambda"), "" if key == "position" else scores["position"]
+
+    sides = []
     for value in values:
-        cells = study.where(**{key: value}, **common)
-        places = {(each.number("lambda"), "" if key == "position" else each["position"]): each for each in cells}
-        sides.append({place: each for place, each in places.items() if place[0] < 1})
+        group = [scores for scores in study.where(**{key: value}, **common) if scores.number("lambda") < 1]
+        sides.append({partner_key(scores): scores for scores in group})
     shared = sorted(sides[0].keys() & sides[1].keys())
     weights = ", ".join(f"{weight:g}" for weight in sorted({weight for weight, _ in shared}))
     return [sides[0][place] for place in shared], [sides[1][place] for place in shared], weights
 
 
 def _loaders(study: Study) -> Part:
-    one, other, weights = _matched(study, "loader", ("loader_1", "loader_2"), loss="cos")
-    return _compared(f"loader_1 - loader_2, UWA, mean over λ = {weights} and positions", one, other, "uwa")
+    first, second, weights = _matched(study, "loader", ("loader_1", "loader_2"), loss="cos")
+    return _compared(f"loader_1 - loader_2, UWA, mean over λ = {weights} and positions", first, second, "uwa")
 
 
 def _positions(study: Study) -> Part:
-    one, other, weights = _matched(study, "position", ("pos_1", "pos_2"), loader="loader_1", loss="cos")
-    return _compared(f"pos_1 - pos_2, UWA, mean over λ = {weights}, loader_1", one, other, "uwa")
+    first, second, weights = _matched(study, "position", ("pos_1", "pos_2"), loader="loader_1", loss="cos")
+    return _compared(f"pos_1 - pos_2, UWA, mean over λ = {weights}, loader_1", first, second, "uwa")
 
 
 def _both_losses(study: Study) -> tuple[list[Scores], list[Scores], str]:
@@ -262,15 +298,15 @@ def _both_losses(study: Study) -> tuple[list[Scores], list[Scores], str]:
 
 
 def _steadier(study: Study) -> Part:
-    *sides, weights = _both_losses(study)
+    """The standard deviation of UWA over lambda, of each seed, of l2 against cos."""
+    *losses, weights = _both_losses(study)
     words = f"standard deviation of UWA over λ = {weights}, l2 - cos"
-    if len(sides[0]) < 2:
+    if len(losses[0]) < 2:
         return Part(words, missing="it takes two λ below 1 that both losses have")
-    values = [_by_seed(cells, "uwa") for cells in sides]
-    texts = [each for each in values if isinstance(each, str)]
-    if texts:
-        return Part(words, missing=texts[0])
-    cos, l2 = (np.std(each, axis=0, ddof=1) for each in values if not isinstance(each, str))
+    for missing in map(missing_seeds, losses):
+        if missing is not None:
+            return Part(words, missing=_so_many(missing))
+    cos, l2 = (np.std(by_point(group, "uwa", common_seeds(group)), axis=0, ddof=1) for group in losses)
     return Part(words, l2, cos)
 
 
@@ -280,15 +316,15 @@ def _losses(study: Study) -> Part:
 
 
 def _contrastive(study: Study) -> tuple[Part, ...]:
-    mine, baseline = (_chosen(setting_cells(study, published.TABLE_3[place])) for place in (0, 4))
+    ours, baseline = (_chosen(setting_group(study, TABLE_3[index])) for index in (0, 4))
     return tuple(
-        _compared(f"Exp. 1 - baseline, {metric.upper()} at the λ that validation chose", mine, baseline, metric)
+        _compared(f"Exp. 1 - baseline, {metric.upper()} at the λ that validation chose", ours, baseline, metric)
         for metric in ("wa", "uwa")
     )
 
 
 def _alike(tasks: Study, settings: Study) -> Part:
-    cells = [each for row in published.TABLE_2 if row.task != "none" for each in tasks.where(aux_task=row.task)]
-    there = [each for each in cells if each.point.error is None]
+    group = [scores for task in _additional_tasks() for scores in tasks.where(aux_task=task)]
+    can_run = [scores for scores in group if scores.point.error is None]
     words = "Exp. 1 - the additional task that validation chose, WA"
-    return _compared(words, _chosen(setting_cells(settings, published.TABLE_3[0])), _chosen(there), alike=True)
+    return _compared(words, _chosen(setting_group(settings, TABLE_3[0])), _chosen(can_run), alike=True)

@@ -1,10 +1,16 @@
-"""What Lian et al. 2018 printed, in percent: "the highest" of at least 20 trainings each, never a mean."""
+"""What Lian et al. 2018 published. Scores are in percent, each the highest of at least 20 trainings, never a mean."""
 
 from typing import NamedTuple
 
 
 class Layer(NamedTuple):
-    """A row of Table 1 with the entries of its branches No. 1 and No. 2."""
+    """A row of Table 1.
+
+    Attributes:
+        part: the kind of layer.
+        name: its property.
+        values: the property in branch No. 1 and in branch No. 2.
+    """
 
     part: str
     name: str
@@ -23,7 +29,14 @@ TABLE_1 = (
 
 
 class Task(NamedTuple):
-    """A row of Table 2: an additional task, its highest WA and the lambda of equation (9) at which it was found."""
+    """A row of Table 2.
+
+    Attributes:
+        experiment: its number.
+        task: the additional task.
+        wa: the highest WA.
+        weight: the lambda of equation (9) at which it was found.
+    """
 
     experiment: int
     task: str
@@ -41,7 +54,14 @@ TABLE_2 = (
 
 
 class Setting(NamedTuple):
-    """A row of Table 3; without loader, position and loss a row that is no setting of the contrastive loss."""
+    """A row of Table 3.
+
+    Attributes:
+        experiment: its number.
+        name: what the row says if it is not a setting of the contrastive loss, else empty.
+        loader, position, loss: the setting; empty for the result that the paper quotes.
+        wa, uwa: the highest WA and UWA; the paper does not quote a UWA.
+    """
 
     experiment: int
     name: str
@@ -63,7 +83,7 @@ TABLE_3 = (
 
 
 class Baseline(NamedTuple):
-    """The one point of Fig. 2 whose value the text states (section 4.1, and Table 3 for its UWA)."""
+    """A point of Fig. 2, in ``average`` mode; ``length`` is in seconds."""
 
     feature: str
     length: float
@@ -72,3 +92,4 @@ class Baseline(NamedTuple):
 
 
 BASELINE = Baseline("mfcc", 9, 61.05, 60.66)
+"""The only point of Fig. 2 whose value the text states: its WA in section 4.1, its UWA in Table 3."""

@@ -1,4 +1,4 @@
-"""One self-contained page with every table, figure and verdict, and what they were made from."""
+"""The report: one page with every table, figure and verdict and what they were made from. It needs no other file."""
 
 import base64
 import html
@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from multirun_analysis.audit import Finding
 from multirun_analysis.grids import Study
 from multirun_analysis.output import figures
+from multirun_analysis.output.drawings import Drawing
 from multirun_analysis.output.tables import Cell, Table
-from multirun_analysis.paper import claims, curves
-from multirun_analysis.paper import tables as paper
-from multirun_analysis.paper.curves import Drawing
+from multirun_analysis.paper.claims import all_claims, verdict_table, verdicts
+from multirun_analysis.paper.curves import fig2, fig3, fig4
+from multirun_analysis.paper.tables import table2, table3
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
@@ -31,7 +32,15 @@ img { max-width: 100% }
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that can be made of the three studies, in the paper's order."""
+    """Everything that can be made of the runs of the paper's experiments.
+
+    Attributes:
+        studies: the runs, by the names of what is made from them.
+        tables: the tables, in the order of the paper.
+        drawings: the figures.
+        verdicts: the table of the claims.
+        findings: what must be known before the runs are compared.
+    """
 
     studies: Mapping[str, Study]
     tables: Sequence[Table]
@@ -44,7 +53,7 @@ class Report:
         corpus = " and ".join(dict.fromkeys(study.corpus for study in self.studies.values()))
         parts = [
             f"<h1>Lian et al. 2018 on {html.escape(corpus)}</h1>",
-            *(f"<p class='{each.severity}'>{html.escape(each.text)}</p>" for each in self.findings),
+            *(f"<p class='{finding.severity}'>{html.escape(finding.text)}</p>" for finding in self.findings),
             self.verdicts.html(),
             "<h2>Tables</h2>",
             *(table.html() for table in self.tables),
@@ -58,57 +67,59 @@ class Report:
         return f"<!DOCTYPE html>\n<html lang='en'><head>{head}</head><body>\n{body}\n</body></html>\n"
 
 
-def make(network: Table | None, fig2: Study, table2: Study, table3: Study) -> Report:
-    """The report of the runs of Fig. 2, Table 2, and Table 3 with Figs. 3 and 4; ``network``: Table 1, if any."""
-    studies = {"fig2": fig2, "table2": table2, "table3, fig3, fig4": table3}
-    found = claims.verdicts(claims.all_claims(fig2, table2, table3))
-    findings = list(dict.fromkeys(each for study in studies.values() for each in study.findings))
+def make_report(network: Table | None, lengths: Study, tasks: Study, settings: Study) -> Report:
+    """Make the report.
+
+    Args:
+        network: Table 1, if the network is the paper's.
+        lengths: the runs of Fig. 2.
+        tasks: the runs of Table 2.
+        settings: the runs of Table 3, Fig. 3 and Fig. 4.
+    """
+    studies = {"fig2": lengths, "table2": tasks, "table3, fig3, fig4": settings}
+    judged = verdicts(all_claims(lengths, tasks, settings))
+    findings = list(dict.fromkeys(finding for study in studies.values() for finding in study.findings))
     return Report(
         studies,
-        [*([network] if network else []), *paper.table2(table2), *paper.table3(table3)],
-        [curves.fig2(fig2), curves.fig3(table3), curves.fig4(table3)],
-        claims.table(found, table3.corpus),
+        [*([network] if network else []), *table2(tasks), *table3(settings)],
+        [fig2(lengths), fig3(settings), fig4(settings)],
+        verdict_table(judged, settings.corpus),
         findings,
     )
 
 
 def what_ran(studies: Mapping[str, Study]) -> Table:
-    """Corpus, content, code, seeds and missing trainings of each study."""
+    """Make a table of what each study was made from: its corpus and content, seeds, trainings, code and device.
+
+    Args:
+        studies: the runs, by the names of what is made from them.
+    """
     columns = ("runs of", "corpus", "content", "cells", "seeds", "trainings", "code", "arithmetic", "device")
-    rows: list[tuple[Cell, ...]] = []
-    for name, study in studies.items():
-        cells = {each.point.configuration: each.point for each in study.scores if each.point.configuration}
-        planned = sum(len(cell.seeds) * len(cell.folds) for cell in cells.values())
-        failed = sum(each.point.configuration is None for each in study.scores)
-        rows.append(
-            (
-                name,
-                study.corpus,
-                _values(study, "corpus_fingerprint", 12),
-                f"{len(cells)}" + (f" (and {failed} that cannot run)" if failed else ""),
-                study.seeds(),
-                f"{_found(study)} of {planned}",
-                _values(study, "git_commit", 10),
-                _values(study, "numerics", 8),
-                _values(study, "device", 8),
-            )
-        )
+    rows = [(name, *_cells(study)) for name, study in studies.items()]
     return Table("what_ran", "What ran", columns, rows)
 
 
-def _found(study: Study) -> int:
-    """How many of the planned trainings the store has."""
-    rows = study.replicas.set_index(["configuration", "seed", "fold"]).index
-    cells = [each.point for each in study.scores]
-    planned = {(cell.configuration, seed, fold) for cell in cells for seed in cell.seeds for fold in cell.folds}
-    return sum(row in planned for row in rows)
+def _cells(study: Study) -> tuple[Cell, ...]:
+    points = [scores.point for scores in study.scores if scores.point.configuration]
+    failed = len(study.scores) - len(points)
+    planned = {(point.configuration, seed, fold) for point in points for seed in point.seeds for fold in point.folds}
+    stored = study.replicas.set_index(["configuration", "seed", "fold"]).index
+    return (
+        study.corpus,
+        _values(study, "corpus_fingerprint", 12),
+        f"{len(points)}" + (f" (and {failed} that cannot run)" if failed else ""),
+        study.seeds(),
+        f"{sum(replica in planned for replica in stored)} of {len(planned)}",
+        _values(study, "git_commit", 10),
+        _values(study, "numerics", 8),
+        _values(study, "device", 8),
+    )
 
 
 def _values(study: Study, column: str, length: int) -> str:
-    """A tag's different values; a hash by its first digits, and what is added to it."""
-    values = (
-        study.replicas[column].dropna().astype(str).str.replace(rf"([0-9a-f]{{{length}}})[0-9a-f]+", r"\1", regex=True)
-    )
+    """The distinct values of a column of the replicas. Of a hash, only the first ``length`` digits are shown."""
+    values = study.replicas[column].dropna().astype(str)
+    values = values.str.replace(rf"([0-9a-f]{{{length}}})[0-9a-f]+", r"\1", regex=True)
     return ", ".join(sorted(values.unique())) or "unknown"
 
 

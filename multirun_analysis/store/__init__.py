@@ -1,1 +1,1 @@
-"""Reading the tracking store."""
+"""Read the tracking store (MLflow)."""

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from multirun_analysis.audit import Finding, audit
-from multirun_analysis.store.collect import COLUMNS, Collected
+from multirun_analysis.store.collect import Collected, columns
 from ser.sweep.plan import Point
 
 SEEDS, FOLDS = (0, 1), (1, 2, 3)
@@ -20,7 +20,7 @@ BASELINE = {"lambda": "0", "loader": "none", "position": "none", "trainer.batch_
 
 
 def parameters(**changes):
-    """Of a cell; ``trainer__lr`` is ``trainer.lr``; a group that is given anew loses its other keys."""
+    """The parameters of a point: ``trainer__lr`` is ``trainer.lr``; a group that is given anew loses its other keys."""
     given = {key.replace("__", "."): value for key, value in changes.items()}
     kept = {key: value for key, value in PARAMETERS.items() if key.partition(".")[0] not in given or "." not in key}
     kept = {key: value for key, value in kept.items() if key not in given}
@@ -28,37 +28,37 @@ def parameters(**changes):
     return {**kept, **settled, **given}
 
 
-def cell(name, seeds=SEEDS, folds=FOLDS, error=None, **changes):
+def point(name, seeds=SEEDS, folds=FOLDS, error=None, **changes):
     return Point((), parameters(**changes), tuple(seeds), tuple(folds), None if error else name, error)
 
 
-COS = cell("c", loss="cos", loss__margin="0.1")
-L2 = cell("l", loss="l2", loss__margin="1")
-NONE = cell("n", loss="none")
+COS = point("c", loss="cos", loss__margin="0.1")
+L2 = point("l", loss="l2", loss__margin="1")
+NONE = point("n", loss="none")
 
 
-def rows(*cells, skip=(), **changes):
-    """All replicas of the cells but ``skip``, every WA another one; ``changes`` by column: a value or a function."""
+def rows(*points, skip=(), **changes):
+    """All replicas of the points but ``skip``, each with another WA; ``changes`` by column: a value or a function."""
     result = []
-    for number, (each, seed, fold) in enumerate((c, s, f) for c in cells for s in c.seeds for f in c.folds):
-        key = {"configuration": each.configuration, "seed": seed, "fold": fold}
+    for number, (point, seed, fold) in enumerate((p, s, f) for p in points for s in p.seeds for f in p.folds):
+        key = {"configuration": point.configuration, "seed": seed, "fold": fold}
         row = {
             **key, "wa": 0.5 + number / 1000, "uwa": 0.4, "crop_wa": 0.3, "crop_uwa": 0.2, "best_val_wa": 0.6,
             "best_epoch": 7, "run_id": f"run{number}", "device": "cpu", "git_commit": "a" * 40,
             "corpus_fingerprint": "f" * 32, "numerics": "1", "started": 1.0, "diverged": False, "synthetic": False,
         }  # fmt: skip
         row |= {name: change(row) if callable(change) else change for name, change in changes.items()}
-        if (each.configuration, seed, fold) not in skip:
+        if (point.configuration, seed, fold) not in skip:
             result.append(row)
     return result
 
 
 def frame(records):
-    return pd.DataFrame(records, columns=list(COLUMNS)).astype(COLUMNS)
+    return pd.DataFrame(records, columns=list(columns())).astype(columns())
 
 
-def collected(*cells, conflicts=(), **changes):
-    return Collected(frame(rows(*cells, **changes)), pd.DataFrame(), frame(list(conflicts)))
+def collected(*points, conflicts=(), **changes):
+    return Collected(frame(rows(*points, **changes)), frame(list(conflicts)))
 
 
 def of(name, value, other=None):
@@ -71,27 +71,27 @@ def only(findings) -> Finding:
     return findings[0]
 
 
-def test_a_whole_comparison_has_no_finding():
+def test_a_complete_comparison_has_no_finding():
     assert audit([COS, L2, NONE], collected(COS, L2, NONE), ["loss"]) == []
 
 
-def test_nothing_planned_or_nothing_there_is_no_error():
+def test_without_points_or_replicas_there_is_no_error():
     assert audit([], collected(), []) == []
     text = only(audit([COS, L2], collected(), ["loss"])).text
     assert text.startswith("12 of 12 trainings are missing in the store: loss=cos: all; loss=l2: all. ")
 
 
 def test_replicas_of_other_configurations_do_not_matter():
-    other = cell("x", seeds=range(9))
-    found = collected(COS, L2, other, device=of("x", "cuda", "cpu"), numerics=of("x", "2", "1"), wa=of("x", 0.6, 0.5))
-    assert audit([COS, L2], found, ["loss"]) == []
+    other = point("x", seeds=range(9))
+    stored = collected(COS, L2, other, device=of("x", "cuda", "cpu"), numerics=of("x", "2", "1"), wa=of("x", 0.6, 0.5))
+    assert audit([COS, L2], stored, ["loss"]) == []
 
 
 def test_missing_replicas_are_named():
-    many = cell("m", seeds=range(10), loss="l2", loss__margin="1")
+    many = point("m", seeds=range(10), loss="l2", loss__margin="1")
     skip = [("m", seed, fold) for seed in (3, 4, 5, 9) for fold in FOLDS] + [("m", 7, 2), ("m", 8, 2)]
     findings = audit(
-        [cell("c", seeds=range(10)), many], collected(cell("c", seeds=range(10)), many, skip=skip), ["loss"]
+        [point("c", seeds=range(10)), many], collected(point("c", seeds=range(10)), many, skip=skip), ["loss"]
     )
     assert [finding.severity for finding in findings] == ["warn", "warn", "warn"]
     missing, partial, unequal = (finding.text for finding in findings)
@@ -102,13 +102,13 @@ def test_missing_replicas_are_named():
 
 
 def test_long_lists_are_shortened():
-    cells = [cell(f"c{number}", **{"lambda": f"0.{number}"}) for number in range(1, 9)]
-    text = only(audit(cells, collected(), ["lambda"])).text
+    points = [point(f"c{number}", **{"lambda": f"0.{number}"}) for number in range(1, 9)]
+    text = only(audit(points, collected(), ["lambda"])).text
     assert "lambda=0.1: all; lambda=0.2: all; lambda=0.3: all; lambda=0.4: all; lambda=0.5: all; and 3 more." in text
 
 
-def test_cells_that_cannot_run_are_named_with_their_error():
-    broken = cell("x", error="corpus.root=/x is not there.", loss="l2", loss__margin="1")
+def test_points_that_cannot_run_are_named_with_their_error():
+    broken = point("x", error="corpus.root=/x is not there.", loss="l2", loss__margin="1")
     finding = only(audit([COS, broken], collected(COS), ["loss"]))
     assert finding == Finding(
         "warn", "1 cell cannot run and is left out: 1 cell (loss=l2): corpus.root=/x is not there."
@@ -116,27 +116,27 @@ def test_cells_that_cannot_run_are_named_with_their_error():
 
 
 def test_planned_seeds_that_differ_are_a_warning():
-    more = cell("l", seeds=range(5), loss="l2", loss__margin="1")
+    more = point("l", seeds=range(5), loss="l2", loss__margin="1")
     finding = only(audit([COS, more], collected(COS, more), ["loss"]))
     assert (finding.severity, "5 in 1 cell (loss=l2); 2 in 1 cell (loss=cos)" in finding.text) == ("warn", True)
 
 
 def test_planned_folds_that_differ_are_refused():
-    fewer = cell("l", folds=(1, 2), loss="l2", loss__margin="1")
+    fewer = point("l", folds=(1, 2), loss="l2", loss__margin="1")
     finding = only(audit([COS, fewer], collected(COS, fewer), ["loss"]))
     assert finding.severity == "refuse"
     assert "folds 1 to 3 in 1 cell (loss=cos); folds 1 to 2 in 1 cell (loss=l2)" in finding.text
 
 
-def test_equal_cells_count_as_one():
+def test_points_of_one_configuration_count_as_one():
     """Two points of a sweep that train the same, each with its own seeds."""
-    twice = [cell("n", seeds=[0], loss="none"), cell("n", seeds=[1], loss="none")]
+    twice = [point("n", seeds=[0], loss="none"), point("n", seeds=[1], loss="none")]
     assert audit([COS, *twice], collected(COS, NONE), ["loss", "lambda"]) == []
 
 
 @pytest.mark.parametrize(("device", "severity"), [("cpu", "refuse"), ("cuda:1", "warn")])
 def test_conflicts_show_both_numbers(device, severity):
-    first, second = rows(cell("l", seeds=[1], folds=[2]), device=device)[0], rows(cell("l", seeds=[1], folds=[2]))[0]
+    first, second = rows(point("l", seeds=[1], folds=[2]), device=device)[0], rows(point("l", seeds=[1], folds=[2]))[0]
     conflicts = [first, {**second, "uwa": 0.43, "run_id": "newer", "best_val_wa": math.nan}]
     finding = only(audit([COS, L2], collected(COS, L2, conflicts=conflicts), ["loss"]))
     assert finding.severity == severity
@@ -144,10 +144,10 @@ def test_conflicts_show_both_numbers(device, severity):
     assert "loss=l2 seed 1 fold 2: uwa 0.4 in run run0, 0.43 in run newer" in finding.text
 
 
-def test_conflicts_of_other_cells_do_not_matter():
-    row = rows(cell("x", seeds=[0], folds=[1]))[0]
-    found = collected(COS, L2, conflicts=[row, {**row, "wa": 0.9}])
-    assert audit([COS, L2], found, ["loss"]) == []
+def test_conflicts_of_other_points_do_not_matter():
+    row = rows(point("x", seeds=[0], folds=[1]))[0]
+    stored = collected(COS, L2, conflicts=[row, {**row, "wa": 0.9}])
+    assert audit([COS, L2], stored, ["loss"]) == []
 
 
 @pytest.mark.parametrize(
@@ -161,62 +161,62 @@ def test_conflicts_of_other_cells_do_not_matter():
     ],
     ids=lambda value: value if isinstance(value, str) and value.isidentifier() else "",
 )  # fmt: skip
-def test_what_is_mixed_between_cells(column, values, severity, text):
-    found = collected(COS, L2, **{column: lambda row: values[row["configuration"] == "l"]})
-    finding = only(audit([COS, L2], found, ["loss"]))
+def test_a_tag_that_differs_between_points_is_a_finding(column, values, severity, text):
+    stored = collected(COS, L2, **{column: lambda row: values[row["configuration"] == "l"]})
+    finding = only(audit([COS, L2], stored, ["loss"]))
     assert (finding.severity, text in finding.text) == (severity, True), finding.text
 
 
-def test_what_is_mixed_within_a_cell():
-    found = collected(COS, L2, device=lambda row: "cuda" if row["seed"] else "cpu")
-    finding = only(audit([COS, L2], found, ["loss"]))
+def test_a_tag_that_differs_within_a_point_is_a_finding():
+    stored = collected(COS, L2, device=lambda row: "cuda" if row["seed"] else "cpu")
+    finding = only(audit([COS, L2], stored, ["loss"]))
     assert "cpu in 2 cells (loss=cos; loss=l2); cuda in 2 cells (loss=cos; loss=l2)" in finding.text
 
 
 @pytest.mark.parametrize("column", ["numerics", "git_commit", "device", "corpus_fingerprint"])
-def test_a_tag_that_lacks_says_nothing(column):
+def test_a_missing_tag_is_no_finding(column):
     """Runs from before the tag was logged."""
-    found = collected(COS, L2, **{column: lambda row: None if row["configuration"] == "l" else "cuda:1"})
-    assert audit([COS, L2], found, ["loss"]) == []
+    stored = collected(COS, L2, **{column: lambda row: None if row["configuration"] == "l" else "cuda:1"})
+    assert audit([COS, L2], stored, ["loss"]) == []
 
 
 def test_one_kind_of_device_is_one_device():
-    found = collected(COS, L2, device=lambda row: f"cuda:{row['seed']}")
-    assert audit([COS, L2], found, ["loss"]) == []
+    stored = collected(COS, L2, device=lambda row: f"cuda:{row['seed']}")
+    assert audit([COS, L2], stored, ["loss"]) == []
 
 
-def test_swept_corpora_differ_by_intent():
-    real, made = COS, cell("s", folds=(1, 2), corpus="synthetic", corpus__size="tiny")
-    found = collected(real, made, synthetic=of("s", True, False), corpus_fingerprint=of("s", "1", "2"))
-    finding = only(audit([real, made], found, ["corpus"]))
+def test_swept_corpora_may_differ():
+    real, made = COS, point("s", folds=(1, 2), corpus="synthetic", corpus__size="tiny")
+    stored = collected(real, made, synthetic=of("s", True, False), corpus_fingerprint=of("s", "1", "2"))
+    finding = only(audit([real, made], stored, ["corpus"]))
     assert finding.severity == "warn"
     assert "synthetic in 1 cell (corpus=synthetic)" in finding.text
 
 
 def test_one_swept_corpus_with_two_contents_is_refused():
-    other, made = cell("o", **{"lambda": "0.7"}), cell("s", corpus="ravdess")
-    found = collected(COS, other, made, corpus_fingerprint=lambda row: row["configuration"])
-    finding = only(audit([COS, other, made], found, ["corpus", "lambda"]))
+    other, made = point("o", **{"lambda": "0.7"}), point("s", corpus="ravdess")
+    stored = collected(COS, other, made, corpus_fingerprint=lambda row: row["configuration"])
+    finding = only(audit([COS, other, made], stored, ["corpus", "lambda"]))
     assert finding.severity == "refuse"
     assert "(corpus_fingerprint): c in 1 cell (lambda=0.6 corpus=emodb); o in 1 cell" in finding.text
 
 
 def test_diverged_trainings_are_named():
-    found = collected(COS, L2, diverged=lambda row: row["configuration"] == "l" and row["seed"] == 1)
-    finding = only(audit([COS, L2], found, ["loss"]))
+    stored = collected(COS, L2, diverged=lambda row: row["configuration"] == "l" and row["seed"] == 1)
+    finding = only(audit([COS, L2], stored, ["loss"]))
     assert (finding.severity, "loss=l2: seed 1." in finding.text) == ("warn", True)
 
 
-def test_mixed_arms_are_refused():
-    fast = cell("l", loss="l2", loss__margin="1", trainer__lr="0.001")
-    cells = [COS, NONE, fast]
-    finding = only(audit(cells, collected(*cells), ["loss"]))
+def test_points_that_differ_in_a_parameter_that_was_not_swept_are_refused():
+    fast = point("l", loss="l2", loss__margin="1", trainer__lr="0.001")
+    points = [COS, NONE, fast]
+    finding = only(audit(points, collected(*points), ["loss"]))
     assert finding.severity == "refuse"
     assert finding.text == (
         "The cells differ in trainer.lr, which was not swept: 0.0001 in 2 cells (loss=cos trainer.lr=0.0001; "
         "loss=none trainer.lr=0.0001); 0.001 in 1 cell (loss=l2 trainer.lr=0.001)."
     )
-    assert audit(cells, collected(*cells), ["loss", "trainer.lr"]) == []
+    assert audit(points, collected(*points), ["loss", "trainer.lr"]) == []
 
 
 @pytest.mark.parametrize(
@@ -244,16 +244,16 @@ def test_mixed_arms_are_refused():
     ],
     ids=str,
 )  # fmt: skip
-def test_arms(other, swept, key):
-    cells = [COS, cell("o", **other)]
-    findings = audit(cells, collected(*cells), swept)
+def test_only_swept_parameters_may_differ(other, swept, key):
+    points = [COS, point("o", **other)]
+    findings = audit(points, collected(*points), swept)
     named = [finding.text.split(",")[0] for finding in findings if finding.severity == "refuse"]
     assert named == ([f"The cells differ in {key}"] if key else [])
 
 
 def test_a_test_part_that_equals_the_validation_part_is_refused():
-    found = collected(COS, L2, best_val_wa=lambda row: row["wa"] if row["configuration"] == "l" else 0.6)
-    finding = only(audit([COS, L2], found, ["loss"]))
+    stored = collected(COS, L2, best_val_wa=lambda row: row["wa"] if row["configuration"] == "l" else 0.6)
+    finding = only(audit([COS, L2], stored, ["loss"]))
     assert finding.severity == "refuse"
     assert "Test WA equals validation WA in every training of 1 cell (loss=l2)" in finding.text
 
@@ -267,15 +267,15 @@ def test_a_test_part_that_equals_the_validation_part_is_refused():
     ],
     ids=["one differs", "not logged", "no mistake anywhere"],
 )
-def test_what_is_no_leak(changes):
+def test_equal_test_and_validation_scores_may_be_harmless(changes):
     assert audit([COS, L2], collected(COS, L2, **changes), ["loss"]) == []
 
 
-def test_four_equal_replicas_may_be_chance():
-    four = cell("c", seeds=[0, 1], folds=[1, 2])
+def test_four_equal_replicas_may_be_coincidence():
+    four = point("c", seeds=[0, 1], folds=[1, 2])
     assert audit([four], collected(four, best_val_wa=lambda row: row["wa"]), ["loss"]) == []
 
 
-def test_those_that_refuse_come_first():
-    found = collected(COS, L2, device=of("l", "cuda", "cpu"), numerics=of("l", "1", "2"))
-    assert [finding.severity for finding in audit([COS, L2], found, ["loss"])] == ["refuse", "warn"]
+def test_findings_that_refuse_come_first():
+    stored = collected(COS, L2, device=of("l", "cuda", "cpu"), numerics=of("l", "1", "2"))
+    assert [finding.severity for finding in audit([COS, L2], stored, ["loss"])] == ["refuse", "warn"]

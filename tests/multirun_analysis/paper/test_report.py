@@ -14,7 +14,7 @@ import pytest
 from support import run
 
 from multirun_analysis.paper import report
-from multirun_analysis.store.collect import COLUMNS, collect
+from multirun_analysis.store.collect import collect, columns
 from ser.errors import UserError
 
 TABLES = ("table1", "table2", "table2_differences", "table2_speakers", "table3", "table3_differences",
@@ -104,7 +104,7 @@ def test_the_page_needs_nothing_else(page, text):
 def test_every_table_is_in_the_page_as_it_is_in_its_file(full, page, name):
     markdown = full.markdown(name)
     title = markdown.split("\n\n")[0].strip("*")
-    tables = [table for each, table in zip(page.titles, page.tables, strict=True) if each == title]
+    tables = [table for caption, table in zip(page.titles, page.tables, strict=True) if caption == title]
     assert markdown_rows(markdown) in tables
     for note in markdown.strip().split("\n\n")[2:]:
         assert note in page.notes
@@ -150,7 +150,7 @@ def test_every_form_of_a_table_calls_the_corpus_synthetic(full):
         assert "SYNTHETIC" in (full.folder / f"{name}.tex").read_text(encoding="utf-8")
 
 
-def test_what_ran_is_told(page, grids):
+def test_the_page_tells_what_ran(page, grids):
     (place,) = (index for index, title in enumerate(page.titles) if title == "What ran")
     header, *rows = page.tables[place]
     told = [dict(zip(header, row, strict=True)) for row in rows]
@@ -168,13 +168,13 @@ def test_what_ran_is_told(page, grids):
         assert row["code"] == "unknown" or row["code"][:10] == commit[:10]
 
 
-def test_code_that_was_no_commit_is_told(hand):
+def test_uncommitted_code_is_told(hand):
     """The tag git_commit ends in -dirty where files differed; a run may have folds of two commits."""
-    cell = hand.scores({"loss": "cos"}, [0.5])
+    scores = hand.scores({"loss": "cos"}, [0.5])
     commits = "a" * 40 + "-dirty, " + "b" * 40
-    row = dict.fromkeys(COLUMNS, None) | {"configuration": cell.point.configuration, "seed": 0, "fold": 1}
+    row = dict.fromkeys(columns(), None) | {"configuration": scores.point.configuration, "seed": 0, "fold": 1}
     replicas = pd.DataFrame([row | {"git_commit": commits, "synthetic": False}])
-    study = hand.study(cell)
+    study = hand.study(scores)
     table = report.what_ran({"fig2": replace(study, collected=replace(study.collected, replicas=replicas))})
     code = dict(zip(table.columns, table.rows[0], strict=True))["code"]
     assert "dirty" in code
@@ -192,10 +192,10 @@ def test_the_same_store_gives_the_same_files_byte_for_byte(full, grids, tmp_path
     ):
         source.backup(target)
     environment = {"PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo", "LC_ALL": "C"}
-    done = run(
+    process = run(
         "report", *grids.arguments, f"out={tmp_path / 'out'}", cwd=moved, env=environment, module="multirun_analysis"
     )
-    assert done.returncode == 0, done.stderr
+    assert process.returncode == 0, process.stderr
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == full.names()
     assert names == {
@@ -216,23 +216,11 @@ def test_the_command_prints_every_table_and_where_it_is_written(full):
 # Runs that cannot be compared
 
 
-def tampered(grids, folder, statement, *values):
-    """The override for a copy of the store in which something was changed."""
-    path = folder / "mlflow.db"
-    with closing(sqlite3.connect(grids.folder / "mlflow.db")) as source, closing(sqlite3.connect(path)) as target:
-        source.backup(target)
-        assert target.execute(statement, values).rowcount >= 1
-        target.commit()
-    return f"tracking.uri=sqlite:///{path}"
-
-
 @pytest.fixture(scope="module")
-def two_contents(grids, runs, tmp_path_factory):
+def two_contents(tampered, find_run):
     """A copy of the store in which one run, of l2 at lambda 0.6, was trained on other content."""
-    wanted = {"loss": "l2", "lambda": "0.6"}
-    (one,) = (each for each in runs if wanted.items() <= each.parameters.items() and each.seed == 0)
     statement = "UPDATE tags SET value = 'anothercontent' WHERE key = 'corpus_fingerprint' AND run_uuid = ?"
-    return tampered(grids, tmp_path_factory.mktemp("tampered"), statement, one.id)
+    return tampered(statement, find_run(0, loss="l2", **{"lambda": "0.6"}).id)
 
 
 @pytest.mark.parametrize("what", ["table3", "fig4", "report"])
@@ -247,13 +235,13 @@ def test_runs_that_cannot_be_compared_are_refused_and_nothing_is_written(ask, tw
 
 
 def test_a_refusal_ends_with_status_2(shell, grids, two_contents, tmp_path):
-    done = shell("fig4", *grids.common, "lambda=0.6,1.0", two_contents, f"out={tmp_path / 'out'}")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("These runs cannot be compared:")
+    process = shell("fig4", *grids.common, "lambda=0.6,1.0", two_contents, f"out={tmp_path / 'out'}")
+    assert (process.returncode, process.stdout) == (2, "")
+    assert process.stderr.startswith("These runs cannot be compared:")
 
 
 @pytest.mark.parametrize("what", ["table2", "fig2", "fig3"])
-def test_what_does_not_hold_these_runs_is_made(ask, full, two_contents, what):
+def test_tables_without_these_runs_are_made(ask, full, two_contents, what):
     answer = ask(what, two_contents)
     assert answer.markdown(what) == full.markdown(what)
     assert "REFUSE" not in answer.text
@@ -282,22 +270,19 @@ def test_the_report_shouts_on_its_page_and_in_every_file(ask, full, two_contents
         assert (answer.folder / f"{name}.png").read_bytes() != (full.folder / f"{name}.png").read_bytes()
 
 
-def test_two_versions_of_one_training_are_refused(ask, grids, runs, tmp_path):
-    """One of its figures was changed in a second run of the same seed: here by giving one seed's run another seed."""
-    wanted = {"loss": "l2", "lambda": "0.6"}
-    (one,) = (each for each in runs if wanted.items() <= each.parameters.items() and each.seed == 3)
-    statement = "UPDATE params SET value = '2' WHERE key = 'seed' AND run_uuid = ?"
-    store = tampered(grids, tmp_path, statement, one.id)
+def test_two_versions_of_one_training_are_refused(ask, tampered, find_run):
+    """The run of seed 3 is given seed 2, so that there are two runs of it, with different scores."""
+    run = find_run(3, loss="l2", **{"lambda": "0.6"})
+    store = tampered("UPDATE params SET value = '2' WHERE key = 'seed' AND run_uuid = ?", run.id)
     with pytest.raises(UserError, match="stored more than once, with different numbers"):
         ask("fig4", store)
 
 
-def test_a_seed_with_a_part_of_its_folds_is_told_and_not_averaged(ask, grids, runs, tmp_path):
+def test_a_seed_with_a_part_of_its_folds_is_told_and_not_averaged(ask, tampered, find_run):
     """A run that lacks fold 2, as folds trained one by one may leave behind."""
-    wanted = {"loss": "l2", "lambda": "0.6"}
-    (one,) = (each for each in runs if wanted.items() <= each.parameters.items() and each.seed == 3)
-    statement = "DELETE FROM latest_metrics WHERE key LIKE 'fold_2/%' AND run_uuid = ?"
-    answer = ask("fig4", tampered(grids, tmp_path, statement, one.id), "audit=shout")
+    run = find_run(3, loss="l2", **{"lambda": "0.6"})
+    store = tampered("DELETE FROM latest_metrics WHERE key LIKE 'fold_2/%' AND run_uuid = ?", run.id)
+    answer = ask("fig4", store, "audit=shout")
     assert re.search("Some seeds have only a part of their folds.*seed 3", answer.text)
     row = answer.raw("fig4").set_index(["curve", "λ"]).loc[("l2 (loss_2)", "0.6")]
     assert row.filter(regex=r"^mean.*]$").tolist() == ["X (3 of 4)"]

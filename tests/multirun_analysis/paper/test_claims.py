@@ -1,4 +1,4 @@
-"""Verdicts on studies made by hand, whose answers are known; no store."""
+"""Verdicts on studies made by hand, whose answers are known."""
 
 import re
 
@@ -20,7 +20,7 @@ TASKS = ("gender", "valence", "activation", "dominance")
 
 
 def grids():
-    """The parameters of the cells of Fig. 2, Table 2 and Table 3, two weights and three lambdas each."""
+    """The parameters of the points of Fig. 2, Table 2 and Table 3, with two weights and three lambdas each."""
     none = {"loss": "none", "aux_task": "none", "loader": "none", "position": "none", "lambda": "0", "feature": "mfcc"}
     fig2 = [{**none, "feature": feature, "length": length} for feature in ("mfcc", "logmel") for length in "2358"]
     table2 = [none] + [{**none, "aux_task": task, "aux_task.weight": w} for task in TASKS for w in ("0.04", "0.08")]
@@ -36,32 +36,32 @@ def grids():
 
 @pytest.fixture
 def judge(hand):
-    """``judge(change)``: the verdicts where ``change(parameters)`` gives a cell's figures or the seeds it lacks.
+    """``judge(change)``: the verdicts where ``change(parameters)`` gives a point's scores or its number of seeds.
 
-    All cells are alike, with noise of their own in no direction, but for what ``change`` gives: wa, uwa, crop,
-    validation, or seeds, how many there are; ``left_out`` tells which cells are not in the grid at all.
+    All points have equal scores, with a little noise, but for what ``change`` gives: wa, uwa, crop, validation, or the
+    number of complete seeds; ``left_out`` tells which points are not in the grid at all.
     """
 
-    def cell(parameters, given, planned):
+    def point(parameters, given, planned):
         rng = np.random.default_rng(sum(map(ord, repr(sorted(parameters.items())))))
         usual = {name: BASE + 0.0001 * rng.standard_normal(planned) for name in ("wa", "uwa")}
-        figures = {**usual, "validation": 0.5, **given}
-        figures.setdefault("crop", figures["wa"])
-        error = figures.pop("error", None)
-        there = 0 if error else figures.pop("seeds", planned)
-        cut = {name: np.broadcast_to(values, planned)[:there] for name, values in figures.items()}
+        scores = {**usual, "validation": 0.5, **given}
+        scores.setdefault("crop", scores["wa"])
+        error = scores.pop("error", None)
+        complete = 0 if error else scores.pop("seeds", planned)
+        cut = {name: np.broadcast_to(values, planned)[:complete] for name, values in scores.items()}
         return hand.scores(parameters, planned=planned, error=error, **cut)
 
     def verdicts(change=lambda p: {}, left_out=lambda p: False, seeds=SEEDS):
         studies = [
             hand.study(
-                *(cell(parameters, change(parameters), seeds) for parameters in grid if not left_out(parameters))
+                *(point(parameters, change(parameters), seeds) for parameters in grid if not left_out(parameters))
             )
             for grid in grids()
         ]
-        found = claims.verdicts(claims.all_claims(*studies))
-        assert len(found) == 11
-        return found
+        judged = claims.verdicts(claims.all_claims(*studies))
+        assert len(judged) == 11
+        return judged
 
     return verdicts
 
@@ -117,11 +117,11 @@ NEEDED = {
     "The contrastive loss is better": lambda p: p["loss"] == "none" and p["aux_task"] == "none" and "length" not in p,
     "The contrastive loss is about": lambda p: is_setting(p) and p["lambda"] == "1",
 }
-"""A cell that a claim cannot do without."""
+"""A point that a claim cannot do without."""
 
 
-def of(found, name):
-    (verdict,) = (each for each in found if each.claim.text.startswith(name))
+def of(judged, name):
+    (verdict,) = (verdict for verdict in judged if verdict.claim.text.startswith(name))
     return verdict
 
 
@@ -146,8 +146,8 @@ def test_a_claim_without_one_of_its_seeds_cannot_be_said(judge, name):
 
 
 @pytest.mark.parametrize("name", NEEDED)
-def test_a_claim_whose_cells_are_not_in_the_grid_cannot_be_said(judge, name):
-    """A whole side of it is left out."""
+def test_a_claim_whose_points_are_not_in_the_grid_cannot_be_said(judge, name):
+    """A whole side of each claim is left out."""
     sides = {
         "MFCC": lambda p: p["feature"] == "logmel",
         "WA increases": lambda p: p.get("length") in ("3", "5", "8"),
@@ -169,12 +169,12 @@ def test_an_error_is_the_reason_why_a_claim_cannot_be_said(judge):
     def broken(p):
         return {"error": "the corpus has no ratings."} if p["aux_task"] == "dominance" else {}
 
-    found = judge(broken)
+    judged = judge(broken)
     for name in ("Additional tasks", "Dominance"):
-        verdict = of(found, name)
+        verdict = of(judged, name)
         assert verdict.word == "cannot be said"
         assert "the corpus has no ratings" in " ".join(verdict.reasons)
-    assert of(found, "The contrastive loss is about").word == "supported", "it takes the other tasks"
+    assert of(judged, "The contrastive loss is about").word == "supported", "it takes the other tasks"
 
 
 @pytest.mark.parametrize("name", ["loader_1 is", "pos_1 is", "loss_1 (cos) is steadier", "loss_1 (cos) is mostly"])
@@ -225,8 +225,8 @@ def test_the_contrastive_loss_is_to_be_better_in_wa_and_in_uwa(judge, metric, wo
 # The choice
 
 
-def test_cells_are_chosen_by_validation_and_never_by_test(judge):
-    """Each side's cell with the best test figures has the lower validation WA; the chosen ones lose."""
+def test_points_are_chosen_by_validation_and_never_by_test(judge):
+    """On each side the point with the best test scores has the lower validation WA; the chosen ones lose."""
 
     def change(p):
         good = {"wa": BASE + 0.2 + NOISE, "uwa": BASE + 0.2 + NOISE, "validation": 0.4}
@@ -237,10 +237,10 @@ def test_cells_are_chosen_by_validation_and_never_by_test(judge):
             return bad if p["aux_task.weight"] == "0.08" else good
         return {}
 
-    found = judge(change)
-    assert of(found, "The contrastive loss is better").word == "not supported"
-    assert of(found, "Additional tasks").word == "not supported"
-    assert of(found, "The contrastive loss is about").word == "supported"
+    judged = judge(change)
+    assert of(judged, "The contrastive loss is better").word == "not supported"
+    assert of(judged, "Additional tasks").word == "not supported"
+    assert of(judged, "The contrastive loss is about").word == "supported"
 
 
 def test_the_baseline_is_matched_with_the_task_that_validation_chose(judge):
@@ -267,11 +267,11 @@ def shown(reason):
 def test_the_level_counts_the_differences_of_all_claims(judge):
     """With fewer than 8 seeds the interval is Student's t, at 1 - 0.05 / 18."""
     difference = 0.01 + 0.3 * CLEAR["undecided"]
-    found = judge(lambda p: {"wa": BASE + difference} if "length" in p and p["feature"] == "mfcc" else {})
-    assert len([reason for verdict in found for reason in verdict.reasons]) == PARTS
-    (reason,) = of(found, "WA increases").reasons
+    judged = judge(lambda p: {"wa": BASE + difference} if "length" in p and p["feature"] == "mfcc" else {})
+    assert len([reason for verdict in judged for reason in verdict.reasons]) == PARTS
+    (reason,) = of(judged, "WA increases").reasons
     assert shown(reason) == (0.0, 0.0)
-    (reason,) = of(found, "MFCC").reasons
+    (reason,) = of(judged, "MFCC").reasons
     half = stats.t.ppf(1 - 0.05 / PARTS / 2, SEEDS - 1) * stats.sem(100 * difference)
     assert shown(reason) == pytest.approx((1 - half, 1 + half), abs=0.15)  # log-mel has noise of 0.01 points
 
@@ -311,21 +311,21 @@ def test_about_as_good_is_within_one_point(judge, sign, shift, word):
 
 
 def test_one_seed_is_undecided(judge):
-    found = judge(lambda p: {"wa": BASE + (p["feature"] == "mfcc") / 10}, seeds=1)
-    assert {each.word for each in found} == {"undecided"}
+    judged = judge(lambda p: {"wa": BASE + (p["feature"] == "mfcc") / 10}, seeds=1)
+    assert {verdict.word for verdict in judged} == {"undecided"}
     text = "MFCC - log-mel, WA, mean over lengths: +10.00 points with one seed, which has no interval."
-    assert of(found, "MFCC").reasons == (text,)
+    assert of(judged, "MFCC").reasons == (text,)
 
 
 # The table
 
 
 def test_the_table_has_a_row_for_each_claim_with_its_reasons(judge):
-    found = judge(lambda p: CLAIMS["MFCC"][1](p, CLEAR["supported"]))
-    table = claims.table(found, "mine (SYNTHETIC speech)")
+    judged = judge(lambda p: CLAIMS["MFCC"][1](p, CLEAR["supported"]))
+    table = claims.verdict_table(judged, "mine (SYNTHETIC speech)")
     assert "mine (SYNTHETIC speech)" in table.title
     assert len(table.rows) == 11
-    for row, verdict in zip(table.rows, found, strict=True):
+    for row, verdict in zip(table.rows, judged, strict=True):
         assert row[0] == verdict.claim.text
         assert row[2] == verdict.word
         assert all(reason in row[3] for reason in verdict.reasons)
@@ -333,23 +333,23 @@ def test_the_table_has_a_row_for_each_claim_with_its_reasons(judge):
     assert re.search(r"MFCC - log-mel, .*: \+1\d\.\d\d points \[\+", table.rows[0][3])
 
 
-def test_both_sides_are_of_the_same_lambdas(hand):
-    """Fig. 3 with lambda 0.6 and 0.8, Fig. 4 with 0.6 alone: cos at 0.8 has no partner, and is worse for all losses."""
+def test_both_sides_have_the_same_lambdas(hand):
+    """Fig. 3 with lambda 0.6 and 0.8, Fig. 4 with 0.6 alone: cos at 0.8 has no partner and must not count."""
     setting = {"loader": "loader_1", "position": "pos_1", "aux_task": "none"}
     values = {("cos", "0.6"): 0.60, ("l2", "0.6"): 0.55, ("cos", "0.8"): 0.20}
-    cells = [
+    scores = [
         hand.scores({**setting, "loss": loss, "lambda": weight}, value + NOISE * rank)
         for rank, ((loss, weight), value) in enumerate(values.items(), 1)
     ]
     empty = hand.study()
-    found = claims.verdicts(claims.all_claims(empty, empty, hand.study(*cells)))
-    assert of(found, "loss_1 (cos) is mostly").word != "not supported"
+    judged = claims.verdicts(claims.all_claims(empty, empty, hand.study(*scores)))
+    assert of(judged, "loss_1 (cos) is mostly").word != "not supported"
 
 
 def test_a_refuted_part_refutes_a_claim_whatever_else_is_missing(judge):
     """Averaging is clearly worse below 4 s; no length above was trained."""
     _, change = CLAIMS["Averaging"]
-    found = judge(lambda p: change(p, CLEAR["not supported"]), left_out=lambda p: p.get("length") in ("5", "8"))
-    assert of(found, "Averaging").word == "not supported"
-    found = judge(lambda p: change(p, CLEAR["supported"]), left_out=lambda p: p.get("length") in ("5", "8"))
-    assert of(found, "Averaging").word == "cannot be said"
+    judged = judge(lambda p: change(p, CLEAR["not supported"]), left_out=lambda p: p.get("length") in ("5", "8"))
+    assert of(judged, "Averaging").word == "not supported"
+    judged = judge(lambda p: change(p, CLEAR["supported"]), left_out=lambda p: p.get("length") in ("5", "8"))
+    assert of(judged, "Averaging").word == "cannot be said"

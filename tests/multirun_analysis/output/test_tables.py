@@ -1,4 +1,4 @@
-"""Tables and figures as they are written: texts, Markdown, LaTeX, CSV, HTML, and what stands in a picture."""
+"""Tables as they are written: the texts of cells, Markdown, LaTeX, CSV and HTML."""
 
 import io
 import re
@@ -7,13 +7,9 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.transforms import IdentityTransform
 
-from multirun_analysis.inference.statistics import Interval, summarise
-from multirun_analysis.output import figures
-from multirun_analysis.output.tables import Absent, Percent, Rounded, Table
-from multirun_analysis.paper import curves
-from multirun_analysis.paper.curves import Curve, Drawing, Panel, Point
+from multirun_analysis.inference.statistics import Interval
+from multirun_analysis.output.tables import Missing, Percent, Rounded, Table
 
 THIRD = 1 / 3
 TABLE = Table(
@@ -22,8 +18,8 @@ TABLE = Table(
     ("loader_1 & co", "WA % [95 %]", "best", "λ", "p", "seeds"),
     [
         ("pos_1 & <b>", Percent(THIRD, Interval(0.1 + 0.2, 2 / 3)), Percent(THIRD, n=20), "0.6", Rounded(1e-7, 4), 4),
-        ("x # y", Percent(0.5, None), Absent(3, 4), None, Rounded(0.05, 2), None),
-        ("none", Absent(0, 0), Percent(1.0, n=5), "1e-05", None, "> 10000"),
+        ("x # y", Percent(0.5, None), Missing(3, 4), None, Rounded(0.05, 2), None),
+        ("none", Missing(0, 0), Percent(1.0, n=5), "1e-05", None, "> 10000"),
     ],
     ("A note with 5 % & a_b.",),
 )
@@ -38,16 +34,16 @@ TABLE = Table(
         (Percent(0.5, None), "50.00 [–]"),
         (Percent(0.5, n=20), "50.00 (n = 20)"),
         (Percent(0.5, Interval(0.4, 0.6), 3), "50.00 [40.00, 60.00] (n = 3)"),
-        (Absent(3, 4), "X (3 of 4)"),
-        (Absent(0, 20), "X (0 of 20)"),
-        (Absent(0, 0), "X"),
+        (Missing(3, 4), "X (3 of 4)"),
+        (Missing(0, 20), "X (0 of 20)"),
+        (Missing(0, 0), "X"),
         (Rounded(0.05, 4), "0.0500"),
         (Rounded(0.00002, 4), "< 0.0001"),
         (Rounded(0.0, 4), "0.0000"),
         (Rounded(1.0, 2), "1.00"),
     ],
 )
-def test_what_a_cell_shows(cell, text):
+def test_a_cell_shows_its_content_rounded(cell, text):
     assert str(cell) == text
 
 
@@ -99,7 +95,7 @@ def test_latex_escapes_all_that_tex_reads(wrong):
     assert f"\n{wrong} \\\\" not in Table("t", "t", ("a",), [(wrong,)]).latex()
 
 
-def test_a_note_of_two_lines_stays_a_comment():
+def test_a_note_of_two_lines_stays_a_latex_comment():
     text = Table("t", "t", ("a",), [("b",)], ("An error:\nits second line",)).latex()
     assert all(line.startswith(("%", "\\", "a ", "b ")) for line in text.splitlines()), text
 
@@ -110,7 +106,7 @@ def test_a_bar_or_a_new_line_in_a_cell_keeps_markdowns_rows():
     assert len(re.findall(r"(?<!\\)\|", lines[2])) == 3
 
 
-def test_csv_comes_back_with_14_digits():
+def test_csv_is_read_back_with_14_digits():
     frame = pd.read_csv(io.StringIO(TABLE.csv()))
     assert set(frame.pop("title")) == {TABLE.title}
     ends = ["WA % [95 %]", "WA % [95 %] low", "WA % [95 %] high"]
@@ -203,155 +199,3 @@ def test_each_form_of_a_table_says_the_same(full, name):
             elif not re.match(r"[\d.<]", cell):
                 assert cell == value
     assert checked or name in ("table1", "claims")
-
-
-# Figures
-
-
-def summaries(*rows):
-    return [summarise(row) for row in rows]
-
-
-def drawing():
-    """Two panels; a curve with a missing point and a star at a place, one with a star at the edge."""
-    one, two, three = summaries([0.5, 0.6], [0.6, 0.62], [0.4, 0.7])
-    first = Curve("first", (Point(1, one), Point(2, Absent(1, 2)), Point(3, two)), ((9, 61.05),))
-    second = Curve("second", (Point(1, three), Point(2, one), Point(3, one)), ((None, 63.21),))
-    third = Curve("third", (Point(1, two), Point(2, two), Point(3, three)))
-    panels = (Panel("WA", (first, second)), Panel("UWA", (third,)))
-    return Drawing("fig9", "Fig. 9: a test_of & things", "length (s)", panels, ("A note.",))
-
-
-def lines(axes, label):
-    (line,) = (line for line in axes.lines if line.get_label() == label)
-    return line
-
-
-def stars(axes):
-    return [line for line in axes.lines if line.get_marker() == "*" and len(line.get_xdata())]
-
-
-def test_axes_are_labelled_with_units():
-    figure = figures.draw(drawing())
-    assert [axes.get_xlabel() for axes in figure.axes] == ["length (s)"] * 2
-    assert [axes.get_ylabel() for axes in figure.axes] == ["WA (%)", "UWA (%)"]
-    assert figure.get_suptitle() == "Fig. 9: a test_of & things"
-
-
-def test_each_curve_is_one_line_through_its_means():
-    axes = figures.draw(drawing()).axes[0]
-    first, second = lines(axes, "first"), lines(axes, "second")
-    assert first.get_ydata() == pytest.approx([55, np.nan, 61], nan_ok=True)
-    assert second.get_ydata() == pytest.approx([55, 55, 55])
-    for line in (first, second):  # moved aside by less than a tenth of a step, so that they can be told apart
-        assert line.get_xdata() == pytest.approx([1, 2, 3], abs=0.1)
-    assert first.get_xdata() != pytest.approx(second.get_xdata())
-    assert len({(line.get_color(), line.get_marker(), line.get_linestyle()) for line in (first, second)}) == 2
-    assert lines(figures.draw(drawing()).axes[1], "third").get_xdata() == pytest.approx([1, 2, 3])
-
-
-def test_intervals_and_highest_seeds_are_drawn():
-    axes = figures.draw(drawing()).axes[1]
-    _, two, three = summaries([0.5, 0.6], [0.6, 0.62], [0.4, 0.7])
-    (bars,) = (each for each in axes.collections if hasattr(each, "get_segments"))
-    ends = [sorted(segment[:, 1]) for segment in bars.get_segments()]
-    assert ends == [
-        pytest.approx([100 * low, 100 * high]) for low, high in (two.interval, two.interval, three.interval)
-    ]
-    hollow = [line for line in axes.lines if line.get_linestyle() == "None" and line.get_markerfacecolor() == "none"]
-    assert [line.get_ydata().tolist() for line in hollow if line.get_marker() != "*"] == [pytest.approx([62, 62, 70])]
-
-
-def test_a_missing_point_is_an_x_at_its_place():
-    axes = figures.draw(drawing()).axes
-    marks = [text for text in axes[0].texts if text.get_text() == "X"]
-    assert len(marks) == 1
-    assert marks[0].xy[0] == pytest.approx(2, abs=0.1)
-    assert marks[0].get_color() == lines(axes[0], "first").get_color()
-    assert not axes[1].texts
-
-
-def test_published_figures_are_stars_at_their_places():
-    axes = figures.draw(drawing()).axes
-    place, edge = stars(axes[0])
-    assert (list(place.get_xdata()), list(place.get_ydata())) == ([9], [61.05])
-    assert list(edge.get_ydata()) == [63.21]
-    assert edge.get_transform() == axes[0].get_yaxis_transform(), "at a share of the width, not at a place on the axis"
-    assert 0.95 < edge.get_xdata()[0] < 1.1
-    assert [star.get_color() for star in (place, edge)] == [
-        lines(axes[0], name).get_color() for name in ("first", "second")
-    ]
-    assert not stars(axes[1])
-    assert not isinstance(place.get_transform(), IdentityTransform)
-
-
-def test_the_legend_names_every_curve():
-    (legend,) = figures.draw(drawing()).legends
-    assert [text.get_text() for text in legend.get_texts()][:2] == ["first", "second"]
-
-
-def test_a_curve_of_which_nothing_is_there_can_be_drawn():
-    nothing = Curve("first", (Point(1, Absent(0, 2)), Point(2, Absent(0, 2))))
-    for panel in (Panel("WA", (nothing,)), Panel("WA", (Curve("first", ()),))):
-        figure = figures.draw(Drawing("fig9", "t", "λ", (panel,)))
-        assert len(figures.png(figure)) > 1000
-
-
-def test_one_seed_has_neither_bar_nor_hollow_mark():
-    curve = Curve("first", (Point(1, summarise([0.5])), Point(2, summarise([0.6]))))
-    (axes,) = figures.draw(Drawing("fig9", "t", "λ", (Panel("WA", (curve,)),))).axes
-    assert len(axes.lines) == 1
-    assert not axes.collections
-
-
-def stated(drawing):
-    """What a drawing has of the paper, by panel and curve."""
-    return {(p.metric, c.label): list(c.published) for p in drawing.panels for c in p.curves if c.published}
-
-
-def test_the_papers_figures_have_the_papers_stars(hand):
-    none = {"loss": "none", "aux_task": "none", "feature": "mfcc", "length": "9"}
-    setting = {"loader": "loader_1", "position": "pos_1", "loss": "cos", "lambda": "0.6"}
-    study = hand.study(hand.scores(none, [0.5, 0.6]), hand.scores(setting, [0.5, 0.6]))
-    assert stated(curves.fig2(study)) == {("WA", "MFCC, average"): [(9, 61.05)], ("UWA", "MFCC, average"): [(9, 60.66)]}
-    assert stated(curves.fig3(study)) == {
-        ("UWA", "loader_1, pos_1"): [(None, 63.21)],
-        ("UWA", "loader_1, pos_2"): [(None, 61.17)],
-        ("UWA", "loader_2, pos_1"): [(None, 56.73)],
-    }
-    assert stated(curves.fig4(study)) == {
-        ("UWA", "cos (loss_1)"): [(None, 63.21)],
-        ("UWA", "l2 (loss_2)"): [(None, 63.26)],
-    }
-
-
-def test_points_are_in_the_order_of_the_axis(hand):
-    cells = [
-        hand.scores({"loss": "none", "aux_task": "none", "feature": "mfcc", "length": length}, [value, value])
-        for length, value in (("10", 0.3), ("2", 0.1), ("9", 0.2))
-    ]
-    curve = curves.fig2(hand.study(*cells)).panels[0].curves[0]
-    assert [(point.x, point.found.mean) for point in curve.points] == [(2, 0.1), (9, 0.2), (10, 0.3)]
-
-
-def test_equal_numbers_are_equal_bytes(tmp_path):
-    """In one process; test_report.py does it in two."""
-    for folder in ("one", "other"):
-        figures.save(figures.draw(drawing()), tmp_path / folder, "fig9")
-    for name in ("fig9.png", "fig9.pdf"):
-        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
-
-
-def test_other_numbers_are_other_bytes():
-    changed = Drawing("fig9", "Fig. 9: a test_of & things", "length (s)", drawing().panels[::-1], ("A note.",))
-    assert figures.png(figures.draw(changed)) != figures.png(figures.draw(drawing()))
-
-
-def test_png_and_pdf_say_nothing_of_when_they_were_made(tmp_path):
-    figures.save(figures.draw(drawing()), tmp_path, "fig9")
-    assert (tmp_path / "fig9.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
-    assert b"tIME" not in (tmp_path / "fig9.png").read_bytes()
-    text = (tmp_path / "fig9.pdf").read_bytes()
-    assert text.startswith(b"%PDF")
-    assert b"CreationDate" not in text
-    assert b"ModDate" not in text

@@ -13,9 +13,8 @@ from sqlalchemy.dialects import mysql
 
 from benchmarks import store as large
 from multirun_analysis.store import collect as module
-from multirun_analysis.store.collect import COLUMNS, FIGURES, REPLICA, collect, predictions
+from multirun_analysis.store.collect import REPLICA, collect, columns, fold_metrics, predictions
 from ser.errors import UserError
-from ser.results.mlflow import _make_sqlite
 
 EXPERIMENT = "ser"
 A, B, C = "a" * 32, "b" * 32, "c" * 32
@@ -27,6 +26,7 @@ PARAMETERS = {
 
 
 def wa(configuration, seed, fold):
+    """The WA that a replica is logged with."""
     return round(0.5 + 0.1 * "abc".index(configuration[0]) + 0.01 * seed + 0.001 * fold, 6)
 
 
@@ -34,8 +34,8 @@ def metrics(configuration, seed, folds, shift=0.0):
     result = {"wa": 0.5, "uwa": 0.5, "val_wa": 0.6}
     for fold in folds:
         value = wa(configuration, seed, fold) + shift
-        names = dict(zip(FIGURES, (value, value + 0.01, value - 0.01, value + 0.02, value + 0.03, fold), strict=True))
-        result |= {f"fold_{fold}/{name}": figure for name, figure in names.items()}
+        values = (value, value + 0.01, value - 0.01, value + 0.02, value + 0.03, fold)
+        result |= {f"fold_{fold}/{name}": value for name, value in zip(fold_metrics(), values, strict=True)}
         result |= {f"fold_{fold}/val_wa": 0.7, f"fold_{fold}/wa/other": 0.1}
     return result
 
@@ -68,13 +68,12 @@ class Filler:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """The store: its uri, client, the runs that tests ask for by name."""
+def made(tmp_path_factory, new_store):
+    """A store: its uri and client, and the runs that tests ask for by name."""
     from mlflow.tracking import MlflowClient
 
     folder = tmp_path_factory.mktemp("store")
-    _make_sqlite(folder / "mlflow.db")
-    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    uri = new_store(folder)
     client = MlflowClient(uri)
     experiment = client.create_experiment(EXPERIMENT, artifact_location=str(folder / "mlruns"))
     filler = Filler(client, experiment)
@@ -107,14 +106,14 @@ def fill(filler):
 
 def plainly(made):
     """The replicas by (configuration, seed, fold) from MLflow's client, the newest run last in each list."""
-    found = made.client.search_runs([made.experiment], max_results=100)
-    runs = [run for run in found if run.info.status == "FINISHED" and run.data.tags.get("kind") == "run"]
+    stored = made.client.search_runs([made.experiment], max_results=100)
+    runs = [run for run in stored if run.info.status == "FINISHED" and run.data.tags.get("kind") == "run"]
     result = {}
     for run in sorted(runs, key=lambda run: (run.info.end_time, run.info.run_id)):
         tags, seed = run.data.tags, int(run.data.params["seed"])
         for fold in (1, 2, 3):
             if f"fold_{fold}/wa" in run.data.metrics:
-                row = {name: run.data.metrics.get(f"fold_{fold}/{name}", float("nan")) for name in FIGURES}
+                row = {name: run.data.metrics.get(f"fold_{fold}/{name}", float("nan")) for name in fold_metrics()}
                 row |= {name: tags.get(name) for name in ("device", "git_commit", "corpus_fingerprint", "numerics")}
                 row |= {name: tags.get(name) == "true" for name in ("diverged", "synthetic")}
                 row |= {"started": float(tags["started"]), "run_id": run.info.run_id}
@@ -126,7 +125,7 @@ def same(value, other):
     return value == other or (pd.isna(value) and pd.isna(other))
 
 
-def test_replicas_are_those_of_a_plain_loop(made):
+def test_replicas_are_those_of_a_plain_loop_over_mlflows_client(made):
     expected, replicas = plainly(made), collect(made.uri, EXPERIMENT).replicas
     keys = [tuple(row) for row in replicas[REPLICA].itertuples(index=False)]
     assert keys == sorted(expected)
@@ -139,10 +138,9 @@ def test_replicas_are_those_of_a_plain_loop(made):
 def test_columns_have_their_types_even_without_rows(made):
     for collected in (collect(made.uri, EXPERIMENT), collect(made.uri, EXPERIMENT, []), collect(made.uri, "bare")):
         for frame in (collected.replicas, collected.conflicts):
-            assert frame.dtypes.astype(str).to_dict() == COLUMNS
+            assert frame.dtypes.astype(str).to_dict() == columns()
     assert collected.replicas.empty
-    assert list(collected.configurations.columns) == ["corpus"]
-    assert (collected.configurations.empty, collected.repeated, collected.artifacts) == (True, 0, {})
+    assert collected.artifacts == {}
 
 
 def test_single_folds_and_a_whole_run_hold_the_same_replicas(made):
@@ -161,36 +159,24 @@ def test_conflicts_hold_every_version_the_newest_last(made):
     assert of_b["run_id"].tolist() == [made.runs[name] for name in ("old", "anew", "shifted")]
     assert of_b["wa"].tolist() == pytest.approx([wa(B, 0, 3), wa(B, 0, 3), wa(B, 0, 3) + 0.05])
     assert conflicts["run_id"].tolist()[-2:] == sorted(made.runs["tied"])
-    assert collected.repeated == 3  # A, seed 0, fold 2; B, folds 1 and 2, where a figure that lacks is no conflict
-    both = plainly(made)
-    assert collected.repeated + 2 == sum(len(rows) > 1 for rows in both.values())
-
-
-def test_configurations_hold_parameters_as_logged(made):
-    configurations = collect(made.uri, EXPERIMENT).configurations
-    assert configurations.index.tolist() == [A, B, C]
-    assert configurations.index.name == "configuration"
-    everything = {"corpus", "loss", "loss.margin", "lambda"}
-    assert configurations.to_dict("index") == {
-        name: {**dict.fromkeys(everything), **parameters} for name, parameters in PARAMETERS.items()
-    }
+    repeated = sorted(key for key, rows in plainly(made).items() if len(rows) > 1)
+    equal = [(A, 0, 2), (B, 0, 1), (B, 0, 2)]  # of B, a run lacks best_val_wa, which is no conflict
+    assert repeated == sorted([*equal, (B, 0, 3), (C, 3, 1)])
 
 
 @pytest.mark.parametrize("at_once", [1, 500])
 @pytest.mark.parametrize("databases", [(), ("sqlite",)], ids=["client", "sql"])
 @pytest.mark.parametrize("wanted", [None, [A], [C, A, "d" * 32]], ids=["all", "one", "some"])
-def test_both_routes_agree(made, monkeypatch, wanted, databases, at_once):
+def test_database_and_client_read_the_same(made, monkeypatch, wanted, databases, at_once):
     expected = collect(made.uri, EXPERIMENT)
     monkeypatch.setattr(module, "_DATABASES", databases)
     monkeypatch.setattr(module, "_AT_ONCE", at_once)
-    found = collect(made.uri, EXPERIMENT, wanted)
+    collected = collect(made.uri, EXPERIMENT, wanted)
     for name in ("replicas", "conflicts"):
         frame = getattr(expected, name)
         kept = frame[frame["configuration"].isin(wanted or [A, B, C])].reset_index(drop=True)
-        pd.testing.assert_frame_equal(getattr(found, name), kept)
-    kept = expected.configurations[expected.configurations.index.isin(wanted or [A, B, C])]
-    pd.testing.assert_frame_equal(found.configurations, kept[found.configurations.columns])
-    assert found.artifacts == {run: expected.artifacts[run] for run in found.replicas["run_id"].unique()}
+        pd.testing.assert_frame_equal(getattr(collected, name), kept)
+    assert collected.artifacts == {run: expected.artifacts[run] for run in collected.replicas["run_id"].unique()}
 
 
 def test_mlflow_is_not_imported_to_read_a_database(made):
@@ -225,12 +211,12 @@ def test_reading_leaves_nothing_behind_and_cannot_write(made, tmp_path):
     connection.close()
 
 
-def test_the_usual_store_is_the_trackings(made, monkeypatch):
+def test_without_a_uri_the_store_is_that_of_the_tracking(made, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", made.uri)
     assert collect(None, EXPERIMENT, [A]).uri == made.uri
 
 
-def test_a_figure_that_is_no_number_is_nan(made, tmp_path):
+def test_a_metric_that_mlflow_flags_as_nan_is_nan(made, tmp_path):
     uri = copied(made, tmp_path)
     with sqlite3.connect(tmp_path / "mlflow.db") as database:
         where = "run_uuid = ? AND key = 'fold_1/best_val_wa'"
@@ -278,7 +264,7 @@ def no_url(made, folder):
 @pytest.mark.parametrize(
     "case", [unknown_experiment, deleted_experiment, no_file, not_a_database, other_database, no_server, no_url]
 )
-def test_mistakes_are_named(made, tmp_path, monkeypatch, case):
+def test_a_store_or_experiment_that_cannot_be_read_is_named(made, tmp_path, monkeypatch, case):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     uri, experiment, message = case(made, tmp_path)
     with pytest.raises(UserError, match=message):
@@ -311,14 +297,14 @@ def test_predictions_come_from_the_runs_that_count(made):
     whole, second = made.runs["whole"], made.runs["second"]
     write_predictions(made.folder, whole, (1, 2, 3))
     write_predictions(made.folder, second, (2,))
-    found = predictions(collect(made.uri, EXPERIMENT), A, 0)
+    utterances = predictions(collect(made.uri, EXPERIMENT), A, 0)
     runs = [whole, second, whole]
-    assert found["id"].tolist() == [f"{run[:4]}_{fold}{n}" for fold, run in enumerate(runs, 1) for n in "xy"]
-    assert found["fold"].tolist() == [1, 1, 2, 2, 3, 3]
-    assert set(found["gold"]) == {"null"}  # a class of that name, not a missing one
-    assert set(found["predicted"]) == set(found["crop_predicted"]) == {"NA"}
-    assert found["p_null"].tolist() == [0.25] * 6
-    assert found["p_NA"].isna().all()
+    assert utterances["id"].tolist() == [f"{run[:4]}_{fold}{n}" for fold, run in enumerate(runs, 1) for n in "xy"]
+    assert utterances["fold"].tolist() == [1, 1, 2, 2, 3, 3]
+    assert set(utterances["gold"]) == {"null"}  # a class of that name, not a missing one
+    assert set(utterances["predicted"]) == set(utterances["crop_predicted"]) == {"NA"}
+    assert utterances["p_null"].tolist() == [0.25] * 6
+    assert utterances["p_NA"].isna().all()
 
 
 def relative(made, store):
@@ -349,8 +335,8 @@ def test_predictions_are_found_where_the_store_says(made, tmp_path, monkeypatch,
         database.execute("DELETE FROM runs WHERE run_uuid = ?", (made.runs["second"],))
     database.close()
     shutil.copytree(made.folder / "mlruns" / run, store / "mlruns" / "1" / run)
-    found = predictions(collect("sqlite:///mlflow.db" if here else uri, EXPERIMENT, [A]), A, 0)
-    assert found["fold"].tolist() == [1, 1, 2, 2, 3, 3]
+    utterances = predictions(collect("sqlite:///mlflow.db" if here else uri, EXPERIMENT, [A]), A, 0)
+    assert utterances["fold"].tolist() == [1, 1, 2, 2, 3, 3]
 
 
 def test_predictions_of_a_server_are_downloaded(made, monkeypatch, tmp_path):
@@ -364,7 +350,7 @@ def test_predictions_of_a_server_are_downloaded(made, monkeypatch, tmp_path):
     assert module._read_predictions("http://host", "r", "mlflow-artifacts:/1/r/artifacts")["fold"].tolist() == [1, 1]
 
 
-def test_predictions_that_are_not_there_are_named(made):
+def test_predictions_that_cannot_be_found_are_named(made):
     collected = collect(made.uri, EXPERIMENT)
     with pytest.raises(UserError, match=rf"{made.folder}/mlruns/\w+/artifacts/predictions.csv"):
         predictions(collected, C, 10)
@@ -374,19 +360,18 @@ def test_predictions_that_are_not_there_are_named(made):
 
 def test_the_same_store_gives_the_same_tables(made):
     first, second = collect(made.uri, EXPERIMENT), collect(made.uri, EXPERIMENT)
-    for name in ("replicas", "configurations", "conflicts"):
+    for name in ("replicas", "conflicts"):
         pd.testing.assert_frame_equal(getattr(first, name), getattr(second, name))
 
 
 @pytest.mark.parametrize("runs", [60, pytest.param(20_000, marks=pytest.mark.slow)])
-def test_a_large_store(made, tmp_path, runs):
+def test_a_large_store_is_read_completely(made, tmp_path, runs):
     uri = copied(made, tmp_path)
     large.fill(tmp_path / "mlflow.db", runs)
     collected = collect(uri, large.EXPERIMENT)
     assert len(collected.replicas) == 5 * runs
     assert not collected.replicas.duplicated(REPLICA).any()
-    assert collected.configurations.shape == (runs // large.SEEDS, 38)
-    assert (collected.repeated, len(collected.conflicts), len(collected.artifacts)) == (0, 0, runs)
+    assert (len(collected.conflicts), len(collected.artifacts)) == (0, runs)
     rows = collected.replicas.set_index(["run_id", "fold"])
     for number in (0, 1, 19, 20, 59, runs // 2, runs - 1):
         for fold in range(1, large.FOLDS + 1):
@@ -407,7 +392,7 @@ def test_a_large_store_has_mlflows_form(made, tmp_path):
     assert run.data.metrics["fold_3/uwa"] == large.figure(2, "uwa", 3)
 
 
-def test_the_benchmark_reports(made, tmp_path):
+def test_the_benchmark_measures_a_small_store(made, tmp_path):
     copied(made, tmp_path / "store")
     section = large._measure(tmp_path, 20)
     assert section.values["runs"] == 20

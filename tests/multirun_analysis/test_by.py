@@ -1,0 +1,354 @@
+"""Any sweep by the keys that a user names: ``python -m multirun_analysis sweep=NAME by=loss,lambda``."""
+
+import itertools
+import os
+import re
+import shutil
+import time
+from unittest.mock import patch
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow.entities import Metric
+from mlflow.tracking import MlflowClient
+from scipy import stats
+
+from multirun_analysis.__main__ import main
+from multirun_analysis.by import tables
+from multirun_analysis.store.collect import fold_metrics
+from ser.errors import UserError
+from ser.results.metrics import METRICS, metric
+from ser.sweep.plan import Plan, Point, store_plan
+
+SEEDS = 4
+LOADERS, POSITIONS, LAMBDAS = ("loader_1", "loader_2"), ("pos_1", "pos_2"), ("0.6", "1")
+LOSSES = ("cos", "l2")
+
+
+@pytest.fixture(scope="module")
+def by(ask):
+    """``by("fig3", "loader,lambda")``: that table of the grids."""
+
+    def command(name, keys, *more):
+        return ask(f"sweep={name}", f"by={keys}", *more, arguments=())
+
+    return command
+
+
+@pytest.fixture(scope="module")
+def averaged(trained):
+    """``averaged(fixed, free)``: the scores of points, and the means over them within each seed."""
+
+    def select(fixed, free):
+        combinations = itertools.product(*free.values())
+        frames = [trained(**fixed, **dict(zip(free, values, strict=True))) for values in combinations]
+        return frames, sum(frames) / len(frames)
+
+    return select
+
+
+@pytest.fixture(scope="module")
+def check(oracle):
+    """``check(row, frames, mean)``: a written row against the scores of its points and their mean."""
+    number = oracle.number
+
+    def check_row(row, frames, mean):
+        for name in ("WA", "UWA"):
+            values = mean[name.lower()]
+            low, high = oracle.t_interval(values)
+            assert number(row, rf"^{name} % .*]$") == pytest.approx(values.mean(), abs=1e-12)
+            assert number(row, rf"^{name} % .*low$") == pytest.approx(low, abs=1e-12)
+            assert number(row, rf"^{name} % .*high$") == pytest.approx(high, abs=1e-12)
+        scores = np.concatenate([frame["wa"] for frame in frames])
+        assert number(row, "^highest WA %$") == pytest.approx(scores.max(), abs=1e-12)
+        assert number(row, "^highest WA % n$") == len(scores)
+        assert number(row, "^expected") == pytest.approx(oracle.best_of(scores, SEEDS), abs=1e-12)
+        assert number(row, "IQM|nterquartile") == pytest.approx(stats.trim_mean(mean["wa"], 0.25), abs=1e-12)
+        assert (row["cells"], row["seeds"]) == (len(frames), SEEDS)
+
+    return check_row
+
+
+def test_rows_are_averaged_within_each_seed_over_what_is_not_named(by, averaged, check):
+    answer = by("fig3", "loader,lambda")
+    name = "sweep_fig3"
+    frame = answer.csv(name)
+    rows = list(itertools.product(LOADERS, LAMBDAS))
+    assert list(zip(frame["loader"], frame["lambda"], strict=True)) == [(loader, float(w)) for loader, w in rows]
+    for (loader, weight), (_, row) in zip(rows, frame.iterrows(), strict=True):
+        fixed = {"loader": loader, "lambda": weight, "loss": "cos"}
+        check(row, *averaged(fixed, {"position": POSITIONS}))
+    assert "Averaged within each seed over position." in answer.markdown(name)
+    assert "SYNTHETIC" in answer.markdown(name)
+    assert answer.markdown(name) in answer.text
+
+
+def test_the_order_of_keys_is_the_users_and_several_are_averaged(by, averaged, check):
+    answer = by("fig3", "lambda.weight")
+    frame = answer.csv("sweep_fig3")
+    assert frame.columns[0] == "lambda"
+    for weight, (_, row) in zip(LAMBDAS, frame.iterrows(), strict=True):
+        check(row, *averaged({"lambda": weight, "loss": "cos"}, {"loader": LOADERS, "position": POSITIONS}))
+    note = re.search("Averaged within each seed over (.*)\\.", answer.text)[1]
+    assert sorted(note.split(", ")) == ["loader", "position"]
+
+
+def test_all_keys_named_leave_nothing_to_average(by, averaged, check):
+    answer = by("fig4", "loss,lambda")
+    assert "Averaged within each seed" not in answer.text
+    frame = answer.csv("sweep_fig4")
+    assert frame[["loss", "lambda"]].to_numpy().tolist() == [["cos", 0.6], ["cos", 1], ["l2", 0.6], ["l2", 1]]
+    for _, row in frame.iterrows():
+        fixed = {"loader": "loader_1", "position": "pos_1", "loss": row["loss"], "lambda": f"{row['lambda']:g}"}
+        check(row, *averaged(fixed, {}))
+
+
+def test_differences_are_from_the_row_that_validation_chose(by, averaged, oracle):
+    answer = by("fig3", "loader,lambda")
+    frame = answer.csv("sweep_fig3_differences")
+    groups = {
+        f"{loader} {weight}": averaged({"loader": loader, "lambda": weight, "loss": "cos"}, {"position": POSITIONS})[1]
+        for loader, weight in itertools.product(LOADERS, LAMBDAS)
+    }
+    first = max(groups, key=lambda name: round(groups[name]["best_val_wa"].mean(), 12))
+    others = [name for name in groups if name != first]
+    assert frame["difference"].tolist() == [f"{first} - {name}" for name in others]
+    for name, (_, row) in zip(others, frame.iterrows(), strict=True):
+        difference = groups[first]["wa"] - groups[name]["wa"]
+        assert oracle.number(row, "^points.*]$") == pytest.approx(difference.mean(), abs=1e-9)
+        ends = oracle.number(row, "low$"), oracle.number(row, "high$")
+        assert ends == pytest.approx(oracle.t_interval(difference), abs=1e-9)
+    assert f"{first} has the highest mean validation WA" in answer.text
+
+
+def test_a_task_of_weight_0_is_none(by, averaged, check):
+    """Four points of the sweep are one configuration: it counts once."""
+    answer = by("table2", "aux_task")
+    frame = answer.csv("sweep_table2")
+    assert sorted(frame["aux_task"]) == ["activation", "dominance", "gender", "none", "valence"]
+    assert set(frame["cells"]) == {1}
+    rows = frame.set_index("aux_task")
+    check(rows.loc["none"], *averaged({"loss": "none"}, {}))
+    check(rows.loc["valence"], *averaged({"loss": "none", "aux_task": "valence"}, {}))
+
+
+def test_a_row_of_which_a_run_is_missing_is_x(by, without, averaged, oracle):
+    store = without(2, loader="loader_2", position="pos_1", **{"lambda": "1"})
+    answer = by("fig3", "loader,lambda", store)
+    frame = answer.csv("sweep_fig3").set_index(["loader", "lambda"])
+    row = frame.loc[("loader_2", 1.0)]
+    assert oracle.number(row, "^WA % .*]$") == oracle.number(row, "^highest WA %$") == "X (7 of 8)"
+    assert np.isnan(row["seeds"])
+    whole = frame.loc[("loader_1", 1.0)]
+    mean = averaged({"loader": "loader_1", "lambda": "1", "loss": "cos"}, {"position": POSITIONS})[1]
+    assert float(oracle.number(whole, "^WA % .*]$")) == pytest.approx(mean["wa"].mean())
+    assert "WARN: 3 of 96 trainings are missing in the store" in answer.text
+    assert "loader_2 1" not in answer.markdown("sweep_fig3_differences")
+
+
+def test_a_sweep_does_not_overwrite_the_papers_figure_of_that_name(ask, tmp_path):
+    """Both go to reports/synthetic; the sweep of fig3 is called fig3."""
+    figure = ask("fig3", out=tmp_path).raw("fig3")
+    ask("sweep=fig3", "by=lambda", arguments=(), out=tmp_path)
+    after = ask("fig4", out=tmp_path).raw("fig3")
+    assert after.equals(figure)
+
+
+def test_numbers_are_ordered_by_size_and_words_by_letter(hand):
+    scores = [
+        hand.scores({"length": length, "loss": loss}, [0.5, 0.6])
+        for loss in ("l2", "cos")
+        for length in ("10", "9", "1.5", "none")
+    ]
+    table = tables(hand.study(*scores, swept=("length.seconds", "loss")), "mine", ["loss", "length"])[0]
+    assert [row[:2] for row in table.rows] == [(a, b) for a in ("cos", "l2") for b in ("1.5", "9", "10", "none")]
+
+
+def test_of_rows_equal_in_validation_the_first_is_compared_with_the_others(hand):
+    """0.1 + 0.2 + 0.3 is more than 0.3 + 0.2 + 0.1 to a computer."""
+    values = [0.3, 0.2, 0.1]
+    scores = [
+        hand.scores({"loss": loss}, [0.5, 0.6, 0.7], validation=validation)
+        for loss, validation in (("cos", values), ("l2", values[::-1]))
+    ]
+    _, differences = tables(hand.study(*scores, swept=("loss",)), "mine", ["loss"])
+    assert [row[0] for row in differences.rows] == ["cos - l2"]
+
+
+# A metric that was added to ``ser.results.metrics``
+
+
+@pytest.fixture
+def f1():
+    """The metric ``f1``, registered as a researcher would; its name comes after ``wa`` and ``uwa``."""
+    with patch.dict(METRICS):
+        yield metric("f1")(lambda gold, predicted: 0.0)
+
+
+@pytest.fixture
+def mine(tmp_path, new_store):
+    """``mine(left_out)``: the rows, by loss, of a sweep of two losses, two seeds and two folds that is stored by hand.
+
+    Each run logs ``value`` for every metric, but for the keys that ``left_out(loss, seed)`` names.
+    """
+    points = [Point((f"loss={loss}",), {"corpus": "mine", "loss": loss}, (0, 1), (1, 2), loss) for loss in LOSSES]
+    store_plan(Plan("mine", ("loss=cos,l2",), tuple(points), tmp_path / "results"))
+    uri = new_store(tmp_path)
+
+    def rows(left_out):
+        client = MlflowClient(uri)
+        experiment = client.create_experiment("ser", artifact_location=str(tmp_path / "mlruns"))
+        for loss, seed in itertools.product(LOSSES, (0, 1)):
+            run_id = client.create_run(experiment, tags={"configuration": loss, "kind": "run"}).info.run_id
+            client.log_param(run_id, "seed", seed)
+            keys = {f"fold_{fold}/{name}" for fold in (1, 2) for name in fold_metrics()} - set(left_out(loss, seed))
+            metrics = [Metric(key, value(loss, seed, key), 0, 0) for key in sorted(keys)]
+            client.log_batch(run_id, metrics)
+            client.set_terminated(run_id)
+        out = tmp_path / "out"
+        arguments = [f"results.dir={tmp_path / 'results'}", f"tracking.uri={uri}", f"out={out}"]
+        main(["sweep=mine", "by=loss", *arguments])
+        return pd.read_csv(out / "sweep_mine.csv", dtype=str, keep_default_na=False).set_index("loss")
+
+    return rows
+
+
+def value(loss, seed, key):
+    """What a run logs: scores that differ between losses, seeds, folds and metrics."""
+    fold, name = key.removeprefix("fold_").split("/")
+    if name == "best_epoch":
+        return 7
+    return 0.01 * (1 + LOSSES.index(loss)) + 0.02 * seed + 0.04 * int(fold) + 0.1 * fold_metrics().index(name)
+
+
+def mean(loss, name):
+    """The mean over seeds and folds, in percent."""
+    return 100 * np.mean([value(loss, seed, f"fold_{fold}/{name}") for seed in (0, 1) for fold in (1, 2)])
+
+
+def test_an_added_metric_is_a_column_beside_wa_and_uwa(f1, mine):
+    rows = mine(left_out=lambda loss, seed: [])
+    assert [name for name in rows.columns if name.endswith("[95 %]")] == ["WA % [95 %]", "UWA % [95 %]", "F1 % [95 %]"]
+    for loss in LOSSES:
+        for name in ("wa", "uwa", "f1"):
+            assert float(rows.loc[loss, f"{name.upper()} % [95 %]"]) == pytest.approx(mean(loss, name))
+            assert float(rows.loc[loss, f"{name.upper()} % [95 %] low"]) < mean(loss, name)
+
+
+@pytest.mark.parametrize(
+    "left_out",
+    [
+        lambda loss, seed: [f"fold_{fold}/{name}" for fold in (1, 2) for name in ("f1", "crop_f1")],
+        lambda loss, seed: ["fold_1/f1", "fold_2/f1"] if seed == 1 else [],
+        lambda loss, seed: ["fold_2/f1"] if seed == 1 else [],
+    ],
+    ids=["all runs are older", "one seed is older", "one fold is older"],
+)
+def test_a_metric_that_older_runs_lack_is_a_dash_and_changes_no_other_column(f1, mine, left_out, tmp_path):
+    rows = mine(left_out)
+    for loss in LOSSES:
+        assert rows.loc[loss, "F1 % [95 %]"] == ""
+        assert float(rows.loc[loss, "WA % [95 %]"]) == pytest.approx(mean(loss, "wa"))
+        assert float(rows.loc[loss, "UWA % [95 %]"]) == pytest.approx(mean(loss, "uwa"))
+        assert rows.loc[loss, "seeds"] == "2"
+    header, _, *body = (tmp_path / "out" / "sweep_mine.md").read_text(encoding="utf-8").splitlines()[2:6]
+    column = [heading.strip() for heading in header.split("|")].index("F1 % [95 %]")
+    assert [row.split("|")[column].strip() for row in body] == ["–", "–"]
+
+
+@pytest.mark.parametrize("name", ["wa", "uwa", "crop_wa", "crop_uwa", "best_val_wa"])
+def test_a_seed_without_one_of_the_papers_metrics_is_missing(mine, name):
+    rows = mine(left_out=lambda loss, seed: [f"fold_2/{name}"] if (loss, seed) == ("l2", 1) else [])
+    assert rows.loc["l2", "WA % [95 %]"] == rows.loc["l2", "UWA % [95 %]"] == "X (1 of 2)"
+    assert float(rows.loc["cos", "WA % [95 %]"]) == pytest.approx(mean("cos", "wa"))
+
+
+# Without by, and mistakes
+
+
+def test_the_sweeps_are_listed_and_one_is_shown_as_ser_run_showed_it(shell):
+    listed = shell()
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert listed.stdout.split() == ["fig2", "fig3", "fig4", "table2"]
+    shown = shell("sweep=fig4")
+    assert shown.returncode == 0, shown.stderr
+    rows = [line.split() for line in shown.stdout.splitlines() if line.startswith(("cos", "l2"))]
+    assert sorted(row[:3] for row in rows) == [
+        ["cos", "0.6", "4"],
+        ["cos", "1", "4"],
+        ["l2", "0.6", "4"],
+        ["l2", "1", "4"],
+    ]
+
+
+def test_that_table_has_the_means_over_seeds(grids, trained, monkeypatch):
+    monkeypatch.chdir(grids.folder)
+    rows = [line.split() for line in main(["sweep=fig4"]).splitlines() if line.startswith(("cos", "l2"))]
+    for loss, weight, _, wa, *_ in rows:
+        values = trained(loader="loader_1", position="pos_1", loss=loss, **{"lambda": weight})["wa"]
+        assert float(wa) == pytest.approx(100 * values.mean(), abs=0.005001)
+
+
+def test_a_folder_without_sweeps_says_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main([]) == "There are no sweeps in results."
+    assert not list(tmp_path.iterdir())
+
+
+MISTAKES = {
+    "unknown key": (["sweep=fig3", "by=loder"], "by=loder: the sweep has no such key. It has .*loader"),
+    "one of two unknown": (["sweep=fig3", "by=loss,nokey"], "by=nokey: the sweep has no such key"),
+    "unknown sweep": (["sweep=fig5", "by=loss"], "sweep=fig5 is not in results. There are: fig2, fig3, fig4, table2."),
+    "unknown sweep without by": (["sweep=fig5"], "sweep=fig5 is not in results"),
+    "a key of ser.run": (["sweep=fig3", "by=loss", "repeats=2"], "repeats is no key for a sweep: there are sweep, by"),
+    "another folder": (["sweep=fig3", "results.dir=nowhere"], "sweep=fig3 is not in nowhere. There are: none."),
+    "no store": (["sweep=fig3", "by=loss", "tracking.uri=sqlite:///no.db"], "There is no tracking store .*no.db"),
+}
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_a_mistake_is_told_in_one_line_and_nothing_is_written(grids, monkeypatch, tmp_path, case):
+    arguments, message = MISTAKES[case]
+    monkeypatch.chdir(grids.folder)
+    with pytest.raises(UserError, match=message) as caught:
+        main([*arguments, f"out={tmp_path / 'out'}"])
+    assert len(str(caught.value).splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("arguments", [["by=loss"], ["corpus=emodb"], ["repeats=5", "corpus=emodb"]])
+def test_keys_without_a_sweep_or_table_are_refused_rather_than_ignored(grids, monkeypatch, arguments):
+    """``sweep=`` or ``table3`` was forgotten."""
+    monkeypatch.chdir(grids.folder)
+    with pytest.raises(UserError):
+        main(arguments)
+
+
+def test_a_store_and_results_elsewhere_are_read(by, grids, tmp_path, monkeypatch):
+    """results.dir= and tracking.uri= as for ser.run, from a folder where neither is."""
+    shutil.copytree(grids.folder / "results" / "sweeps", tmp_path / "mine" / "sweeps")
+    monkeypatch.chdir(tmp_path)
+    store = f"tracking.uri=sqlite:///{grids.folder}/mlflow.db"
+    text = main(["sweep=fig4", "by=loss,lambda", "results.dir=mine", store, f"out={tmp_path / 'out'}"])
+    assert text.splitlines()[:-1] == by("fig4", "loss,lambda").text.splitlines()[:-1]
+
+
+def test_of_two_command_lines_of_one_name_the_newest_is_shown(grids, tmp_path, monkeypatch):
+    """``sweep=both experiment=fig3``, later ``sweep=both experiment=fig4``."""
+    for age, name in ((10, "fig3"), (5, "fig4")):
+        (plan,) = (grids.folder / "results" / "sweeps" / name).glob("*.json")
+        target = tmp_path / "mine" / "sweeps" / "both" / plan.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(plan, target)
+        os.utime(target, (time.time() - age,) * 2)
+    monkeypatch.chdir(grids.folder)
+    arguments = ["sweep=both", f"results.dir={tmp_path / 'mine'}", f"out={tmp_path / 'out'}"]
+    text = main([*arguments, "by=loss,loader"])
+    assert text.startswith("The newest of 2 command lines of that name: experiment=fig4 ")
+    assert re.findall(r"^\| (\w+) +\| (\w+) ", text, flags=re.MULTILINE)[1:3] == [
+        ("cos", "loader_1"),
+        ("l2", "loader_1"),
+    ]
+    both = main(arguments)
+    assert both.index("experiment=fig3") < both.index("experiment=fig4")
