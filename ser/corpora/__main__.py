@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from hydra.errors import HydraException
 
@@ -13,6 +14,7 @@ from ser.corpora.describe.layout import as_text
 from ser.corpora.describe.request import Request, composed, options, parse
 from ser.corpora.describe.summary import summarise
 from ser.corpora.load import load
+from ser.corpora.table import Corpus
 from ser.system.text import aligned
 
 _USAGE = """\
@@ -22,6 +24,8 @@ Describe a corpus: utterances by session, emotion and speaker, durations, rating
   python -m ser.corpora corpus=emodb corpus.root=/path/to/emodb    a corpus in the given folder
   python -m ser.corpora corpus=emodb format=json                   as JSON; the folder is taken from $EMODB
   python -m ser.corpora corpus=iemocap corpus.labels.exc=null      with another value of any key of the corpus
+  python -m ser.corpora --config-dir my_conf corpus=mine           a corpus of your own
+  python -m ser.corpora corpus=emodb verify=true                   read all audio: was any replaced unnoticed? (cache/)
 """
 
 
@@ -65,8 +69,20 @@ def describe(request: Request) -> str:
         UserError: an override is wrong, or the corpus or one of its audio files cannot be read.
     """
     corpus = load(composed(request))
+    if request.verify:
+        _verify(corpus)
     summary = summarise(corpus)
     return json.dumps(summary, indent=2, ensure_ascii=False) if request.format == "json" else as_text(corpus, summary)
+
+
+def _verify(corpus: Corpus) -> None:
+    """Read all audio, and say on standard error what has changed behind the cache's back."""
+    from ser.data.cache import changed_audio
+
+    changed = changed_audio(corpus, Path("cache"))
+    names = "".join(f"\n  {path}" for path in changed[:5]) + "\n  ..." * (len(changed) > 5)
+    files = len({utterance.path for utterance in corpus.utterances})
+    print(f"verified: {files} audio files read, {len(changed)} other than the cache remembered{names}", file=sys.stderr)
 
 
 def help_text() -> str:

@@ -17,6 +17,9 @@ Listed = Sequence[tuple[Row, Utterance]]
 
 _SHOWN = 5
 
+ROUNDING_SECONDS = 0.1
+"""Parts may overlap so far, because lists of turns give rounded times."""
+
 
 class Part(NamedTuple):
     """What a row says about its audio: the file and, in seconds, start and end; the end may be infinite."""
@@ -73,7 +76,7 @@ def check_spellings(rows: Iterable[Row], column: str, advice: str, settled: Coll
 
 
 def check_parts(parts: Iterable[Part]) -> None:
-    """Check that no two rows share sound: the same part of a file, or parts that overlap.
+    """Check that no two rows share sound: the same part of a file, or parts that overlap by more than rounding.
 
     Raises:
         UserError: two rows do.
@@ -86,7 +89,7 @@ def check_parts(parts: Iterable[Part]) -> None:
         ordered = sorted(file_parts, key=lambda part: (part.start, part.end, part.row.line))
         longest = ordered[0]
         for part in ordered[1:]:
-            if part.start < longest.end:
+            if part.start == longest.start or part.start < longest.end - ROUNDING_SECONDS:
                 problems.append(_shared(path, *sorted((part, longest), key=lambda each: each.row.line)))
             longest = max(longest, part, key=lambda each: each.end)
     refuse(problems, "Otherwise a model could be trained and tested on it. Delete a row, or correct start and end.")

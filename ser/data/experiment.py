@@ -1,5 +1,7 @@
 """An experiment: a configuration on a corpus, which is everything that says what is trained."""
 
+import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,11 +15,14 @@ from ser.aux_tasks.task import labels_of
 from ser.config import signature, words
 from ser.config.build import build
 from ser.config.settings import Settings
+from ser.corpora.duplicates import check_duplicates
 from ser.corpora.load import load
-from ser.corpora.table import Corpus
+from ser.corpora.table import Corpus, missing_in_folds
 from ser.data import cache
 from ser.data.replicas import Replica, replicas
 from ser.errors import UserError
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +105,14 @@ def _folds(settings: Settings, corpus: Corpus) -> tuple[int, ...]:
     folds = settings.folds or tuple(range(1, sessions + 1))
     if folds[-1] > sessions:
         raise UserError(f"fold={folds[-1]}: {corpus.name} has {sessions} sessions, so folds 1 to {sessions}.")
+    lacking = [phrase for phrase in missing_in_folds(corpus) if phrase.startswith(tuple(f"fold {k}:" for k in folds))]
+    if lacking:
+        counts = Counter(utterance.emotion for utterance in corpus.utterances)
+        raise UserError(
+            f"{corpus.root}: {', '.join(lacking[:5])}{' ...' * (len(lacking) > 5)}. UWA needs every class in the training "
+            f"part and in the test part of a fold ({', '.join(f'{n} x {name}' for name, n in counts.items())}). Merge "
+            "sessions, or leave the class out (corpus.labels)."
+        )
     return folds
 
 
@@ -112,5 +125,10 @@ def _load(options: dict[str, Any], cache_dir: Path) -> tuple[Corpus, str]:
     key = signature.digest([options, str(cache_dir)])
     if key not in _corpora:
         corpus = load(options)
+        copies = check_duplicates(corpus, cache.audio_hashes(corpus, cache_dir), corpus.keep_duplicates)
+        if copies:
+            _log.warning(
+                "%s: %d utterances repeat the recording of another one of the same speaker.", corpus.root, copies
+            )
         _corpora[key] = corpus, cache.fingerprint(corpus, cache_dir)
     return _corpora[key]

@@ -18,6 +18,7 @@ from typing import Any
 from ser.config import words
 from ser.config.settings import Settings, resolve
 from ser.config.words import GROUP_OF
+from ser.corpora.table import dropped_text
 from ser.data.experiment import Experiment, make_experiment
 from ser.data.replicas import Replica, replicas
 from ser.errors import UserError
@@ -117,8 +118,8 @@ def make_plan(args: argparse.Namespace) -> Plan | None:
     if composed is None:
         return None
     plan, experiments = composed
-    for sentence in changes(experiments):
-        _log.warning(sentence)
+    for sentence in (*_dropped(experiments), *changes(experiments)):
+        _log.info(sentence)
     _say_which_points_are_equal(plan)
     cannot = [point for point in plan.points if point.error]
     if cannot:
@@ -241,6 +242,16 @@ def _point(made: Experiment | UserError, settings: Settings, overrides: Sequence
         return Point.of(made)
     parameters = words.parameters(settings.corpus, settings.groups)
     return Point(tuple(overrides), parameters, settings.seeds, settings.folds or (), None, str(made))
+
+
+def _dropped(experiments: Sequence[Experiment]) -> list[str]:
+    """For each corpus of which something is not used: how much, and why."""
+    corpora = {experiment.fingerprint: experiment.corpus for experiment in experiments}
+    return [
+        f"{corpus.root}: {len(corpus.utterances)} utterances; not used: {dropped_text(corpus.dropped)}"
+        for corpus in corpora.values()
+        if corpus.dropped
+    ]
 
 
 def _say_which_points_are_equal(plan: Plan) -> None:

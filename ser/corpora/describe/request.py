@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
@@ -26,39 +27,69 @@ class Request:
         corpus: the name of an option of the config group ``corpus``.
         format: "table" or "json".
         overrides: other values for keys of the option, such as ``"corpus.root=/path/to/emodb"``.
+        config_dir: a user's own folder of options (``--config-dir``), if any.
+        verify: whether to read all audio, and compare its content with what the cache remembers.
     """
 
     corpus: str = "synthetic"
     format: str = "table"
     overrides: tuple[str, ...] = ()
+    config_dir: Path | None = None
+    verify: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the groups in which the option lies."""
+        own = self.config_dir
+        return own if own and (own / "corpus" / f"{self.corpus}.yaml").is_file() else conf_dir()
 
 
 def parse(arguments: Sequence[str]) -> Request:
-    """Read the arguments ``corpus=``, ``format=`` and ``corpus.<key>=``.
+    """Read the arguments ``corpus=``, ``format=``, ``corpus.<key>=``, ``verify=`` and ``--config-dir``.
 
-    >>> parse(["corpus=emodb", "corpus.root=/data"])
-    Request(corpus='emodb', format='table', overrides=('corpus.root=/data',))
+    >>> parse(["corpus=emodb", "corpus.root=/data"]).overrides
+    ('corpus.root=/data',)
 
     Raises:
         UserError: an argument is none of these, or the corpus or format does not exist.
     """
-    corpus, output_format, overrides = Request.corpus, Request.format, []
+    corpus, output_format, overrides, verify = Request.corpus, Request.format, [], False
+    config_dir, arguments = _config_dir(arguments)
     for argument in arguments:
         key, value = _key_and_value(argument)
         if key == "corpus":
-            corpus = _one_of(options(), argument, value)
+            corpus = _one_of(options(config_dir), argument, value)
+        elif key == "verify":
+            verify = _one_of((True, False), argument, value) == "True"
         elif key == "format":
             output_format = _one_of(FORMATS, argument, value)
         elif key.startswith("corpus."):
             overrides.append(argument)
         else:
             raise UserError(f"python -m ser.corpora does not take the argument {argument}. {_SYNTAX}")
-    return Request(corpus, output_format, tuple(overrides))
+    return Request(corpus, output_format, tuple(overrides), config_dir, verify)
 
 
-def options() -> tuple[str, ...]:
-    """Return the names of the options of the config group ``corpus``, in alphabetical order."""
-    return tuple(sorted(path.stem for path in (conf_dir() / "corpus").glob("*.yaml")))
+def options(config_dir: Path | None = None) -> tuple[str, ...]:
+    """Return the names of the options of the config group ``corpus``, with a user's own, in alphabetical order."""
+    folders = [conf_dir(), *([config_dir] if config_dir else [])]
+    return tuple(sorted({path.stem for folder in folders for path in (folder / "corpus").glob("*.yaml")}))
+
+
+def _config_dir(arguments: Sequence[str]) -> tuple[Path | None, list[str]]:
+    """The folder that follows ``--config-dir``, and the other arguments.
+
+    Raises:
+        UserError: there is no such folder.
+    """
+    left = list(arguments)
+    if "--config-dir" not in left:
+        return None, left
+    place = left.index("--config-dir")
+    folder = Path("".join(left[place + 1 : place + 2])).absolute()
+    if not folder.is_dir() or place + 1 == len(left):
+        raise UserError(f"--config-dir {folder}: there is no such folder. Give the folder with your own groups.")
+    return folder, left[:place] + left[place + 2 :]
 
 
 def composed(request: Request) -> dict[str, Any]:
@@ -68,11 +99,11 @@ def composed(request: Request) -> dict[str, Any]:
         UserError: an override names a key that the option does not have, or an interpolation such as
             ``${oc.env:EMODB}`` cannot be resolved.
     """
-    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+    with initialize_config_dir(str(request.folder), version_base="1.3"):
         try:
             cfg = compose(overrides=[f"+corpus={request.corpus}", *request.overrides])
         except ConfigCompositionException as error:
-            reason, keys = str(error).splitlines()[0], ", ".join(_keys(request.corpus))
+            reason, keys = str(error).splitlines()[0], ", ".join(_keys(request))
             raise UserError(f"{reason} The keys of corpus={request.corpus} are {keys}.") from error
     try:
         return cast(dict[str, Any], OmegaConf.to_container(cfg.corpus, resolve=True))
@@ -89,15 +120,16 @@ def _key_and_value(argument: str) -> tuple[str, Any]:
     return override.key_or_group, override.value()
 
 
-def _one_of(allowed: Sequence[str], argument: str, value: Any) -> str:
+def _one_of(allowed: Sequence[Any], argument: str, value: Any) -> str:
     if value not in allowed:
-        raise UserError(f"{argument} (on the command line) is not possible. Choose one of {', '.join(allowed)}.")
+        words = ", ".join(str(each).lower() if isinstance(each, bool) else each for each in allowed)
+        raise UserError(f"{argument} (on the command line) is not possible. Choose one of {words}.")
     return str(value)
 
 
-def _keys(corpus: str) -> list[str]:
+def _keys(request: Request) -> list[str]:
     """The keys of an option as the user types them; a nested key is written ``corpus.labels.ang``."""
-    option: Any = OmegaConf.to_container(OmegaConf.load(conf_dir() / "corpus" / f"{corpus}.yaml"))
+    option: Any = OmegaConf.to_container(OmegaConf.load(request.folder / "corpus" / f"{request.corpus}.yaml"))
     keys: list[str] = []
     for key, value in option.items():
         keys += [f"corpus.{key}.{inner}" for inner in value] if isinstance(value, dict) else [f"corpus.{key}"]

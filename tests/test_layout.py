@@ -1,0 +1,65 @@
+"""The house as docs/architecture.md describes it."""
+
+import ast
+import re
+from pathlib import Path
+
+from support import REPOSITORY
+
+FLOORS = (
+    "run", "ui", "sweep", "training", "results", "losses", "data", "aux_tasks", "models", "features", "corpora",
+    "config", "kernels", "system", "errors",
+)  # fmt: skip
+"""The folders and files of ``ser``; each uses only those that come later."""
+
+ANALYSIS = ("__main__", "paper", "by", "comparisons", "grids", "audit", "output", "store", "inference")
+"""The same for ``multirun_analysis``."""
+
+
+def imports(file: Path) -> list[str]:
+    """The modules that a file imports, wherever in it."""
+    names = []
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+    return names
+
+
+def uses(package: str) -> dict[tuple[str, str], list[str]]:
+    """Which part of a package uses which other part, and in which files."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for file in sorted((REPOSITORY / package).rglob("*.py")):
+        if package == "ser" and file.name == "__main__.py":
+            continue  # a command, which may use everything
+        part = file.relative_to(REPOSITORY / package).parts[0].removesuffix(".py")
+        for name in imports(file):
+            if name.startswith(f"{package}.") and name.split(".")[1] != part and part != "__init__":
+                found.setdefault((part, name.split(".")[1]), []).append(str(file.relative_to(REPOSITORY)))
+    return found
+
+
+def test_a_folder_uses_only_folders_further_down():
+    for package, floors in (("ser", FLOORS), ("multirun_analysis", ANALYSIS)):
+        upwards = {
+            pair: files for pair, files in uses(package).items() if floors.index(pair[0]) > floors.index(pair[1])
+        }
+        assert not upwards
+
+
+def test_every_folder_is_named_in_the_documentation():
+    text = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for folder in (path for path in (REPOSITORY / "ser").iterdir() if (path / "__init__.py").exists()):
+        assert re.search(rf"^ +{folder.name}/ ", text, flags=re.MULTILINE), folder.name
+    for group in (path.name for path in (REPOSITORY / "conf").iterdir() if path.is_dir()):
+        assert group in ("hydra", "experiment") or f"| `{group}` |" in text, group
+
+
+def test_mlflow_is_imported_in_one_module():
+    files = [
+        str(file.relative_to(REPOSITORY))
+        for file in sorted((REPOSITORY / "ser").rglob("*.py"))
+        if any(name.split(".")[0] == "mlflow" for name in imports(file))
+    ]
+    assert files == ["ser/results/mlflow.py"]
