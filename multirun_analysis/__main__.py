@@ -121,9 +121,11 @@ def _of_paper(command: CommandLine) -> str:
 
 
 def _claims_or_report(command: CommandLine) -> str:
+    from multirun_analysis.audit import together
+
     network = _network(command) if command.what == "report" else None
     lengths, tasks, settings = (_study(what, command) for what in ("fig2", "table2", "table3"))
-    findings = list(dict.fromkeys([*lengths.findings, *tasks.findings, *settings.findings]))
+    findings = together([*lengths.findings, *tasks.findings, *settings.findings])
     name = settings.name
     if command.what == "claims":
         from multirun_analysis.paper.claims import all_claims, verdict_table, verdicts
@@ -199,7 +201,7 @@ def _folder(command: CommandLine, name: str) -> Path:
 
 
 def _written(tables: Sequence[Table], command: CommandLine, name: str, findings: Sequence[Finding] = ()) -> str:
-    """Write tables as Markdown, LaTeX and CSV. Each has a note for each finding that refuses a comparison.
+    """Write tables as Markdown, LaTeX and CSV. Each has a note for each finding that its reader must know.
 
     Args:
         tables: the tables.
@@ -212,7 +214,8 @@ def _written(tables: Sequence[Table], command: CommandLine, name: str, findings:
     """
     folder = _folder(command, name)
     folder.mkdir(parents=True, exist_ok=True)
-    shouted = tuple(f"NOT COMPARABLE: {finding.text}" for finding in findings if finding.severity == "refuse")
+    shouted = [f"NOT COMPARABLE: {finding.text}" for finding in findings if finding.severity == "refuse"]
+    shouted += [finding.text for finding in findings if finding.in_tables]
     tables = [replace(table, notes=(*shouted, *table.notes)) for table in tables]
     for table in tables:
         for ending, text in (("md", table.markdown()), ("tex", table.latex()), ("csv", table.csv())):

@@ -30,10 +30,17 @@ class Finding:
     Attributes:
         severity: whether the comparison is refused.
         text: one or more sentences.
+        in_tables: whether every table and figure must say it, because its numbers would be taken for others.
     """
 
     severity: Severity
     text: str
+    in_tables: bool = False
+
+
+def together(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings of several studies, each once, those that refuse a comparison first."""
+    return sorted(dict.fromkeys(findings), key=lambda finding: finding.severity != "refuse")
 
 
 def audit(points: Sequence[Point], collected: Collected, swept: Collection[str]) -> list[Finding]:
@@ -193,6 +200,13 @@ def _partial_seeds(compared: _Compared) -> Iterator[Finding]:
             "warn",
             f"Some seeds have only a part of their folds and are left out until they have all: {_few(places, '; ')}.",
         )
+
+
+def _part_of_the_folds(compared: _Compared) -> Iterator[Finding]:
+    parts = sorted({point.part for point in compared.planned.values() if point.part})
+    if parts:
+        text = f"Only {' and '.join(parts)}: these are not the figures of the whole corpus."
+        yield Finding("warn", text, in_tables=True)
 
 
 def _unequal_folds(compared: _Compared) -> Iterator[Finding]:
@@ -363,8 +377,8 @@ def _synthetic(compared: _Compared) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Callable[[_Compared], Iterator[Finding]], ...] = (
-    _failed, _missing, _partial_seeds, _unequal_folds, _unequal_seeds, _conflicts, _fingerprints, _numerics, _commits,
-    _devices, _diverged, _unswept_differences, _leaks, _synthetic,
+    _failed, _missing, _partial_seeds, _part_of_the_folds, _unequal_folds, _unequal_seeds, _conflicts, _fingerprints,
+    _numerics, _commits, _devices, _diverged, _unswept_differences, _leaks, _synthetic,
 )  # fmt: skip
 """Each check yields what it finds; findings of equal severity are reported in this order."""
 

@@ -5,7 +5,7 @@ import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from multirun_analysis.audit import Finding
+from multirun_analysis.audit import Finding, together
 from multirun_analysis.grids import Study
 from multirun_analysis.output import figures
 from multirun_analysis.output.drawings import Drawing
@@ -78,7 +78,7 @@ def make_report(network: Table | None, lengths: Study, tasks: Study, settings: S
     """
     studies = {"fig2": lengths, "table2": tasks, "table3, fig3, fig4": settings}
     judged = verdicts(all_claims(lengths, tasks, settings))
-    findings = list(dict.fromkeys(finding for study in studies.values() for finding in study.findings))
+    findings = together(finding for study in studies.values() for finding in study.findings)
     return Report(
         studies,
         [*([network] if network else []), *table2(tasks), *table3(settings)],

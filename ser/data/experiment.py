@@ -109,8 +109,8 @@ def _folds(settings: Settings, corpus: Corpus) -> tuple[int, ...]:
     if lacking:
         counts = Counter(utterance.emotion for utterance in corpus.utterances)
         raise UserError(
-            f"{corpus.root}: {', '.join(lacking[:5])}{' ...' * (len(lacking) > 5)}. UWA needs every class in the training "
-            f"part and in the test part of a fold ({', '.join(f'{n} x {name}' for name, n in counts.items())}). Merge "
+            f"{corpus.root}: {', '.join(lacking[:5])}{' ...' * (len(lacking) > 5)}. UWA needs every class in training "
+            f"and in the test session of a fold ({', '.join(f'{n} x {name}' for name, n in counts.items())}). Merge "
             "sessions, or leave the class out (corpus.labels)."
         )
     return folds

@@ -279,3 +279,15 @@ def test_four_equal_replicas_may_be_coincidence():
 def test_findings_that_refuse_come_first():
     stored = collected(COS, L2, device=of("l", "cuda", "cpu"), numerics=of("l", "1", "2"))
     assert [finding.severity for finding in audit([COS, L2], stored, ["loss"])] == ["refuse", "warn"]
+
+
+def test_a_part_of_the_folds_is_said_in_every_table():
+    from multirun_analysis.audit import together
+
+    point = Point((), {"loss": "cos"}, (0,), (1, 2), "c" * 32, sessions=5)
+    assert point.part == "folds 1, 2 of 5"
+    assert Point((), {}, (0,), (3,), "c", sessions=5).part == "fold 3 of 5"
+    assert Point((), {}, (0,), (1, 2), "c", sessions=2).part is None
+    assert Point((), {}, (0,), (1, 2), "c").part is None, "a plan that was stored before knows no number of sessions"
+    warning, refusal = Finding("warn", "Only a part.", in_tables=True), Finding("refuse", "Mixed.")
+    assert together([warning, refusal, warning]) == [refusal, warning]

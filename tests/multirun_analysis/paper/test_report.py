@@ -253,6 +253,7 @@ def test_shouting_makes_the_tables_and_says_so(ask, full, two_contents, what):
     assert "REFUSE: The corpus had different content (corpus_fingerprint)" in answer.text
     assert answer.raw(what).equals(full.raw(what))
     assert "NOT COMPARABLE: The corpus had different content" in answer.markdown(what)
+    assert "Only folds 1, 2, 3 of 5: these are not the figures of the whole corpus." in answer.markdown(what)
 
 
 def test_the_report_shouts_on_its_page_and_in_every_file(ask, full, two_contents):

@@ -334,6 +334,7 @@ def test_predictions_are_found_where_the_store_says(made, tmp_path, monkeypatch,
         database.execute("UPDATE runs SET artifact_uri = ? WHERE run_uuid = ?", (where, run))
         database.execute("DELETE FROM runs WHERE run_uuid = ?", (made.runs["second"],))
     database.close()
+    write_predictions(made.folder, run, (1, 2, 3))
     shutil.copytree(made.folder / "mlruns" / run, store / "mlruns" / "1" / run)
     utterances = predictions(collect("sqlite:///mlflow.db" if here else uri, EXPERIMENT, [A]), A, 0)
     assert utterances["fold"].tolist() == [1, 1, 2, 2, 3, 3]
