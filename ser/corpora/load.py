@@ -13,6 +13,9 @@ from ser.errors import UserError
 DUPLICATES = ("refuse", "keep")
 """Values of the key ``duplicates``: whether the same recording may occur in two sessions or under two speakers."""
 
+MANIFEST = "manifest"
+"""The option whose corpora are called by their files, so that two of a user's own are told apart."""
+
 
 def load(options: Mapping[str, Any]) -> Corpus:
     """Call the function that ``_target_`` names; the option's other keys but ``duplicates`` are its arguments.
@@ -22,7 +25,8 @@ def load(options: Mapping[str, Any]) -> Corpus:
             ``{"name": "emodb", "_target_": "ser.corpora.emodb.read", "root": "/path/to/emodb"}``.
 
     Returns:
-        The corpus, renamed to the option's ``name``; ``duplicates=keep`` sets its ``keep_duplicates``.
+        The corpus, called by the option's ``name``; a manifest is called by its file, unless ``corpus.name`` is given.
+        ``duplicates=keep`` sets its ``keep_duplicates``.
 
     Raises:
         UserError: ``name`` or ``_target_`` is missing, the value of ``duplicates`` is not known, the function cannot
@@ -44,4 +48,5 @@ def load(options: Mapping[str, Any]) -> Corpus:
         known = ", ".join([*inspect.signature(read).parameters, "duplicates"])
         raise UserError(f"corpus={name}: {target} {error}. It takes {known}.") from error
     corpus: Corpus = read(**arguments)
-    return replace(corpus, name=name, keep_duplicates=duplicates == "keep")
+    called = corpus.root.stem if name == MANIFEST else name
+    return replace(corpus, name=called, keep_duplicates=duplicates == "keep")

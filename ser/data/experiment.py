@@ -55,7 +55,7 @@ class Experiment:
     @cached_property
     def parameters(self) -> dict[str, str]:
         """The configuration in the words that users type."""
-        return words.parameters(self.settings.corpus, self.settings.groups)
+        return {**words.parameters(self.settings.corpus, self.settings.groups), "corpus": self.corpus.name}
 
     @property
     def name(self) -> str:

@@ -84,3 +84,14 @@ def test_conf_is_inside_the_package_of_a_wheel_and_otherwise_beside_it(
     assert conf_dir() == tmp_path / "conf"
     (tmp_path / "ser" / "conf").mkdir(parents=True)
     assert conf_dir() == tmp_path / "ser" / "conf"
+
+
+def test_a_manifest_is_called_by_its_file_unless_it_is_named(tmp_path: Path) -> None:
+    lines = ["path,emotion,session,speaker"]
+    for number, emotion in enumerate(("sad", "angry")):
+        wav(tmp_path / f"{number}.wav")
+        lines.append(f"{number}.wav,{emotion},{number},s{number}")
+    (tmp_path / "actors-2026.csv").write_text("\n".join(lines))
+    keys = {"_target_": "ser.corpora.manifest.read", "root": str(tmp_path / "actors-2026.csv")}
+    assert load({"name": "manifest", **keys}).name == "actors-2026"
+    assert load({"name": "Berlin", **keys}).name == "Berlin"
