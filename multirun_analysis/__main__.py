@@ -239,7 +239,7 @@ def _with_findings(findings: Sequence[Finding], text: str) -> str:
 
 
 def _of_sweeps(command: CommandLine) -> str:
-    """The names of all sweeps; or one sweep, from its result files or, with ``by``, from the tracking store."""
+    """A list of all sweeps; or one sweep, from its result files or, with ``by``, from the tracking store."""
     given = dict(override.split("=", 1) for override in command.overrides)
     unknown = sorted(given.keys() - set(_SWEEP_KEYS))
     if unknown:
@@ -251,7 +251,11 @@ def _of_sweeps(command: CommandLine) -> str:
     others = sorted(given.keys() - {"results.dir"})
     if others:
         raise UserError(f"{others[0]}= is for one sweep: add sweep=NAME.")
-    return "\n".join(names) or f"There are no sweeps in {results}."
+    if not names:
+        return f"There are no sweeps in {results}."
+    from ser.sweep.table import overview
+
+    return overview(results, names)
 
 
 def _of_sweep(results: Path, names: Sequence[str], given: Mapping[str, str], command: CommandLine) -> str:

@@ -280,8 +280,17 @@ def store_point(experiment: Experiment) -> None:
 
 def load_plans(results: Path, name: str) -> list[Plan]:
     """Read all stored plans of a sweep's name, the oldest first."""
-    files = sorted((results / "sweeps" / name).glob("[!.]*.json"), key=lambda path: path.stat().st_mtime)
+    files = sorted(_files(results, name), key=lambda path: path.stat().st_mtime)
     return [_read(json.loads(path.read_text(encoding="utf-8")), results) for path in files]
+
+
+def plan_time(results: Path, name: str) -> float:
+    """When a sweep's newest plan was stored, in seconds of the epoch; 0 if it has none."""
+    return max((path.stat().st_mtime for path in _files(results, name)), default=0.0)
+
+
+def _files(results: Path, name: str) -> list[Path]:
+    return list((results / "sweeps" / name).glob("[!.]*.json"))
 
 
 def _read(plain: dict[str, Any], results: Path) -> Plan:

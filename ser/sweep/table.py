@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
 
 import numpy as np
 
@@ -10,10 +12,11 @@ from ser.data.replicas import Replica
 from ser.results.metrics import METRICS
 from ser.results.runs import run_metrics
 from ser.results.store import ResultStore
-from ser.sweep.plan import Plan, Point
+from ser.sweep.plan import Plan, Point, load_plans, plan_time
 from ser.system.text import aligned
 
 _MAX_SHOWN_FAILURES = 10
+_READ_QUICKLY = 5000  # results; each takes a millisecond
 
 
 def table(plan: Plan, store: ResultStore) -> str:
@@ -21,17 +24,42 @@ def table(plan: Plan, store: ResultStore) -> str:
 
     An incomplete configuration shows an X and how many of its trainings are there, never a partial mean.
     """
-    rows: dict[str, _Row] = {}
-    for index, point in enumerate(plan.points):
-        row = rows.setdefault(point.configuration or f"unknown {index}", _Row(point.parameters))
-        row.replicas |= set(point.replicas())
-    columns = differing([row.parameters for row in rows.values()])
-    figures = sorted((row.figures(store) for row in rows.values()), key=lambda figure: -figure[0])
+    rows = _rows(plan)
+    columns = differing([row.parameters for row in rows])
+    figures = sorted((row.figures(store) for row in rows), key=lambda figure: -figure[0])
     header = [*columns, "seeds", *(f"{name.upper()} %" for name in METRICS)]
     body = [[*(row.parameters.get(column, "-") for column in columns), *cells] for _, row, cells in figures]
     parts = sorted({point.part for point in plan.points if point.part})
     notes = [f"Only {' and '.join(parts)}: these are not the figures of the whole corpus."] if parts else []
     return "\n".join([aligned([header, *body]), *notes, *_failures(plan, store)])
+
+
+def overview(results: Path, names: Sequence[str]) -> str:
+    """The sweeps in a folder of results, the one that was started last first, by its newest command line.
+
+    Args:
+        results: the folder.
+        names: the sweeps' names.
+
+    Returns:
+        For each sweep when it was started last, its corpora, its number of points, how many of its trainings have a
+        result, and the best WA of a complete configuration in percent ("-" for more trainings than are read quickly).
+    """
+    plans = {name: load_plans(results, name)[-1:] for name in names}
+    started = {name: plan_time(results, name) for name in names}
+    newest = sorted(plans, key=lambda name: started[name], reverse=True)
+    rows = [_summary(name, started[name], *plans[name]) for name in newest if plans[name]]
+    return aligned([["sweep", "started", "corpus", "points", "done", "best WA %"], *rows])
+
+
+def _summary(name: str, started: float, plan: Plan) -> list[object]:
+    store, signatures = ResultStore(plan.results), plan.signatures()
+    done = sum(store.has(signature) for signature in signatures)
+    corpora = sorted({point.parameters.get("corpus", "-") for point in plan.points})
+    best = max((row.figures(store)[0] for row in _rows(plan)), default=-1.0) if done <= _READ_QUICKLY else -1.0
+    date = datetime.fromtimestamp(started).strftime("%Y-%m-%d %H:%M")
+    cells = [name, date, ", ".join(corpora), str(len(plan.points)), f"{done} of {len(signatures)}"]
+    return [*cells, percent(best) if best >= 0 else "-"]
 
 
 def incomplete(plan: Plan, store: ResultStore) -> bool:
@@ -42,6 +70,15 @@ def incomplete(plan: Plan, store: ResultStore) -> bool:
 def percent(fraction: float) -> str:
     """A fraction in percent with two decimals."""
     return f"{100 * fraction:.2f}"
+
+
+def _rows(plan: Plan) -> list["_Row"]:
+    """Each configuration of a plan once, with all of its trainings."""
+    rows: dict[str, _Row] = {}
+    for index, point in enumerate(plan.points):
+        row = rows.setdefault(point.configuration or f"unknown {index}", _Row(point.parameters))
+        row.replicas |= set(point.replicas())
+    return list(rows.values())
 
 
 @dataclass

@@ -270,7 +270,11 @@ def test_a_seed_without_one_of_the_papers_metrics_is_missing(mine, name):
 def test_the_sweeps_are_listed_and_one_is_shown_as_ser_run_showed_it(shell):
     listed = shell()
     assert (listed.returncode, listed.stderr) == (0, "")
-    assert listed.stdout.split() == ["fig2", "fig3", "fig4", "table2"]
+    heading, *sweeps = listed.stdout.splitlines()
+    assert heading.split("  ")[0] == "sweep"
+    assert {line.split()[0] for line in sweeps} == {"fig2", "fig3", "fig4", "table2"}
+    fig4 = next(line for line in sweeps if line.startswith("fig4"))
+    assert re.search(r"fig4 +\d{4}-\d\d-\d\d \d\d:\d\d +synthetic +4 +48 of 48 +\d+\.\d\d$", fig4), fig4
     shown = shell("sweep=fig4")
     assert shown.returncode == 0, shown.stderr
     rows = [line.split() for line in shown.stdout.splitlines() if line.startswith(("cos", "l2"))]
