@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -47,25 +48,30 @@ def test_a_stored_plan_is_read_back_and_grows_by_other_command_lines(tiny, tmp_p
     (Path(tmp_path) / "r" / "sweeps" / "mine" / ".half-written.json").write_text("")
     found = sweeps.load_plans(tmp_path / "r", "mine")
     assert len(found) == 2, "how and where a sweep runs makes no other plan"
-    assert {mark for one in found for mark in one.signatures()} == {*first.signatures(), *second.signatures()}
+    assert {signature for one in found for signature in one.signatures()} == {*first.signatures(), *second.signatures()}
 
 
 @pytest.mark.parametrize(
     ("overrides", "name"),
     [
-        (["loss=cos,l2", "lambda.weight=0.6,0.7"], "loss-lambda-"),
-        (["length.seconds=1,2"], "length-"),
-        (["loss=cos"], "job-"),
+        ([], "defaults-"),
+        (["loss=cos,l2", "lambda.weight=0.6,0.7"], "loss-cos+l2-lambda-0.6+0.7-"),
+        (["length.seconds=1,2"], "length-1+2-"),
+        (["loss=cos"], "loss-cos-"),
+        (["loss=cos", "corpus=emodb", "corpus.root=/data/emo db"], "emodb-loss-cos-"),
         (["experiment=fig3", "corpus=emodb"], "fig3"),
         (["experiment=fig3,fig4"], "fig3-fig4"),
-        (["model.kernels=[13,7]"], "job-"),
+        (["model.kernels=[13,7]"], "kernels-13+7-"),
+        (["+trainer.note='a/b, c'"], "note-ab+c-"),
+        ([f"trainer.lr={','.join(['0.001'] * 40)}"], "lr-0.001+0.001+"),
     ],
 )
 def test_names_of_sweeps(overrides, name):
-    assert sweeps.sweep_name(overrides).startswith(name)
-    assert sweeps.sweep_name(overrides) == sweeps.sweep_name(
-        ["device=cpu", *overrides, "resume=false", "engine=serial"]
-    )
+    found = sweeps.sweep_name(overrides)
+    assert found.startswith(name)
+    assert re.fullmatch(r"\w[\w.+-]{0,70}", found), "a folder's name"
+    for aside in ("device=cpu", "resume=false", "engine=serial", "seed=3", "repeats=20", "results.dir=there"):
+        assert sweeps.sweep_name([aside, *overrides]) == sweeps.sweep_name([*overrides, aside]) == found
 
 
 def test_values_set_on_a_copy_compose_as_hydra_does(tiny, tmp_path):

@@ -1,0 +1,69 @@
+"""A metric that is added with ``@metric`` appears wherever WA does, with no other line."""
+
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from results.outcomes import outcome
+
+from ser.results.metrics import METRICS, metric
+from ser.results.runs import run_metrics
+from ser.results.store import ResultStore
+from ser.sweep.plan import Plan, Point
+from ser.sweep.table import table
+
+FOLDS = (outcome([0, 0, 1, 1], [0, 0, 0, 0], crop=[0, 1, 1, 1]), outcome([0, 1], [0, 1], crop=[1, 0], fold=2))
+
+
+@pytest.fixture
+def precision():
+    """A metric of that name while the test lasts: how many of those predicted as class 0 are of it."""
+    with patch.dict(METRICS):
+
+        @metric("precision")
+        def class_0(gold, predicted):
+            return float(np.mean(np.asarray(gold)[np.asarray(predicted) == 0] == 0))
+
+        yield class_0
+
+
+@pytest.fixture
+def outside():
+    """The registry is as it was once a test with the metric has ended."""
+    before = dict(METRICS)
+    yield
+    assert before == METRICS
+    assert set(METRICS) == {"wa", "uwa"}
+
+
+pytestmark = pytest.mark.usefixtures("outside", "precision")
+
+
+def test_a_run_has_it_for_every_fold_and_mode():
+    found = run_metrics(FOLDS)
+    assert found["fold_1/precision"] == 2 / 4
+    assert found["fold_2/precision"] == 1
+    assert found["precision"] == pytest.approx((2 / 4 + 1) / 2)
+    assert found["precision_pooled"] == 3 / 5
+    assert found["fold_1/crop_precision"] == 1
+    assert found["fold_2/crop_precision"] == 0
+    assert found["crop_precision"] == 0.5
+    assert found["crop_precision_pooled"] == 1 / 2
+
+
+def test_every_name_that_wa_has_it_has_too():
+    of_wa = {name for name in run_metrics(FOLDS) if "wa" in name and "uwa" not in name and "val" not in name}
+    assert {name.replace("wa", "precision") for name in of_wa} <= run_metrics(FOLDS).keys()
+    assert len(of_wa) == 8
+
+
+def test_it_is_a_column_of_the_closing_table(tmp_path):
+    store = ResultStore(tmp_path)
+    point = Point(("loss=cos",), {"loss": "cos"}, (0,), (1, 2), "configuration")
+    lacking = Point(("loss=l2",), {"loss": "l2"}, (0,), (1, 2), "another")
+    for replica, fold in zip(point.replicas(), FOLDS, strict=True):
+        store.save(replica.signature, fold, {})
+    header, first, second = table(Plan("mine", (), (point, lacking), tmp_path), store).splitlines()
+    assert header.split() == ["loss", "seeds", "WA", "%", "UWA", "%", "PRECISION", "%"]
+    assert first.split() == ["cos", "1", "75.00", "75.00", "75.00"]
+    assert second.count("X (0 of 2)") == 3

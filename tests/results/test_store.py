@@ -1,0 +1,86 @@
+"""The result files: what is saved is loaded, files of earlier versions too, damaged ones and others' are refused."""
+
+import json
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from results.outcomes import outcome
+
+from ser.errors import UserError
+from ser.results.outcome import Outcome
+from ser.results.store import ResultStore
+
+SIGNATURE = "ab" + 30 * "0"
+ABOUT = {"device": "cpu", "parameters": {"loss": "cos"}, "started": "1.5"}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return ResultStore(tmp_path / "results")
+
+
+def change(path, change_meta):
+    """Rewrite a result file with other plain values."""
+    with np.load(path) as file:
+        arrays = dict(file)
+    meta = json.loads(str(arrays.pop("meta")))
+    change_meta(meta)
+    np.savez(path, meta=np.array(json.dumps(meta)), **arrays)
+
+
+def test_what_is_saved_is_loaded(store):
+    saved = outcome([0, 1, 1], [0, 0, 1], crop=[1, 0, 1], seed=3, fold=2)
+    assert not store.has(SIGNATURE)
+    store.save(SIGNATURE, saved, ABOUT)
+    assert store.has(SIGNATURE)
+    assert store.is_whole(SIGNATURE)
+    loaded = store.load(SIGNATURE)
+    assert loaded.about == ABOUT
+    for field in fields(Outcome):
+        found, expected = getattr(loaded.outcome, field.name), getattr(saved, field.name)
+        assert type(found) is type(expected)
+        if isinstance(expected, np.ndarray):
+            assert (found == expected).all()
+            assert found.dtype == expected.dtype
+        else:
+            assert found == expected
+
+
+def test_a_key_that_an_earlier_version_stored_is_passed_over(store):
+    store.save(SIGNATURE, outcome([0, 1], [0, 1]), ABOUT)
+    change(store.path(SIGNATURE), lambda meta: meta["outcome"].update(segments=412, since_removed={"a": 1}))
+    loaded = store.load(SIGNATURE)
+    assert loaded.outcome.seconds == 1.5
+    assert not hasattr(loaded.outcome, "segments")
+    assert store.is_whole(SIGNATURE)
+
+
+def test_a_failure_is_forgotten_once_there_is_a_result(store):
+    store.fail(SIGNATURE, "out of memory", {"seed": 0})
+    assert store.failure(SIGNATURE) == "out of memory"
+    assert not store.has(SIGNATURE)
+    store.save(SIGNATURE, outcome([0, 1], [0, 1]), ABOUT)
+    assert store.failure(SIGNATURE) is None
+
+
+DAMAGES = {
+    "empty": lambda whole: b"",
+    "cut at its begin": lambda whole: whole[:10],
+    "cut in its middle": lambda whole: whole[: len(whole) // 2],
+    "cut at its end": lambda whole: whole[:-1],
+    "other bytes": lambda whole: whole[: len(whole) // 4] + b"0123456789" + whole[len(whole) // 4 + 10 :],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_is_put_aside(store, damage, caplog):
+    store.save(SIGNATURE, outcome([0, 1], [0, 1]), ABOUT)
+    path = store.path(SIGNATURE)
+    path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    with pytest.raises(UserError, match=r"is damaged .* The same command trains it again"):
+        store.load(SIGNATURE)
+    assert not store.is_whole(SIGNATURE)
+    assert not store.has(SIGNATURE)
+    assert path.with_suffix(".damaged").exists()
+    assert "is damaged" in caplog.text

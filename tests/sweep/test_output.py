@@ -1,0 +1,16 @@
+"""What a sweep says while it runs and at its end."""
+
+
+def test_equal_points_train_once_and_the_log_says_so(finished):
+    assert "loss=none lambda.weight=0.7 is the same as" in (finished / "stderr").read_text()
+    assert len(list(finished.glob("results/replicas/*/*.npz"))) == 25
+
+
+def test_the_closing_table_is_sorted_by_wa(finished):
+    text = (finished / "stdout").read_text()
+    table = text.splitlines()
+    header = next(i for i, line in enumerate(table) if line.endswith("UWA %"))
+    values = [float(line.split()[-2]) for line in table[header + 1 :] if line]
+    assert len(values) == 5
+    assert values == sorted(values, reverse=True)
+    assert "Only fold" not in text

@@ -1,0 +1,62 @@
+"""What a user gets told: before anything runs, or for the one point of a sweep that cannot run."""
+
+import shutil
+
+import pytest
+from support import run
+from sweep.workplace import SMALL
+
+REFUSED = {
+    "a grid without -m": (["experiment=fig4"], ["is a sweep over loss, lambda.weight", "add -m"]),
+    "unknown option": (["loss=coss"], ["loss=coss", "cos, l2, none"]),
+    "unknown key": (["trainer.learning_rate=1"], ["trainer.learning_rate", "trainer.lr"]),
+    "unknown group": (["lamda=0.6"], ["lamda", "lambda"]),
+    "out of range": (["lambda=0.6,1.5"], ["lambda.weight", "[0, 1]", "1.5"]),
+    "too short": (["length=0.2,1"], ["model=cnn needs", "0.3 s"]),
+    "no number": (["lambda=0.6,linear"], ["mixes numbers and words"]),
+    "no such session": (["fold=9"], ["fold=9", "5 sessions"]),
+    "no corpus": (["corpus=iemocap", "corpus.root=nowhere"], ["iemocap", "nowhere", "corpus=synthetic"]),
+    "not a sweep": (["loss=cos,l2"], ["add -m"]),
+    "a misspelt new key": (["+repeat=5"], ["no key repeat", "repeats"]),
+    "a list for a group": (["loss=[cos,l2]"], ["gives loss a list", "loss=cos,l2 with -m"]),
+    "an option's class by itself": (["model._target_=nowhere.X"], ["model._target_", "model=<option>"]),
+    "no such folder of options": (["--config-dir", "nowhere"], ["--config-dir nowhere", "no such folder"]),
+    "cuda": (["device=cuda:7"], ["device=cuda:7", "device=cpu"]),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_users_mistake_is_one_message_before_anything_runs(case, tmp_path, tiny):
+    arguments, words = REFUSED[case]
+    sweep = [] if case in ("not a sweep", "a grid without -m") else ["-m"]
+    corpus = [] if case == "no corpus" else ["corpus.size=tiny", f"corpus.root={tiny}"]
+    done = run(*sweep, *corpus, "trainer.max_epochs=1", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    for word in words:
+        assert word in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) <= 2, done.stderr
+    assert not list(tmp_path.glob("results/replicas/*")), "nothing was trained"
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, tiny):
+    (tmp_path / "file").write_text("")
+    done = run(*SMALL, f"corpus.root={tiny}", "results.dir=file", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "results.dir" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_bad_point_fails_alone_and_is_named(tmp_path, tiny):
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny, broken)
+    next(path for path in sorted(broken.rglob("*.wav")) if "impro" in path.name).write_bytes(b"no audio")
+    points = f"corpus.root={broken},{tiny}"
+    done = run("-m", *SMALL, points, "loss=none", "fold=1", "tracking=none", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "1 of 1 trainings done" in done.stderr
+    assert f"failed: corpus.root={broken}" in done.stdout
+    assert "cannot be read as audio" in done.stdout
+    assert "Only fold 1 of 5" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert len(list(tmp_path.glob("results/replicas/*/*.npz"))) == 1
