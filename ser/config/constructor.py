@@ -19,6 +19,8 @@ _NAMES: dict[str, Any] = {
     **{kind.__name__: kind for kind in (int, float, bool, str, list)},
     "Sequence": list,
 }
+_SOURCES = ("builtins", "typing", "annotated_types", "collections.abc", "ser.config.ranges")
+"""Where the names of the vocabulary come from; a name of another module means something else."""
 
 
 @lru_cache(maxsize=256)
@@ -95,6 +97,8 @@ class _Module:
 
     def arguments(self, name: str) -> dict[str, _Argument] | None:
         node = self._defined.get(name)
+        if isinstance(node, ast.Name):
+            return self.arguments(node.id)
         if isinstance(node, ast.FunctionDef):
             return self._of_function(node)
         if isinstance(node, ast.ClassDef):
@@ -118,14 +122,24 @@ class _Module:
                 return found and {name: value for name, value in found.items() if name != "self"}
         result: dict[str, _Argument] = {}
         for base in node.bases:
-            inherited = self.arguments(base.id) if isinstance(base, ast.Name) and base.id != "ABC" else {}
+            inherited = self._of_base(base, node)
             if inherited is None:
                 return None
             result |= inherited
         for each in node.body:
-            if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name) and not _is_class_variable(each):
-                result[each.target.id] = _Argument(self._read(each.annotation), each.value is None)
+            if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name) and _is_field(each):
+                result[each.target.id] = _Argument(self._read(each.annotation), not _has_default(each))
         return result
+
+    def _of_base(self, base: ast.expr, node: ast.ClassDef) -> dict[str, _Argument] | None:
+        """The arguments that a class inherits; None where the base cannot be followed."""
+        if not isinstance(base, ast.Name):
+            return None
+        if base.id in ("ABC", "Protocol", "object"):
+            return {}
+        if base.id == node.name:  # ``class CNN(CNN)`` of an imported name
+            return _signature(self._imported[base.id]) if base.id in self._imported else None
+        return self.arguments(base.id)
 
     def _read(self, node: ast.AST | None) -> Any:
         try:
@@ -142,7 +156,10 @@ class _Module:
         if isinstance(node, ast.Name):
             if node.id in self._defined:
                 return self._understood(self._defined[node.id])
-            return _NAMES[node.id]
+            origin = self._imported.get(node.id, f"builtins.{node.id}")
+            if origin.rpartition(".")[0] not in _SOURCES:
+                raise KeyError(origin)
+            return _NAMES[origin.rpartition(".")[2]]
         if isinstance(node, ast.Constant) and node.value is None:
             return None
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
@@ -153,13 +170,29 @@ class _Module:
             inner = [ast.literal_eval(e) if outer is ranges.Literal else self._understood(e) for e in items]
             return outer[tuple(inner)] if len(inner) > 1 else outer[inner[0]]
         if isinstance(node, ast.Call):
-            return self._understood(node.func)(*(ast.literal_eval(each) for each in node.args))
+            keywords = {str(each.arg): ast.literal_eval(each.value) for each in node.keywords}
+            return self._understood(node.func)(*(ast.literal_eval(each) for each in node.args), **keywords)
         raise TypeError
 
 
-def _is_class_variable(node: ast.AnnAssign) -> bool:
+def _is_field(node: ast.AnnAssign) -> bool:
+    """Whether an annotated name is an argument of a dataclass: no ``ClassVar``, no ``field(init=False)``."""
     annotation = node.annotation.value if isinstance(node.annotation, ast.Subscript) else node.annotation
-    return isinstance(annotation, ast.Name) and annotation.id == "ClassVar"
+    class_variable = isinstance(annotation, ast.Name) and annotation.id == "ClassVar"
+    init = _field_keywords(node).get("init")
+    return not class_variable and not (isinstance(init, ast.Constant) and init.value is False)
+
+
+def _has_default(node: ast.AnnAssign) -> bool:
+    keywords = _field_keywords(node)
+    return bool({"default", "default_factory"} & keywords.keys()) if keywords else node.value is not None
+
+
+def _field_keywords(node: ast.AnnAssign) -> dict[str, ast.expr]:
+    """The keywords of ``field(...)``; none where the value is something else."""
+    value = node.value
+    is_field = isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "field"
+    return {str(each.arg): each.value for each in cast(ast.Call, value).keywords} if is_field else {}
 
 
 def source_file(module: str) -> Path | None:

@@ -205,6 +205,8 @@ def origin(key: str, overrides: Sequence[str]) -> str:
 
 def unknown_key(message_key: str, known: Sequence[str]) -> str:
     """End a message about an unknown key with the closest known ones, or with all."""
+    if not known:
+        return ""
     last = {key.rpartition(".")[2]: key for key in known}
     close = [last[part] for part in difflib.get_close_matches(message_key.rpartition(".")[2], last, n=3, cutoff=0.6)]
     return f" Did you mean {' or '.join(close)}?" if close else f" There are {', '.join(known)}."

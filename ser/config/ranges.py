@@ -104,6 +104,7 @@ def check_fields(instance: Any, group: str) -> None:
 def least(annotation: Any, arguments: Mapping[str, Any]) -> float:
     """The lower end of a number's range, given its constructor's other arguments; minus infinity if it has none."""
     bounds: list[Any] = [bound.ge for bound in _metadata(annotation) if isinstance(bound, Ge)]
+    bounds += [float(bound.gt) + 1 for bound in _metadata(annotation) if isinstance(bound, Gt)]  # type: ignore[arg-type]
     bounds += [arguments.get(bound.argument, 0) for bound in _metadata(annotation) if isinstance(bound, AtLeast)]
     return max(map(float, bounds), default=float("-inf"))
 

@@ -113,6 +113,9 @@ def resolve(cfg: DictConfig, overrides: Sequence[str] = ()) -> Settings:
     except OmegaConfBaseException as error:
         raise UserError(f"The configuration cannot be resolved: {error}") from error
     _check_top(plain, overrides)
+    missing = [group for group in (*GROUPS, "corpus") if plain.get(group) is None]
+    if missing:
+        raise UserError(f"{missing[0]} has no option (was it deleted with ~{missing[0]}?). Choose one: see --help.")
     groups = {group: checked(group, plain[group], overrides) for group in GROUPS}
     top = {key: value_of(key, _lookup(plain, key), annotation, overrides) for key, annotation in TOP.items()}
     decisive, notes = canonical({group: groups[group] for group in DECISIVE}, overrides)

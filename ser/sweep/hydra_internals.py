@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.utils import get_args_parser
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 
@@ -45,7 +46,11 @@ def parse_override(text: str) -> Override:
     Raises:
         HydraException: it is not of Hydra's grammar.
     """
-    return OverridesParser.create().parse_override(text)
+    hydra = GlobalHydra.instance()
+    loader = hydra.config_loader() if hydra.is_initialized() else None  # for glob(...), which lists options
+    override = OverridesParser.create(config_loader=loader).parse_override(text)
+    override.config_loader = loader
+    return override
 
 
 def split_points(overrides: list[Override]) -> list[list[str]]:

@@ -111,7 +111,8 @@ class Job:
 
     def _failed(self, replica: Replica, error: Exception) -> str:
         notes: Sequence[str] = getattr(error, "__notes__", ())
-        message = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error} ({notes[0]})"
+        place = f" ({notes[0]})" if notes else ""  # a worker that was killed leaves none
+        message = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}{place}"
         _log.error("%s: seed %d, fold %d failed: %s", self.experiment.name, replica.seed, replica.fold, message)
         for note in notes:
             _log.debug(note)

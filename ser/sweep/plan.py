@@ -262,7 +262,10 @@ def _say_which_points_are_equal(plan: Plan) -> None:
         first = seen.setdefault(key, point)
         if first is not point and point.configuration is not None:
             here, there = (" ".join(o for o in p.overrides if o not in common) for p in (point, first))
-            _log.info("%s is the same as %s: trained once", here, there)
+            if here == there:
+                _log.info("%s is given twice: trained once", here or "The configuration")
+            else:
+                _log.info("%s is the same as %s: trained once", here, there)
 
 
 def store_plan(plan: Plan) -> None:

@@ -159,7 +159,8 @@ def test_equal_files_are_extracted_once(tmp_path, corpus, extracted):
 
 def test_parts_of_one_file_have_separate_entries(tmp_path, corpus):
     whole = corpus.utterances[4]
-    parts = [replace(whole, id="a", start=0.0, end=0.05), replace(whole, id="b", emotion="sad", start=0.05, end=0.14), whole]
+    first = replace(whole, id="a", start=0.0, end=0.05)
+    parts = [first, replace(whole, id="b", emotion="sad", start=0.05, end=0.14), whole]
     packed = frames(make_corpus("parts", corpus.root, parts), Loudness(), tmp_path / "store")
     assert packed.offsets.tolist() == [0, 5, 14, 28]
     np.testing.assert_array_equal(packed.open()[:14], packed.open()[14:])

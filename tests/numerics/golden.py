@@ -1,7 +1,7 @@
 """What a few small configurations give, on a corpus that is the same on every machine: to notice when numbers move.
 
-    python tests/numerics/golden.py    write the table again, after ``ser.config.signature.NUMERICS`` was raised; on another
-                                        kind of machine, add that machine's digests to the table
+python tests/numerics/golden.py    write the table again, after ``ser.config.signature.NUMERICS`` was raised; on
+                                   another kind of machine, add that machine's digests to the table
 """
 
 import contextlib
@@ -45,7 +45,8 @@ def machine() -> str:
         cpu = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), flags=re.MULTILINE)
     except OSError:
         cpu = None
-    versions = f"torch {torch.__version__}, numpy {np.__version__}, librosa {librosa.__version__}, numba {numba.__version__}"
+    libraries = {"torch": torch, "numpy": np, "librosa": librosa, "numba": numba}
+    versions = ", ".join(f"{name} {library.__version__}" for name, library in libraries.items())
     return f"{cpu[1] if cpu else platform.processor()}, {torch.backends.cpu.get_cpu_capability()}, {versions}"
 
 
@@ -80,7 +81,8 @@ def main() -> None:
         make_corpus(Path(folder))
         for name in CONFIGURATIONS:
             values, table["digests"][machine()][name] = numbers(name, Path(folder))
-            table["values"][name] = old["values"][name] if old["numerics"] == NUMERICS and name in old["values"] else values
+            kept = old["numerics"] == NUMERICS and name in old["values"]
+            table["values"][name] = old["values"][name] if kept else values
     TABLE.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""A number of a shipped configuration moves only together with ``NUMERICS``: else old results would pass for new ones."""
+"""The numbers of shipped configurations move only with ``NUMERICS``: else old results would pass for new ones."""
 
 import json
 import sys

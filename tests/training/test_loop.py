@@ -1,9 +1,13 @@
 """The training loop, and every option of every group in it."""
 
 import math
+from dataclasses import replace
+from functools import partial
 
 import pytest
+from torch import nn
 
+from ser.data.replicas import Replica
 from ser.errors import UserError
 from ser.losses.schedules import Constant
 from ser.training.loop import train
@@ -66,3 +70,39 @@ def test_divergence_in_the_first_epoch_is_an_error(new_task):
     task = new_task("trainer.max_epochs=3")
     with pytest.raises(UserError, match=r"diverged in its first epoch \(seed 0, fold 1"):
         train(type(task)(**{**vars(task), "schedule": Constant(math.nan)}), 0, 1)
+
+
+def test_an_error_in_own_code_says_where_it_was_raised(new_task, tmp_path, monkeypatch):
+    """Also where it is a line of PyTorch's that raises it."""
+    (tmp_path / "own_network.py").write_text(
+        "from ser.models.cnn import CNN\n\n\nclass Narrow(CNN):\n    def forward(self, frames, count):\n"
+        "        return super().forward(frames[:, :, :5], count)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    from own_network import Narrow
+
+    from ser.training.loop import attempt
+
+    task = replace(new_task("loss=none"), model=partial(Narrow, channels=2))
+    error = attempt(task, Replica(0, 1, "first"))
+    assert error.__notes__[0] == f"{tmp_path / 'own_network.py'}, line 6"
+    assert "Traceback" in error.__notes__[1]
+
+
+class SwappedOutputs(nn.Module):
+    """A network that gives its logits first."""
+
+    vector_size = 13
+
+    def __init__(self, frames, features, classes):
+        super().__init__()
+        self.classifier = nn.Linear(features, classes)
+
+    def forward(self, frames, count):
+        vector = frames.mean(dim=1)
+        return self.classifier(vector), vector
+
+
+def test_outputs_of_other_shapes_are_refused(new_task):
+    with pytest.raises(UserError, match=r"SwappedOutputs.forward must give pos_1 vectors and logits.*13\) and"):
+        train(replace(new_task("loss=none"), model=SwappedOutputs), 0, 1)
