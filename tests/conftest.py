@@ -2,6 +2,8 @@ from pathlib import Path
 
 import pytest
 
+collect_ignore = ["former/make.py", "numerics/golden.py"]  # commands, whose doctests there are none of
+
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory) -> Path:

@@ -55,7 +55,7 @@ class Experiment:
     @cached_property
     def parameters(self) -> dict[str, str]:
         """The configuration in the words that users type."""
-        return {**words.parameters(self.settings.corpus, self.settings.groups), "corpus": self.corpus.name}
+        return parameters_of(self.settings)
 
     @property
     def name(self) -> str:
@@ -98,6 +98,13 @@ def make_experiment(settings: Settings, overrides: Sequence[str] = ()) -> Experi
     return Experiment(settings, tuple(overrides), corpus, fingerprint, folds, aux_labels, aux_classes)
 
 
+def parameters_of(settings: Settings) -> dict[str, str]:
+    """A configuration in the words that users type; its corpus by its own name if this process could read it."""
+    known = _corpora.get(_key(settings.corpus, settings.cache))
+    name = {"corpus": known[0].name} if known else {}
+    return {**words.parameters(settings.corpus, settings.groups), **name}
+
+
 def _folds(settings: Settings, corpus: Corpus) -> tuple[int, ...]:
     sessions = len(corpus.sessions)
     if sessions < 2:
@@ -116,13 +123,17 @@ def _folds(settings: Settings, corpus: Corpus) -> tuple[int, ...]:
     return folds
 
 
+def _key(options: dict[str, Any], cache_dir: Path) -> str:
+    return signature.digest([options, str(cache_dir)])
+
+
 _corpora: dict[str, tuple[Corpus, str]] = {}
 _frames: dict[str, cache.Frames] = {}
 
 
 def _load(options: dict[str, Any], cache_dir: Path) -> tuple[Corpus, str]:
     """A corpus and the fingerprint of its content."""
-    key = signature.digest([options, str(cache_dir)])
+    key = _key(options, cache_dir)
     if key not in _corpora:
         corpus = load(options)
         copies = check_duplicates(corpus, cache.audio_hashes(corpus, cache_dir), corpus.keep_duplicates)

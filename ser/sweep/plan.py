@@ -15,11 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ser.config import words
 from ser.config.settings import Settings, resolve
 from ser.config.words import GROUP_OF
 from ser.corpora.table import dropped_text
-from ser.data.experiment import Experiment, make_experiment
+from ser.data.experiment import Experiment, make_experiment, parameters_of
 from ser.data.replicas import Replica, replicas
 from ser.errors import UserError
 from ser.sweep.code import changes
@@ -240,8 +239,7 @@ def _experiment(settings: Settings, overrides: Sequence[str], prepare: bool) -> 
 def _point(made: Experiment | UserError, settings: Settings, overrides: Sequence[str]) -> Point:
     if isinstance(made, Experiment):
         return Point.of(made)
-    parameters = words.parameters(settings.corpus, settings.groups)
-    return Point(tuple(overrides), parameters, settings.seeds, settings.folds or (), None, str(made))
+    return Point(tuple(overrides), parameters_of(settings), settings.seeds, settings.folds or (), None, str(made))
 
 
 def _dropped(experiments: Sequence[Experiment]) -> list[str]:

@@ -4,7 +4,6 @@ python tests/numerics/golden.py    write the table again, after ``ser.config.sig
                                    another kind of machine, add that machine's digests to the table
 """
 
-import contextlib
 import hashlib
 import json
 import platform
@@ -20,7 +19,7 @@ TABLE = HERE / "golden.json"
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "former")]
 
 COMMON = (
-    "corpus=manifest", "corpus.root=corpus.csv", "length=0.5", "trainer.max_epochs=3", "trainer.lr=1e-3", "device=cpu",
+    "corpus=manifest", "length=0.5", "trainer.max_epochs=3", "trainer.lr=1e-3", "device=cpu",
     "tracking=none",
 )  # fmt: skip
 CONFIGURATIONS = {
@@ -57,9 +56,9 @@ def numbers(configuration: str, folder: Path) -> tuple[list[float], str]:
     from ser.training.loop import attempt
     from ser.training.task import make_task
 
-    with contextlib.chdir(folder):
-        chosen = experiment(*COMMON, *CONFIGURATIONS[configuration])
-        outcome = attempt(make_task(chosen, "cpu", None), chosen.replicas(0)[0])
+    places = (f"corpus.root={folder / 'corpus.csv'}", f"cache.dir={folder / 'cache'}")
+    chosen = experiment(*COMMON, *places, *CONFIGURATIONS[configuration])
+    outcome = attempt(make_task(chosen, "cpu", None), chosen.replicas(0)[0])
     if isinstance(outcome, Exception):
         raise outcome
     losses = [row[name] for row in outcome.history for name in ("train_loss", "val_loss")]

@@ -1,6 +1,7 @@
 """The training loop, and every option of every group in it."""
 
 import math
+import sys
 from dataclasses import replace
 from functools import partial
 
@@ -74,18 +75,19 @@ def test_divergence_in_the_first_epoch_is_an_error(new_task):
 
 def test_an_error_in_own_code_says_where_it_was_raised(new_task, tmp_path, monkeypatch):
     """Also where it is a line of PyTorch's that raises it."""
-    (tmp_path / "own_network.py").write_text(
+    (tmp_path / "network_of_a_user.py").write_text(
         "from ser.models.cnn import CNN\n\n\nclass Narrow(CNN):\n    def forward(self, frames, count):\n"
         "        return super().forward(frames[:, :, :5], count)\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    from own_network import Narrow
+    monkeypatch.delitem(sys.modules, "network_of_a_user", raising=False)
+    from network_of_a_user import Narrow
 
     from ser.training.loop import attempt
 
     task = replace(new_task("loss=none"), model=partial(Narrow, channels=2))
     error = attempt(task, Replica(0, 1, "first"))
-    assert error.__notes__[0] == f"{tmp_path / 'own_network.py'}, line 6"
+    assert error.__notes__[0] == f"{tmp_path / 'network_of_a_user.py'}, line 6"
     assert "Traceback" in error.__notes__[1]
 
 

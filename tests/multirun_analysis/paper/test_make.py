@@ -55,10 +55,10 @@ def make(folder, target, *more, places=""):
 
 def test_what_a_corpus_cannot_do_is_x_with_the_reason(made, hand, oracle):
     folder, _ = made
-    answer = hand.read(folder / "reports" / "manifest" / "table2.csv").set_index("additional task")
+    answer = hand.read(folder / "reports" / "mine" / "table2.csv").set_index("additional task")
     shown = {task: str(oracle.number(answer.loc[task], "^WA.*]$")) for task in TASKS}
     assert {task for task, text in shown.items() if text.startswith("X")} == {"Valence", "Activation", "Dominance"}
-    text = (folder / "reports" / "manifest" / "table2.md").read_text(encoding="utf-8")
+    text = (folder / "reports" / "mine" / "table2.md").read_text(encoding="utf-8")
     for task in ("valence", "activation", "dominance"):
         assert re.search(rf"X in {task}: .*{task}.*", text)
     assert "X in gender" not in text
@@ -69,7 +69,7 @@ def test_make_shows_the_table_and_fails_where_parts_failed(made):
     assert process.returncode != 0
     assert "Error 1" in process.stderr, "the recipe's status"
     assert "Parts of the grid failed: see above." in process.stderr
-    assert "**Table 2: additional tasks on manifest" in process.stdout
+    assert "**Table 2: additional tasks on mine" in process.stdout
     assert "Traceback" not in process.stderr
 
 
