@@ -68,7 +68,7 @@ def run_name(parameters: Mapping[str, Any], overrides: Iterable[str] = ()) -> st
     words += [str(p["feature"]), f"{p['length']}s"]
     words += [str(p["model"])] if p["model"] != "cnn" else []
     words += [f"{p['aux_task']} {p['aux_task.weight']}"] if p["aux_task"] != "none" else []
-    said = ("lambda.weight", "length.seconds", "aux_task.weight")
+    said = ("lambda.weight", "length.seconds", "aux_task.weight", "corpus.root")  # a path tells little
     words += [o for o in overrides if o.split("=")[0] in parameters and "." in o and o.split("=")[0] not in said]
     return " ".join(words)
 

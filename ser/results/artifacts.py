@@ -2,6 +2,7 @@
 
 import csv
 import json
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from ser.data.experiment import Experiment
 from ser.results.metrics import confusion, unweighted_accuracy, weighted_accuracy
 from ser.results.outcome import pooled
 from ser.results.store import Stored
+
+_TITLE_WIDTH = 60  # characters of a line above the picture
 
 
 def write(folder: Path, experiment: Experiment, name: str, stored: Sequence[Stored]) -> None:
@@ -67,5 +70,5 @@ def _draw_confusion(path: Path, experiment: Experiment, name: str, stored: Seque
     synthetic = corpus.synthetic and corpus.name != "synthetic"
     said = f"{corpus.name} (synthetic speech)" if synthetic else corpus.name
     wa, uwa = 100 * weighted_accuracy(gold, predicted), 100 * unweighted_accuracy(gold, predicted)
-    axes.set_title(f"{name}\n{said}, pooled WA {wa:.2f} %, UWA {uwa:.2f} %", fontsize=9)
+    axes.set_title(f"{textwrap.fill(name, _TITLE_WIDTH)}\n{said}, pooled WA {wa:.2f} %, UWA {uwa:.2f} %", fontsize=9)
     figure.savefig(path)
