@@ -51,7 +51,7 @@ def problem(target: str) -> str | None:
         there = first == "__main__" or (first and importlib.util.find_spec(first) is not None)
         return None if there else f"there is no module {first!r}: install it, or set PYTHONPATH to its folder"
     try:
-        names = _Module(file).names()
+        names = _parsed(file).names()
     except SyntaxError as error:
         return f"{file}, line {error.lineno}: {error.msg}"
     except (OSError, ValueError) as error:
@@ -69,9 +69,20 @@ def _signature(target: str) -> dict[str, _Argument] | None:
     module, _, name = target.rpartition(".")
     try:
         path = source_file(module)
-        return None if path is None else _Module(path).arguments(name)
+        return None if path is None else _parsed(path).arguments(name)
     except (ImportError, OSError, SyntaxError, ValueError):  # ``problem`` tells which of these it is
         return None
+
+
+def _parsed(path: Path) -> "_Module":
+    """A module, parsed once for each version of its file."""
+    status = path.stat()
+    return _module(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=256)
+def _module(path: Path, mtime_ns: int, size: int) -> "_Module":
+    return _Module(path)
 
 
 class _Module:
@@ -88,12 +99,15 @@ class _Module:
                 self._imported |= {each.asname or each.name: f"{node.module}.{each.name}" for each in node.names}
             elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
                 self._defined[node.targets[0].id] = node.value
+            elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+                self._defined[node.target.id] = node.value
             elif not isinstance(node, ast.Import | ast.Expr | ast.AnnAssign):
                 self._has_more = True  # names that are defined in a condition, say
 
     def names(self) -> set[str] | None:
         """The names that the module defines or imports; None where there may be others."""
-        return None if self._has_more or "*" in self._imported else self._defined.keys() | self._imported.keys()
+        unknown = self._has_more or "*" in self._imported or "__getattr__" in self._defined
+        return None if unknown else self._defined.keys() | self._imported.keys()
 
     def arguments(self, name: str) -> dict[str, _Argument] | None:
         node = self._defined.get(name)

@@ -194,7 +194,7 @@ def value_of(key: str, value: Any, annotation: Any, overrides: Sequence[str]) ->
     try:
         return check(annotation, value)
     except ValueError as error:
-        raise UserError(f"{key} {error}, got {shown(value)} ({origin(key, overrides)}).") from error
+        raise UserError(f"{key} {error}, got {shown(value) or repr(value)} ({origin(key, overrides)}).") from error
 
 
 def origin(key: str, overrides: Sequence[str]) -> str:

@@ -88,12 +88,16 @@ def check(annotation: Any, value: Any) -> Any:
 
 
 def check_fields(instance: Any, group: str) -> None:
-    """Check a dataclass' own fields by their annotations, for a component that is built in Python.
+    """Check those fields of a dataclass that this package declares, for a component that is built in Python.
+
+    A user's own subclass may have further fields of any type.
 
     Raises:
         UserError: a field is out of range.
     """
-    for field in fields(instance):
+    ours = [base for base in type(instance).__mro__ if base.__module__.startswith("ser.")]
+    declared = {name for base in ours for name in vars(base).get("__annotations__", {})}
+    for field in (field for field in fields(instance) if field.name in declared):
         value = getattr(instance, field.name)
         try:
             check(field.type, value)

@@ -84,6 +84,10 @@ class Settings:
     @cached_property
     def sources(self) -> dict[str, dict[str, str]]:
         """For each group with a class of the user's own: the hash of each of its modules, see ``ser.config.source``."""
+        return self.read_sources()
+
+    def read_sources(self) -> dict[str, dict[str, str]]:
+        """``sources`` as the files are now."""
         targets = {group: str(option.get("_target_", "ser.")) for group, option in self.groups.items()}
         return {group: found for group, target in targets.items() if (found := sources(target))}
 

@@ -46,13 +46,13 @@ def sources(target: str) -> dict[str, str]:
         file = source_file(name)
         if file is not None and name not in found and (name == module or not _is_installed(file)):
             found[name] = hashlib.sha256(file.read_bytes()).hexdigest()[:32]
-            waiting += _imports(file, name)
+            waiting += _imports(file, name, found[name])
     return dict(sorted(found.items()))
 
 
 @lru_cache(maxsize=256)
-def _imports(file: Path, module: str) -> tuple[str, ...]:
-    """The names of the modules that a file may import; what follows ``from x import`` may be a module or not."""
+def _imports(file: Path, module: str, digest: str) -> tuple[str, ...]:
+    """The names of the modules that a file of this digest may import; a name after ``import`` need not be a module."""
     try:
         tree = ast.parse(file.read_text(encoding="utf-8"))
     except (SyntaxError, ValueError):  # importing it will fail, and say why

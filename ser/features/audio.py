@@ -12,7 +12,7 @@ LOUDEST = 1e5
 RATES = (4000, 768_000)
 """The lowest and the highest sample rate of a file (Hz)."""
 
-_UNKNOWN_SIZE = 0x7FFFFF00  # headers of streams, whose length was not known, promise at least so many bytes
+_UNKNOWN_SIZE = 0x7FFF0000  # headers of streams, whose length was not known, promise at least so many bytes
 
 ROUNDING_SECONDS = 0.1
 """An utterance may end this much after the end of its file, because lists of utterances give rounded times."""

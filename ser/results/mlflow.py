@@ -70,8 +70,10 @@ def deliver(
             if started is not None:
                 logged = {key: run for key, run in logged.items() if run.data.tags.get("started") == started}
             children = [store.log_once(run, logged) for run in runs]
-            if parent is not None and parent.signature not in logged:
-                store.nest(children, store.log_once(parent, logged))
+            if parent is not None:
+                nested = {run.info.run_id: run.data.tags.get("mlflow.parentRunId") for run in logged.values()}
+                parent_id = store.log_once(parent, logged)
+                store.nest([child for child in children if nested.get(child) != parent_id], parent_id)
     except _mlflow_errors() as error:
         raise UserError(
             f"MLflow at {uri} did not take the runs of {runs[0].name} ({first_line(error)}). The results are kept in "

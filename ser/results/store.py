@@ -13,6 +13,7 @@ import logging
 import zipfile
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ class ResultStore:
 
     def __init__(self, directory: Path, sweep: str | None = None) -> None:
         self.directory, self.sweep = Path(directory), sweep
-        self._sweeps: dict[tuple[str, int], str | None] = {}
+        self._sweeps: dict[tuple[str, int], tuple[str, ...]] = {}
 
     def path(self, signature: str) -> Path:
         """The file for the result of a replica, given by its signature; it need not exist yet."""
@@ -59,7 +60,7 @@ class ResultStore:
         path = self.path(signature)
         if self.sweep is None:
             return path.exists()
-        return self._sweep_of(signature, path) == self.sweep
+        return self.sweep in self._sweeps_of(signature)
 
     def is_whole(self, signature: str) -> bool:
         """Whether a replica has a result that can be read. A damaged file is renamed, and a warning says so."""
@@ -67,7 +68,8 @@ class ResultStore:
             return self.has(signature) and self.load(signature) is not None
         except UserError as error:
             aside = self.path(signature).with_suffix(".damaged")
-            self.path(signature).rename(aside)
+            with suppress(FileNotFoundError):  # another process has put it aside
+                self.path(signature).rename(aside)
             _log.warning("%s It is now %s.", error, aside)
             return False
 
@@ -80,7 +82,10 @@ class ResultStore:
             about: plain values that say what was trained, on what, and by which code.
         """
         plain = {key: value for key, value in vars(outcome).items() if key not in (*_ARRAYS, "ids")}
-        text = json.dumps({"signature": signature, "outcome": plain, "about": dict(about)}, sort_keys=True)
+        sweeps = sorted({*self._sweeps_of(signature), *([about["started"]] if "started" in about else [])})
+        text = json.dumps(
+            {"signature": signature, "outcome": plain, "about": dict(about), "sweeps": sweeps}, sort_keys=True
+        )
         buffer = io.BytesIO()
         arrays = {name: getattr(outcome, name) for name in _ARRAYS}
         np.savez_compressed(buffer, meta=np.array(text), ids=np.array(outcome.ids), **arrays)
@@ -126,16 +131,21 @@ class ResultStore:
         wanted = sweep or self.sweep
         return str(note["message"]) if wanted is None or note["about"].get("started") == wanted else None
 
-    def _sweep_of(self, signature: str, path: Path) -> str | None:
-        """The mark of the sweep that a result was made in, read once for each version of its file; None without one."""
+    def _sweeps_of(self, signature: str) -> tuple[str, ...]:
+        """The marks of the sweeps that made a result; read once for each version of its file.
+
+        Two sweeps with resume=false may train the same at once. The later result then replaces the earlier one, and is
+        a result of both.
+        """
+        path = self.path(signature)
         try:
             key = (signature, path.stat().st_mtime_ns)
             if key not in self._sweeps:
                 with np.load(path, allow_pickle=False) as file:
-                    self._sweeps[key] = _meta(file)["about"].get("started")
+                    self._sweeps[key] = tuple(_meta(file).get("sweeps", ()))
             return self._sweeps[key]
         except _DAMAGED:
-            return None
+            return ()
 
     def _failure_path(self, signature: str) -> Path:
         return self.directory / "failed" / f"{signature}.json"

@@ -4,15 +4,43 @@ results/sources/<hash>.json    for one configuration: each version of its own co
 """
 
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from ser.config import signature
 from ser.data.experiment import Experiment
 from ser.data.replicas import replicas
+from ser.errors import UserError
 from ser.results.store import ResultStore
+from ser.sweep.handover import SOURCES
 from ser.system.files import write_text
+
+
+def modules(experiment: Experiment) -> dict[str, str]:
+    """The modules of an experiment's own classes with their hashes."""
+    return {module: digest for found in experiment.settings.sources.values() for module, digest in found.items()}
+
+
+def check_unchanged(experiment: Experiment) -> None:
+    """Check that the code is that of the plan. Python may load a module before it is edited, or after.
+
+    Raises:
+        UserError: a module was edited while the sweep ran.
+    """
+    planned = modules(experiment) | json.loads(os.environ.get(SOURCES, "{}"))
+    present = {
+        module: digest for found in experiment.settings.read_sources().values() for module, digest in found.items()
+    }
+    edited = sorted(module for module, digest in present.items() if planned.get(module, digest) != digest)
+    if edited:
+        raise UserError(
+            f"{', '.join(edited)} {'was' if len(edited) == 1 else 'were'} edited while the sweep ran, so it is "
+            "not known which version trains. No result is stored for it. Run the same command again."
+        )
 
 
 def changes(experiments: Iterable[Experiment]) -> list[str]:
@@ -23,31 +51,39 @@ def changes(experiments: Iterable[Experiment]) -> list[str]:
     Returns:
         A sentence for each set of changed modules for which there are results of the former code.
     """
-    counts: dict[tuple[str, ...], int] = {}
+    by_file: dict[Path, list[Experiment]] = {}
     for experiment in experiments:
         if experiment.settings.sources:
-            for modules, number in _superseded(experiment):
-                counts[modules] = counts.get(modules, 0) + number
-    return [_sentence(modules, number) for modules, number in counts.items() if number]
+            by_file.setdefault(_file(experiment), []).append(experiment)
+    counts: dict[tuple[str, ...], int] = {}
+    for file, same in by_file.items():
+        for edited, number in _superseded(file, same):
+            counts[edited] = counts.get(edited, 0) + number
+    return [_sentence(edited, number) for edited, number in counts.items() if number]
 
 
-def _superseded(experiment: Experiment) -> list[tuple[tuple[str, ...], int]]:
-    """For each former version of an experiment's code: the changed modules, and its number of results.
+def _superseded(file: Path, experiments: list[Experiment]) -> list[tuple[tuple[str, ...], int]]:
+    """For each former version of the code of experiments of one configuration: the changed modules, and its results.
 
     An empty list if the present version is known already; else the version is remembered.
     """
-    file, sources = _file(experiment), experiment.settings.sources
-    versions = _versions(file)
-    if experiment.configuration in versions:
-        return []
-    write_text(file, json.dumps({**versions, experiment.configuration: sources}, indent=1))
-    return [(_changed(old, sources), _results(experiment, former)) for former, old in versions.items()]
+    first = experiments[0]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{file}.lock"):
+        versions = _versions(file)
+        if first.configuration in versions:
+            return []
+        write_text(file, json.dumps({**versions, first.configuration: first.settings.sources}, indent=1))
+    return [
+        (_changed(sources, first.settings.sources), _results(former, experiments))
+        for former, sources in versions.items()
+    ]
 
 
-def _sentence(modules: tuple[str, ...], number: int) -> str:
-    has, are = "have" if len(modules) > 1 else "has", "results ... are" if number > 1 else "result ... is"
+def _sentence(edited: tuple[str, ...], number: int) -> str:
+    has, are = "have" if len(edited) > 1 else "has", "results ... are" if number > 1 else "result ... is"
     noun, verb = are.split(" ... ")
-    return f"{', '.join(modules)} {has} changed: {number} {noun} of the former code {verb} not used."
+    return f"{', '.join(edited)} {has} changed: {number} {noun} of the former code {verb} not used."
 
 
 def _file(experiment: Experiment) -> Path:
@@ -72,8 +108,8 @@ def _changed(former: dict[str, dict[str, str]], present: dict[str, dict[str, str
     return tuple(sorted(edited or old.keys() ^ new.keys()))
 
 
-def _results(experiment: Experiment, configuration: str) -> int:
-    """How many of an experiment's trainings have a result under another signature of its configuration."""
-    store = ResultStore(experiment.settings.results)
-    planned = replicas(configuration, experiment.settings.seeds, experiment.folds)
+def _results(configuration: str, experiments: list[Experiment]) -> int:
+    """How many of the experiments' trainings have a result under another signature of their configuration."""
+    store = ResultStore(experiments[0].settings.results)
+    planned = {each for one in experiments for each in replicas(configuration, one.settings.seeds, one.folds)}
     return sum(store.has(replica.signature) for replica in planned)

@@ -7,5 +7,8 @@ It is written into every result and every note of a failure; with resume=false o
 are compared for equality only, so that the clocks of several machines need not agree.
 """
 
+SOURCES = "SER_SWEEP_SOURCES"
+"""The hashes of the modules of users' own classes when the sweep was planned, by module, as JSON."""
+
 PLANNED = "SER_SWEEP_PLANNED"
 """The name of the sweep whose plan was stored before its jobs began."""

@@ -72,7 +72,7 @@ def _defaults() -> dict[str, str]:
 
 def _described(path: Path) -> str:
     lines = path.read_text(encoding="utf-8").splitlines()
-    first = next(line for line in lines if not line.startswith("# @"))
+    first = next((line for line in lines if not line.startswith("# @")), "")
     return f"{path.stem:<22}{first.removeprefix('#').strip()}"
 
 

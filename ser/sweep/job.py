@@ -15,6 +15,7 @@ from ser.data.replicas import Replica
 from ser.errors import UserError
 from ser.results.runs import parent_run, run_metrics, seed_run
 from ser.results.store import ResultStore, Stored
+from ser.sweep.code import check_unchanged
 from ser.sweep.handover import PLANNED, STARTED
 from ser.sweep.plan import store_point
 from ser.system import environment
@@ -53,6 +54,7 @@ class Job:
         missing = self.missing()
         if not missing:
             return
+        check_unchanged(self.experiment)
         from ser.training.engines import choose  # late: a finished sweep is shown again without torch
         from ser.training.task import make_task
 
@@ -66,6 +68,7 @@ class Job:
                 failures.append(self._failed(replica, result))
             else:
                 assert (result.seed, result.fold) == (replica.seed, replica.fold)
+                check_unchanged(self.experiment)
                 self.store.save(replica.signature, result, about(self.experiment, device, self.started))
                 if result.diverged:
                     _log.warning("%s: seed %d, fold %d diverged", name, replica.seed, replica.fold)

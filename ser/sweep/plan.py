@@ -21,8 +21,9 @@ from ser.corpora.table import dropped_text
 from ser.data.experiment import Experiment, make_experiment, parameters_of
 from ser.data.replicas import Replica, replicas
 from ser.errors import UserError
-from ser.sweep.code import changes
+from ser.sweep.code import changes, modules
 from ser.sweep.compose import composer
+from ser.sweep.handover import SOURCES
 from ser.system import environment
 from ser.system.files import write_text
 
@@ -117,6 +118,7 @@ def make_plan(args: argparse.Namespace) -> Plan | None:
     if composed is None:
         return None
     plan, experiments = composed
+    os.environ[SOURCES] = json.dumps({k: v for experiment in experiments for k, v in modules(experiment).items()})
     for sentence in (*_dropped(experiments), *changes(experiments)):
         _log.info(sentence)
     _say_which_points_are_equal(plan)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ser.config.words import differing
 from ser.data.replicas import Replica
+from ser.errors import UserError
 from ser.results.metrics import METRICS
 from ser.results.runs import run_metrics
 from ser.results.store import ResultStore
@@ -16,7 +17,7 @@ from ser.sweep.plan import Plan, Point, load_plans, plan_time
 from ser.system.text import aligned
 
 _MAX_SHOWN_FAILURES = 10
-_READ_QUICKLY = 5000  # results; each takes a millisecond
+_READ_QUICKLY = 2000  # results of the newest sweeps; each takes a millisecond
 
 
 def table(plan: Plan, store: ResultStore) -> str:
@@ -43,23 +44,34 @@ def overview(results: Path, names: Sequence[str]) -> str:
 
     Returns:
         For each sweep when it was started last, its corpora, its number of points, how many of its trainings have a
-        result, and the best WA of a complete configuration in percent ("-" for more trainings than are read quickly).
+        result, and the best WA of a complete configuration in percent ("-" where there is none, and for older sweeps
+        once many results were read).
     """
-    plans = {name: load_plans(results, name)[-1:] for name in names}
     started = {name: plan_time(results, name) for name in names}
-    newest = sorted(plans, key=lambda name: started[name], reverse=True)
-    rows = [_summary(name, started[name], *plans[name]) for name in newest if plans[name]]
+    rows, read = [], 0
+    for name in sorted(names, key=lambda name: started[name], reverse=True):
+        for plan in load_plans(results, name)[-1:]:
+            read += len(plan.signatures())
+            rows.append(_summary(name, started[name], plan, with_best=read <= _READ_QUICKLY))
     return aligned([["sweep", "started", "corpus", "points", "done", "best WA %"], *rows])
 
 
-def _summary(name: str, started: float, plan: Plan) -> list[object]:
+def _summary(name: str, started: float, plan: Plan, with_best: bool) -> list[object]:
     store, signatures = ResultStore(plan.results), plan.signatures()
     done = sum(store.has(signature) for signature in signatures)
     corpora = sorted({point.parameters.get("corpus", "-") for point in plan.points})
-    best = max((row.figures(store)[0] for row in _rows(plan)), default=-1.0) if done <= _READ_QUICKLY else -1.0
+    best = max((_wa(row, store) for row in _rows(plan)), default=-1.0) if with_best else -1.0
     date = datetime.fromtimestamp(started).strftime("%Y-%m-%d %H:%M")
     cells = [name, date, ", ".join(corpora), str(len(plan.points)), f"{done} of {len(signatures)}"]
     return [*cells, percent(best) if best >= 0 else "-"]
+
+
+def _wa(row: "_Row", store: ResultStore) -> float:
+    """A configuration's mean WA; -1 if trainings are missing or a result is damaged."""
+    try:
+        return row.figures(store)[0]
+    except UserError:
+        return -1.0
 
 
 def incomplete(plan: Plan, store: ResultStore) -> bool:

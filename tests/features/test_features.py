@@ -253,13 +253,14 @@ def test_a_file_that_is_cut_off_is_refused(tmp_path, noise, ending):
         read_audio(path, RATE)
 
 
-def test_a_stream_whose_header_does_not_know_its_length_is_read(tmp_path, noise):
+@pytest.mark.parametrize("length", [b"\xff\xff\xff\xff", b"\x00\xf0\xff\x7f"], ids=["ffmpeg", "sox"])
+def test_a_stream_whose_header_does_not_know_its_length_is_read(tmp_path, noise, length):
     path = tmp_path / "a.wav"
     quiet = 0.1 * noise
     soundfile.write(path, quiet, RATE)
     content = bytearray(path.read_bytes())
     position = content.index(b"data") + 4
-    content[position : position + 4] = b"\xff\xff\xff\xff"
+    content[position : position + 4] = length
     path.write_bytes(content)
     np.testing.assert_allclose(read_audio(path, RATE), quiet, atol=1e-4)
 

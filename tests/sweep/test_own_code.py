@@ -6,6 +6,7 @@ import shutil
 import time
 
 import pytest
+from results.outcomes import outcome
 from support import run
 
 from ser.results.store import ResultStore
@@ -33,11 +34,12 @@ def folder(tmp_path, tiny):
 @pytest.fixture
 def command(folder, tiny):
     def call(*arguments):
-        common = ("--config-dir", "conf", *SMALL, f"corpus.root={tiny}", "model=mine")
-        done = run(*common, *arguments, cwd=folder, env={"PYTHONPATH": str(folder)})
+        done = run(*call.common, *arguments, cwd=folder, env=call.env)
         assert done.returncode == 0, done.stderr
         return done
 
+    call.common = ("--config-dir", "conf", *SMALL, f"corpus.root={tiny}", "model=mine")
+    call.env = {"PYTHONPATH": str(folder)}
     return call
 
 
@@ -85,3 +87,37 @@ def test_a_note_of_a_failure_belongs_to_its_sweep(tmp_path):
     assert store.failure("a" * 32, "2.5") is None
     assert ResultStore(tmp_path, "2.5").failure("a" * 32) is None
     assert json.loads((tmp_path / "failed" / f"{'a' * 32}.json").read_text())["message"] == "too hot"
+
+
+def test_code_that_is_edited_while_the_sweep_runs_gives_no_result(folder, command):
+    """Else numbers of the former code would be stored under the name of the new one, or the other way round."""
+    (folder / "mine.py").write_text(
+        "from pathlib import Path\n\nimport mine_parts\nfrom ser.models.cnn import CNN\n\n\n"
+        "class Mine(CNN):\n    def forward(self, frames, count):\n"
+        "        Path(mine_parts.__file__).write_text('SCALE = 1.0\\n')\n"
+        "        vector, logits = super().forward(frames, count)\n        return vector, mine_parts.SCALE * logits\n"
+    )
+    done = run(*command.common, cwd=folder, env=command.env)
+    assert done.returncode == 1
+    assert "mine_parts was edited while the sweep ran" in done.stderr
+    assert not list(folder.glob("results/replicas/*/*.npz"))
+    assert "2 of 2 trainings done, 0 failed" in command().stderr
+
+
+def test_two_sweeps_that_train_anew_at_once_share_their_results(tmp_path):
+    first, second, third = (ResultStore(tmp_path, mark) for mark in ("1", "2", "3"))
+    first.save("a" * 32, outcome([0, 1], [0, 1]), {"started": "1"})
+    second.save("a" * 32, outcome([0, 1], [0, 1]), {"started": "2"})
+    assert first.has("a" * 32)
+    assert second.has("a" * 32)
+    assert not third.has("a" * 32)
+    assert ResultStore(tmp_path).has("a" * 32)
+
+
+def test_a_change_counts_the_results_of_all_points(folder, command):
+    common = [word for word in command.common if not word.startswith("fold=")]
+    sweep = ("-m", *common, "seed=0,1", "fold=1")
+    run(*sweep, cwd=folder, env=command.env)
+    (folder / "mine_parts.py").write_text("SCALE = 1.0\n")
+    done = run(*sweep, cwd=folder, env=command.env)
+    assert "mine_parts has changed: 2 results of the former code are not used" in done.stderr

@@ -52,7 +52,7 @@ def stack(task: Task, replicas: Sequence[Replica], size: int | None = None) -> I
     prepare(task)
     obstacle = _obstacle(task, replicas)
     if obstacle:
-        _log.warning("engine=stack cannot train this model's replicas together (%s): one after another", obstacle)
+        _log.warning("engine=stack cannot train these replicas together (%s): one after another", obstacle)
         yield from ((replica, attempt(task, replica)) for replica in replicas)
         return
     room = size or _room(task, replicas)
