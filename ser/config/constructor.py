@@ -110,6 +110,7 @@ class _Module:
         return None if unknown else self._defined.keys() | self._imported.keys()
 
     def arguments(self, name: str) -> dict[str, _Argument] | None:
+        """The arguments of a class or function of this module; None as for the function ``arguments``."""
         node = self._defined.get(name)
         if isinstance(node, ast.Name):
             return self.arguments(node.id)

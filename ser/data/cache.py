@@ -36,7 +36,7 @@ from ser.corpora.table import Corpus, Utterance
 from ser.errors import UserError
 from ser.features.audio import read_audio
 from ser.features.extractor import Extractor
-from ser.system.files import replacing, write_text
+from ser.system.files import read_mapping, replacing, write_text
 from ser.system.pool import cores, imap
 from ser.system.progress import track
 
@@ -134,7 +134,7 @@ def changed_audio(corpus: Corpus, directory: Path) -> list[Path]:
     Raises:
         UserError: an audio file is missing or cannot be read.
     """
-    memo = _read_memo(_memo_path(corpus, directory))
+    memo = read_mapping(_memo_path(corpus, directory))
     stamps = _stamps(corpus)
     hashes = audio_hashes(corpus, directory, verify=True)
     return [path for path, stamp in stamps.items() if memo.get(stamp, hashes[path]) != hashes[path]]
@@ -179,7 +179,7 @@ def audio_hashes(corpus: Corpus, directory: Path, verify: bool = False) -> dict[
         UserError: an audio file is missing or cannot be read.
     """
     memo_path = _memo_path(corpus, directory)
-    memo = _read_memo(memo_path)
+    memo = read_mapping(memo_path)
     stamps = _stamps(corpus)
     size = sum(int(stamp.split(" ", 1)[0]) for stamp in stamps.values())
     verify = verify or (size <= VERIFIED_BYTES and memo_path not in _verified)
@@ -215,15 +215,6 @@ def _stamps(corpus: Corpus) -> dict[Path, str]:
             stamps[utterance.path] = f"{status.st_size} {times} {utterance.path}"
     _refuse(missing, corpus)
     return stamps
-
-
-def _read_memo(path: Path) -> dict[str, str]:
-    """The stored hashes, as stamp -> hash; empty if the file is missing or damaged."""
-    try:
-        memo = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return memo if isinstance(memo, dict) else {}
 
 
 def _hash_file(path: Path) -> str:

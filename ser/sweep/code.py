@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 
@@ -17,7 +16,7 @@ from ser.data.replicas import replicas
 from ser.errors import UserError
 from ser.results.store import ResultStore
 from ser.sweep.handover import SOURCES
-from ser.system.files import write_text
+from ser.system.files import read_mapping, write_text
 
 
 def modules(experiment: Experiment) -> dict[str, str]:
@@ -70,7 +69,7 @@ def _superseded(file: Path, experiments: list[Experiment]) -> list[tuple[tuple[s
     first = experiments[0]
     file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{file}.lock"):
-        versions = _versions(file)
+        versions = read_mapping(file)  # the sources of each version, by the signature with it
         if first.configuration in versions:
             return []
         write_text(file, json.dumps({**versions, first.configuration: first.settings.sources}, indent=1))
@@ -89,15 +88,6 @@ def _sentence(edited: tuple[str, ...], number: int) -> str:
 def _file(experiment: Experiment) -> Path:
     base = signature.configuration(experiment.settings.groups, experiment.fingerprint)
     return experiment.settings.results / "sources" / f"{base}.json"
-
-
-def _versions(file: Path) -> dict[str, Any]:
-    """The sources of each version of the code, by the signature of the configuration with it."""
-    try:
-        versions = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return versions if isinstance(versions, dict) else {}
 
 
 def _changed(former: dict[str, dict[str, str]], present: dict[str, dict[str, str]]) -> tuple[str, ...]:

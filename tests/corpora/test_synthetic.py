@@ -174,7 +174,7 @@ def test_the_order_of_the_workers_changes_no_byte(tiny, tmp_path, monkeypatch):
 
 def test_an_existing_corpus_is_not_generated_again(tiny, monkeypatch):
     monkeypatch.setattr(synthetic, "_make", lambda *_: pytest.fail("made again"))
-    synthetic.read(tiny, size="tiny")
+    assert synthetic.read(tiny, size="tiny").utterances
 
 
 def test_a_failed_generation_leaves_nothing(tmp_path, monkeypatch):

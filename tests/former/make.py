@@ -1,7 +1,7 @@
 """Make the files in this folder again, with the code of commit f82dad9 (the first release's layout of ``ser``).
 
-    git worktree add /tmp/former f82dad9
-    PYTHONPATH=/tmp/former python tests/former/make.py
+    git worktree add ../former f82dad9
+    PYTHONPATH=../former python tests/former/make.py
 
 ``signatures.json`` holds what twenty configurations are hashed as; ``results/`` and ``store.sql.gz`` are a results
 folder and a tracking store (as SQL) of a small sweep on the corpus that ``former_corpus.py`` makes.

@@ -3,7 +3,7 @@ import stat
 
 import pytest
 
-from ser.system.files import replacing, write_text
+from ser.system.files import read_mapping, replacing, write_text
 
 
 def test_the_file_is_whole_and_alone(tmp_path):
@@ -79,3 +79,13 @@ def test_permissions_are_the_usual_ones(tmp_path):
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "file.txt").stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "{", "5", None], ids=["empty", "list", "cut", "number", "missing"])
+def test_what_is_no_mapping_is_read_as_an_empty_one(tmp_path, text):
+    file = tmp_path / "a.json"
+    if text is not None:
+        file.write_text(text)
+    assert read_mapping(file) == {}
+    file.write_text('{"a": 1}')
+    assert read_mapping(file) == {"a": 1}
