@@ -88,16 +88,14 @@ def check(annotation: Any, value: Any) -> Any:
 
 
 def check_fields(instance: Any, group: str) -> None:
-    """Check those fields of a dataclass that this package declares, for a component that is built in Python.
+    """Check a dataclass' own fields by their annotations, for a component that is built in Python.
 
-    A user's own subclass may have further fields of any type.
+    Fields of other types than those of this vocabulary, such as arrays, are not checked.
 
     Raises:
         UserError: a field is out of range.
     """
-    ours = [base for base in type(instance).__mro__ if base.__module__.startswith("ser.")]
-    declared = {name for base in ours for name in vars(base).get("__annotations__", {})}
-    for field in (field for field in fields(instance) if field.name in declared):
+    for field in (field for field in fields(instance) if _is_known(field.type)):
         value = getattr(instance, field.name)
         try:
             check(field.type, value)
@@ -141,6 +139,14 @@ def _interval(bounds: tuple[Any, ...]) -> str:
     if low:
         return f" {'above' if low[0] == '(' else 'of at least'} {low[1:]}"
     return f" {'below' if high[-1] == ')' else 'of at most'} {high[:-1]}" if high else ""
+
+
+def _is_known(annotation: Any) -> bool:
+    """Whether an annotation is of this vocabulary: a plain type, a list, a Literal, or several of these."""
+    kind = _base(annotation)
+    if get_origin(kind) in (Union, UnionType):
+        return all(each is type(None) or _is_known(each) for each in get_args(kind))
+    return kind in (int, float, bool, str) or get_origin(kind) in (Literal, list)
 
 
 def _base(annotation: Any) -> Any:

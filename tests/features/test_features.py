@@ -3,12 +3,15 @@
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pytest
 import scipy.fft
 import soundfile
+from annotated_types import Ge
 from support import REPOSITORY
 
 from ser.errors import UserError
@@ -278,3 +281,15 @@ def test_absurd_sample_rates_are_refused(tmp_path, noise, rate):
     soundfile.write(tmp_path / "a.wav", noise, rate)
     with pytest.raises(UserError, match=rf"a\.wav: has a sample rate of {rate} Hz"):
         read_audio(tmp_path / "a.wav", RATE)
+
+
+def test_an_own_extractor_may_have_fields_of_any_type():
+    @dataclass(frozen=True)
+    class Own(LogMel):
+        filters: np.ndarray | None = None
+        edges: tuple[int, ...] = ()
+        gain: Annotated[float, Ge(0)] = 1.0
+
+    assert Own(filters=np.ones(3), edges=[1, 2]).edges == [1, 2]
+    with pytest.raises(UserError, match=r"feature\.gain must be a number of at least 0, got -1"):
+        Own(gain=-1)
