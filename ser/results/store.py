@@ -10,6 +10,7 @@ Resuming a sweep, assembling runs, delivering them to a tracking server and ever
 import io
 import json
 import logging
+import re
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from ser.errors import UserError
+from ser.results.metrics import weighted_accuracy
 from ser.results.outcome import Outcome
 from ser.system.files import replacing, write_text
 
@@ -84,7 +86,8 @@ class ResultStore:
         plain = {key: value for key, value in vars(outcome).items() if key not in (*_ARRAYS, "ids")}
         sweeps = sorted({*self._sweeps_of(signature), *([about["started"]] if "started" in about else [])})
         text = json.dumps(
-            {"signature": signature, "outcome": plain, "about": dict(about), "sweeps": sweeps}, sort_keys=True
+            {"signature": signature, "outcome": plain, "about": dict(about), "sweeps": sweeps, "wa": _wa(outcome)},
+            sort_keys=True,
         )
         buffer = io.BytesIO()
         arrays = {name: getattr(outcome, name) for name in _ARRAYS}
@@ -102,7 +105,7 @@ class ResultStore:
         path = self.path(signature)
         try:
             with np.load(path, allow_pickle=False) as file:
-                meta = _meta(file)
+                meta = _read_meta(path)
                 arrays = {name: file[name] for name in _ARRAYS}
                 ids = tuple(file["ids"].tolist())
         except _DAMAGED as error:
@@ -112,6 +115,13 @@ class ResultStore:
         known = {field.name for field in fields(Outcome)}  # results of earlier versions have further keys
         plain = {key: value for key, value in meta["outcome"].items() if key in known}
         return Stored(Outcome(ids=ids, **plain, **arrays), meta["about"])
+
+    def accuracy(self, signature: str) -> float | None:
+        """The weighted accuracy of a result; None if it is missing or damaged. May be called from any thread."""
+        try:
+            return _read_meta(self.path(signature)).get("wa")
+        except _DAMAGED:
+            return None
 
     def fail(self, signature: str, message: str, about: Mapping[str, Any]) -> None:
         """Write a note that a replica failed, with the reason."""
@@ -141,8 +151,7 @@ class ResultStore:
         try:
             key = (signature, path.stat().st_mtime_ns)
             if key not in self._sweeps:
-                with np.load(path, allow_pickle=False) as file:
-                    self._sweeps[key] = tuple(_meta(file).get("sweeps", ()))
+                self._sweeps[key] = tuple(_read_meta(path).get("sweeps", ()))
             return self._sweeps[key]
         except _DAMAGED:
             return ()
@@ -151,7 +160,27 @@ class ResultStore:
         return self.directory / "failed" / f"{signature}.json"
 
 
-def _meta(file: Any) -> dict[str, Any]:
-    """What a result file holds besides its arrays: the signature, the outcome's plain values, and ``about``."""
-    meta: dict[str, Any] = json.loads(str(file["meta"]))
+def _wa(outcome: Outcome) -> float:
+    return weighted_accuracy(outcome.gold, outcome.average.argmax(axis=1))
+
+
+def _read_meta(path: Path) -> dict[str, Any]:
+    """What a result file holds besides its arrays, as it was written by ``ResultStore.save``.
+
+    numpy reads an array's header by Python's parser, which two threads must not use at once (CPython 3.11 then raises a
+    SystemError). The display of progress is a thread. So the text is read without numpy: it follows a header of a known
+    form (numpy's NPY format, version 1.0), four bytes a character.
+
+    Raises:
+        OSError, KeyError, ValueError, zipfile.BadZipFile: the file is missing, damaged or of another form.
+    """
+    with zipfile.ZipFile(path) as file:
+        data = file.read("meta.npy")
+    start = 10 + int.from_bytes(data[8:10], "little")
+    if data[:8] != b"\x93NUMPY\x01\x00" or not re.search(rb"'descr': '[<>]U", data[:start]):
+        raise ValueError("its description is no text")
+    order = "utf-32-le" if b"'<U" in data[:start] else "utf-32-be"
+    meta = json.loads(data[start:].decode(order))
+    if not isinstance(meta, dict):
+        raise ValueError("its description is no mapping")
     return meta

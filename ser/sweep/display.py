@@ -5,11 +5,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
-from ser.errors import UserError
-from ser.results.metrics import weighted_accuracy
 from ser.results.store import ResultStore
 from ser.sweep.handover import STARTED
 from ser.sweep.plan import Plan
@@ -83,12 +80,8 @@ class Progress(threading.Thread):
         self._left -= failed
         self._failed |= failed
         if finished:
-            with suppress(UserError):  # a damaged file: the job that needs it reports it
-                self._last = f"last WA {percent(self._wa(finished[-1]))}"
-
-    def _wa(self, signature: str) -> float:
-        outcome = self._store.load(signature).outcome
-        return weighted_accuracy(outcome.gold, outcome.average.argmax(axis=1))
+            accuracy = self._store.accuracy(finished[-1])
+            self._last = self._last if accuracy is None else f"last WA {percent(accuracy)}"
 
     def _time_left(self) -> str:
         done = self._done - self._found_finished

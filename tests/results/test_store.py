@@ -84,3 +84,17 @@ def test_a_damaged_file_is_put_aside(store, damage, caplog):
     assert not store.has(SIGNATURE)
     assert path.with_suffix(".damaged").exists()
     assert "is damaged" in caplog.text
+
+
+def test_the_accuracy_is_read_without_pythons_parser(tmp_path, monkeypatch):
+    """Which two threads must not use at once: the display of progress is one, a job that loads results another."""
+    import ast
+
+    store = ResultStore(tmp_path)
+    store.save(SIGNATURE, outcome([0, 1, 1, 0], [0, 1, 1, 1]), {"started": "1"})
+    monkeypatch.setattr(ast, "parse", lambda *_, **__: pytest.fail("parsed"))
+    assert store.accuracy(SIGNATURE) == 0.75
+    assert ResultStore(tmp_path, "1").has(SIGNATURE)
+    assert store.accuracy("b" * 32) is None
+    store.path(SIGNATURE).write_bytes(b"no zip")
+    assert store.accuracy(SIGNATURE) is None
