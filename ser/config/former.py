@@ -29,6 +29,9 @@ FORMER_TASKS = {
 }
 """Additional tasks had no ``_target_`` then; their names said what they are."""
 
+FORMER_VALUES = {"trainer": {"statistics": "running"}}
+"""Keys that were added later, by group, each with the value at which a configuration does what it did before."""
+
 
 def former(group: str, option: Mapping[str, Any]) -> dict[str, Any]:
     """An option that was written for an earlier layout of this package, as it is written now."""

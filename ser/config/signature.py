@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ser.config.former import FORMER_TASKS
+from ser.config.former import FORMER_TASKS, FORMER_VALUES
 
 NUMERICS = 2
 """The version of the arithmetic. A change after which the same configuration gives other numbers must raise it."""
@@ -53,8 +53,11 @@ def _option(group: str, option: Mapping[str, Any]) -> dict[str, Any]:
 
     A class of this package is named by its last name, so that a class can move to another module without changing a
     signature. Additional tasks had no ``_target_`` when the first signatures were taken, so the shipped tasks are
-    identified by ``name`` alone.
+    identified by ``name`` alone. A key that was added later is left out at its former value, so that results of before
+    are found.
     """
+    later = FORMER_VALUES.get(group, {})
+    option = {key: value for key, value in option.items() if key not in later or value != later[key]}
     target = str(option.get("_target_", ""))
     if group == "aux_task" and target == FORMER_TASKS.get(option["name"]):
         return {key: value for key, value in option.items() if key != "_target_"}

@@ -109,9 +109,10 @@ def forward(
 
 def _update_running(norm: Any, mean: Tensor, variance: Tensor) -> None:
     """Update the running statistics as PyTorch does; ``variance`` has the divisor B T - 1."""
-    norm.running_mean.lerp_(mean, norm.momentum)
-    norm.running_var.lerp_(variance, norm.momentum)
     norm.num_batches_tracked += 1
+    share = 1 / int(norm.num_batches_tracked) if norm.momentum is None else norm.momentum
+    norm.running_mean.lerp_(mean, share)
+    norm.running_var.lerp_(variance, share)
 
 
 class Packed:

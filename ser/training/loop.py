@@ -19,7 +19,7 @@ from ser.errors import UserError
 from ser.results.outcome import Outcome, Replica
 from ser.system.allocation import keep_freed_memory
 from ser.training.inputs import Inputs
-from ser.training.network import Network, in_branches, make_network, precision
+from ser.training.network import Network, batch_norms, in_branches, make_network, precision
 from ser.training.sampling import Sampling
 from ser.training.task import Task
 from ser.training.trainer import Course
@@ -123,6 +123,9 @@ class _Training:
         for group in self.optimiser.param_groups:
             group["lr"] = lr
         self.network.train()
+        if self.task.recipe.statistics == "epoch":
+            for norm in batch_norms(self.network).values():
+                norm.num_batches_tracked.zero_()
         sums = _LossSums()
         for batch in batches(pairs, self.task.recipe.batch_size):
             losses, _ = self._forward(segments, batch, epoch)

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ser.data import randomness
 from ser.errors import UserError
@@ -62,7 +63,17 @@ def make_network(task: Task, features: int, seed: int, fold: int) -> Network:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(randomness.torch_seed(seed, fold, "initialisation"))
         model = task.model(frames=task.segment_frames, features=features, classes=len(task.data.classes))
-        return Network(model, len(task.data.classes), task.data.aux_classes)
+        network = Network(model, len(task.data.classes), task.data.aux_classes)
+    if task.recipe.statistics == "epoch":
+        for norm in batch_norms(network).values():
+            norm.momentum = None  # PyTorch's cumulative average, over num_batches_tracked mini-batches
+    return network
+
+
+def batch_norms(network: nn.Module) -> dict[str, Any]:
+    """Return a network's batch normalisations that keep statistics for evaluation, by name."""
+    modules = network.named_modules()
+    return {name: module for name, module in modules if isinstance(module, _BatchNorm) and module.track_running_stats}
 
 
 Pass = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor | None]]

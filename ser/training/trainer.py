@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -37,6 +37,9 @@ class Recipe:
         max_epochs: training stops after this many epochs.
         batch_norm: "joint" normalises both branches as one batch, "branch" each branch by its own statistics.
         precision: of the arithmetic.
+        statistics: what batch normalisation uses outside training. "epoch": the mean over the mini-batches of the last
+            epoch. "running": PyTorch's running average with the model's own momentum (0.1 by default), which is still
+            close to its initial values after an epoch of few mini-batches.
     """
 
     batch_size: Count
@@ -48,6 +51,7 @@ class Recipe:
     max_epochs: Count
     batch_norm: Literal["joint", "branch"]
     precision: Literal["float32", "tf32", "bf16"]
+    statistics: Literal["epoch", "running"] = field(default="epoch", kw_only=True)
 
     moments: ClassVar[tuple[str, ...]] = ("first", "second")
     """Names of the tensors that ``update`` keeps for each parameter; each has the parameter's shape and starts at 0."""

@@ -22,14 +22,19 @@ COMMON = (
     "corpus=manifest", "length=0.5", "trainer.max_epochs=3", "trainer.lr=1e-3", "device=cpu",
     "tracking=none",
 )  # fmt: skip
+RUNNING = "trainer.statistics=running"
 CONFIGURATIONS = {
-    "cos": ("model.channels=4",),
-    "l2 pos_2 loader_2 gender": ("model.channels=4", "loss=l2", "position=pos_2", "loader=loader_2", "aux_task=gender"),
-    "baseline logmel crop": ("model.channels=4", "loss=none", "feature=logmel", "length.train=crop"),
-    "attentive_cnn session": ("model=attentive_cnn", "model.channels=4", "validation=session", "loss=l2"),
+    "cos": ("model.channels=4", RUNNING),
+    "l2 pos_2 loader_2 gender": (
+        "model.channels=4", "loss=l2", "position=pos_2", "loader=loader_2", "aux_task=gender", RUNNING,
+    ),
+    "baseline logmel crop": ("model.channels=4", "loss=none", "feature=logmel", "length.train=crop", RUNNING),
+    "attentive_cnn session": ("model=attentive_cnn", "model.channels=4", "validation=session", "loss=l2", RUNNING),
     "spectrogram linear": ("feature=logspec", "model=spectrogram_cnn_lstm", "model.hidden=4", "lambda=linear"),
-    "sgd": ("model.channels=4", "trainer=sgd"),
-}
+    "sgd": ("model.channels=4", "trainer=sgd", RUNNING),
+    "cos epoch": ("model.channels=4",),
+    "l2 branch epoch": ("model.channels=4", "loss=l2", "trainer.batch_norm=branch"),
+}  # fmt: skip
 CLOSE = 5e-3
 """How far a number may be from the table's on another kind of machine, whose kernels round differently."""
 

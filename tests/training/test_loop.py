@@ -6,12 +6,15 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
+import torch
 from torch import nn
 
 from ser.data.replicas import Replica
 from ser.errors import UserError
+from ser.kernels import packed
 from ser.losses.schedules import Constant
-from ser.training.loop import train
+from ser.training.loop import _Training, train
+from ser.training.sampling import Sampling
 
 ALTERNATIVES = [
     "corpus.turns=all", "corpus.labels.exc=null",
@@ -26,7 +29,8 @@ ALTERNATIVES = [
     "lambda=linear", "aux_task=gender", "aux_task=valence", "aux_task=activation", "aux_task=dominance",
     "aux_task=valence aux_task.edges=[2.5,3.5] loss=none", "aux_task=gender loss=l2",
     "loader=loader_2", "loader.redraw=false", "loader=loader_2 loader.redraw=false",
-    "trainer.batch_norm=branch", "trainer.watch=train", "trainer.patience=3", "trainer.precision=bf16",
+    "trainer.batch_norm=branch", "trainer.statistics=running", "trainer.watch=train", "trainer.patience=3",
+    "trainer.precision=bf16",
     "trainer.precision=tf32", "trainer.factor=0.7", "validation=session", "validation.fraction=0.4",
     "corpus.turns=scripted +corpus.labels.fru=happy length.train=first validation.fraction=0.5 loss=none",
     "feature.top_db=null",
@@ -108,3 +112,35 @@ class SwappedOutputs(nn.Module):
 def test_outputs_of_other_shapes_are_refused(new_task):
     with pytest.raises(UserError, match=r"SwappedOutputs.forward must give pos_1 vectors and logits.*13\) and"):
         train(replace(new_task("loss=none"), model=SwappedOutputs), 0, 1)
+
+
+@pytest.mark.parametrize(("batch_norm", "passes"), [("joint", 1), ("branch", 2)])
+def test_evaluation_normalises_by_the_means_over_the_batches_of_the_epoch(new_task, monkeypatch, batch_norm, passes):
+    """Batches of earlier epochs do not count, nor do the initial values 0 and 1."""
+    task = new_task("trainer.batch_size=8", f"trainer.batch_norm={batch_norm}")
+    training = _Training(Sampling(task, 0, 1))
+    norm, batches = training.network.model.body.norms[0], []
+    plain = packed._update_running
+
+    def update(updated, mean, variance):
+        if updated is norm:
+            batches.append((mean.clone(), variance.clone()))
+        plain(updated, mean, variance)
+
+    monkeypatch.setattr(packed, "_update_running", update)
+    for epoch in (1, 2):
+        batches.clear()
+        training.train_epoch(epoch, 1e-2)
+        means, variances = (torch.stack(values) for values in zip(*batches, strict=True))
+        assert len(means) == passes * math.ceil(len(training.sampling.pairs) / 8)
+        assert torch.allclose(norm.running_mean, means.mean(0), atol=1e-5)
+        assert torch.allclose(norm.running_var, variances.mean(0), rtol=1e-5)
+
+
+def test_pytorchs_running_statistics_are_used_on_demand(new_task):
+    training = _Training(Sampling(new_task("trainer.statistics=running"), 0, 1))
+    training.train_epoch(1, 1e-2)
+    training.train_epoch(2, 1e-2)
+    norm = training.network.model.body.norms[0]
+    assert norm.momentum == 0.1
+    assert norm.num_batches_tracked == 2 * math.ceil(len(training.sampling.pairs) / training.task.recipe.batch_size)

@@ -13,7 +13,7 @@ from torch.func import functional_call, vmap
 from ser.aux_tasks.task import IGNORED
 from ser.kernels import compiled
 from ser.training.inputs import Normalisation, windows
-from ser.training.network import Network, in_branches
+from ser.training.network import Network, batch_norms, in_branches
 from ser.training.stack.batches import Batch
 from ser.training.stack.masking import EVERY_ROW, mask_norms, over_real_pairs
 from ser.training.task import Task
@@ -40,12 +40,14 @@ class Computation:
 
     Attributes:
         trained: names of the parameters that are trained.
+        batch_counts: names of the buffers in which batch normalisation counts mini-batches.
     """
 
     def __init__(self, task: Task, network: Network, frames: Tensor) -> None:
         self.task, self.frames = task, frames
         self.trained = [name for name, parameter in network.named_parameters() if parameter.requires_grad]
         self._buffers = [name for name, _ in network.named_buffers()]
+        self.batch_counts = [f"{name}.num_batches_tracked" for name in batch_norms(network)]
         self._masks = mask_norms(network)
         self._every_row = EVERY_ROW.to(task.device)
         self.network = network.to(task.device)

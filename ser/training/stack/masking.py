@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.func import vmap
+from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ser.losses.objective import Objective
@@ -50,8 +51,10 @@ class MaskedBatchNorm(_BatchNorm):
         Raises:
             ValueError: the numbers of rows of the batch and of the mask differ.
         """
-        if not self.real.numel() or not self.training:
+        if not self.training or (not self.real.numel() and self.momentum is not None):
             return super().forward(inputs)
+        if not self.real.numel():
+            return self._with_cumulative_average(inputs)
         if len(inputs) != len(self.real):
             raise ValueError(f"batch normalisation of {len(inputs)} rows in a batch of {len(self.real)}")
         values = inputs.float()
@@ -62,6 +65,14 @@ class MaskedBatchNorm(_BatchNorm):
         if self.affine:
             result = result * self.weight.view(channel_shape) + self.bias.view(channel_shape)
         return result.to(inputs.dtype)
+
+    def _with_cumulative_average(self, inputs: Tensor) -> Tensor:
+        """PyTorch's forward pass in training for ``momentum=None``, whose own one ``vmap`` cannot batch."""
+        mean, variance = torch.zeros_like(self.running_mean), torch.zeros_like(self.running_var)  # type: ignore[arg-type]
+        # With a momentum of 1 these become the statistics of the batch alone.
+        result = functional.batch_norm(inputs, mean, variance, self.weight, self.bias, True, 1.0, self.eps)
+        self._update_running(mean, variance)
+        return result
 
     @torch.no_grad()
     def _update_running(self, mean: Tensor, variance: Tensor) -> None:

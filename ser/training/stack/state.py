@@ -116,6 +116,9 @@ class Stack:
         batches = Batches(groups, self.task.recipe.batch_size, self.task.device)
         rates = self.rates(len(batches))
         self.computation.network.train()
+        if self.task.recipe.statistics == "epoch":
+            for name in self.computation.batch_counts:
+                self.tensors["buffers"][name].zero_()
         sums: Named = {}
         for step, batch in enumerate(batches):
             _add(sums, self.step(batch, weight, rates[:, step]), batch.number)
