@@ -18,6 +18,7 @@ class Gender:
     """Two classes: female (0) and male (1)."""
 
     classes: ClassVar[int] = 2
+    names: ClassVar[tuple[str, ...]] = ("female", "male")
     needs: ClassVar[str] = "the speakers' gender"
 
     def __call__(self, utterances: Sequence[Utterance]) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser.config.ranges import RisingPair
-from ser.corpora.ratings import rating_class
+from ser.corpora.ratings import EDGES, SCALE, rating_class, rating_range
 from ser.corpora.table import Utterance
 
 
@@ -28,6 +28,7 @@ class Rating:
     edges: RisingPair
 
     classes: ClassVar[int] = 3
+    names: ClassVar[tuple[str, ...]] = ("low", "medium", "high")
     dimension: ClassVar[str]
 
     @property
@@ -39,6 +40,26 @@ class Rating:
         """The class of each utterance, or IGNORED where it has no rating, int64, shape (utterances,)."""
         classes = [rating_class(getattr(utterance, self.dimension), *self.edges) for utterance in utterances]
         return np.array(classes, dtype=np.int64)
+
+    def advice(self, utterances: Sequence[Utterance]) -> str:
+        """What to do where all utterances are of one class."""
+        seen = rating_range(utterances, self.dimension)
+        if seen is None:
+            return "Use aux_task=none."
+        if seen[0] == seen[1]:
+            return f"All ratings of {self.dimension} there are {seen[0]:g}. Use aux_task=none."
+        return f"{self._seen(*seen)} Choose edges within that range, or use aux_task=none."
+
+    def doubt(self, utterances: Sequence[Utterance]) -> str | None:
+        """A warning where ratings are on another scale than the one that the default edges are made for."""
+        seen = rating_range(utterances, self.dimension)
+        if seen is None or tuple(self.edges) != EDGES or SCALE[0] <= seen[0] <= seen[1] <= SCALE[1]:
+            return None
+        return f"{self._seen(*seen)} These edges are made for ratings from 1 to 5: choose others for another scale."
+
+    def _seen(self, lowest: float, highest: float) -> str:
+        edges = ",".join(f"{edge:g}" for edge in self.edges)
+        return f"The ratings of {self.dimension} go from {lowest:g} to {highest:g}, with aux_task.edges=[{edges}]."
 
 
 class Valence(Rating):

@@ -6,13 +6,13 @@ example, 03a01Fa.wav is speaker 03, text a01, happiness ("Freude"), version a.
 Source: Burkhardt, Paeschke, Rolfes, Sendlmeier and Weiss (2005), "A database of German emotional speech", Interspeech.
 """
 
-import logging
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ser.corpora.audio_files import audio_below, is_audio, is_wav
+from ser.corpora.known_speakers import warn_of_missing_speakers
 from ser.corpora.labels import class_order, label_map
 from ser.corpora.roots import Source, visible
 from ser.corpora.table import Corpus, Utterance, make_corpus
@@ -24,7 +24,6 @@ PAIRS = (("03", "08"), ("10", "09"), ("11", "13"), ("12", "14"), ("15", "16"))
 
 SOURCE = Source("emodb", "EMODB", "EmoDB is free at http://emodb.bilderbar.info.")
 
-_LOG = logging.getLogger(__name__)
 _EMOTIONS = {
     "W": "anger",
     "F": "happiness",
@@ -70,7 +69,7 @@ def read(root: str | Path | None, *, labels: Mapping[str, str | None] = LABELS, 
         else:
             utterances.append(_utterance(file, match[1], used[label]))
     corpus = make_corpus(SOURCE.name, folder, utterances, dropped, classes=class_order(used), exclude=exclude)
-    _warn_of_missing_sessions(corpus)
+    warn_of_missing_speakers(corpus, _SESSIONS)
     return corpus
 
 
@@ -94,14 +93,6 @@ def _not_read(folder: Path, place: Path) -> Counter[str]:
         not is_wav(path) and (is_audio(path) or bool(_NAME.match(path.name))) for path in visible(place.iterdir())
     )
     return +Counter({f"audio outside {place.name}/": elsewhere, "ending other than .wav": other})
-
-
-def _warn_of_missing_sessions(corpus: Corpus) -> None:
-    """Tell which session each fold tests if a pair of speakers is missing."""
-    missing = [session for session in sorted({*_SESSIONS.values()}) if session not in corpus.sessions]
-    if missing:
-        folds = ", ".join(f"fold {fold} tests session {session}" for fold, session in enumerate(corpus.sessions, 1))
-        _LOG.warning("%s has no usable utterance of session %s: %s.", corpus.root, ", ".join(missing), folds)
 
 
 def _utterance(file: Path, speaker: str, emotion: str) -> Utterance:

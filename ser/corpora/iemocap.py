@@ -10,9 +10,11 @@ dyadic motion capture database", Language Resources and Evaluation 42.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ser.corpora.audio_files import audio_below
+from ser.corpora.known_speakers import warn_of_missing_speakers
 from ser.corpora.labels import class_order, label_map
 from ser.corpora.roots import Source, require_audio, visible
 from ser.corpora.table import Corpus, Utterance, dropped_text, make_corpus
@@ -81,6 +83,7 @@ def read(
         synthetic=any((folder / MARKER_FILE).exists() for folder in (root_folder, release)),
     )
     _check_folds(corpus, chosen)
+    warn_of_missing_speakers(corpus, [f"Ses0{session}{person}" for session in chosen for person in "FM"])
     return corpus
 
 
@@ -157,8 +160,15 @@ def _used(
         if reason:
             dropped[reason] += 1
         else:
-            utterances.append(turn.utterance(release / f"Session{turn.session}", used))
+            utterance = turn.utterance(release / f"Session{turn.session}", used)
+            utterances.append(replace(utterance, path=_as_written(utterance.path)))
     return utterances, dropped
+
+
+def _as_written(path: Path) -> Path:
+    """The path of an audio file, with the ending in capital letters if only that file exists."""
+    capital = path.with_suffix(path.suffix.upper())
+    return capital if not path.is_file() and capital.is_file() else path
 
 
 def _unlisted_audio(release: Path, chosen: Iterable[str], listed: Iterable[Turn]) -> list[Path]:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ser.corpora.audio_files import audio_below, is_wav
+from ser.corpora.known_speakers import warn_of_missing_speakers
 from ser.corpora.labels import class_order, label_map
 from ser.corpora.roots import Source
 from ser.corpora.sessions import fold_speakers
@@ -29,6 +30,7 @@ SESSIONS = 5
 SOURCE = Source("ravdess", "RAVDESS", "RAVDESS is free at https://zenodo.org/records/1188976.")
 
 _EMOTIONS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
+_ACTORS = tuple(f"{number:02}" for number in range(1, 25))
 _AUDIO_ONLY, _SONG = "03", "02"
 _NAME = re.compile(r"(?P<modality>0[1-3])-(?P<channel>0[12])-0[1-8]-0[12]-0[12]-0[12]-(?:0[1-9]|1\d|2[0-4])")
 
@@ -67,7 +69,9 @@ def read(root: str | Path | None, *, labels: Mapping[str, str | None] = LABELS, 
         else:
             utterances.append(_utterance(file, used[_label(file)]))
     utterances = _in_sessions(utterances)
-    return make_corpus(SOURCE.name, folder, utterances, dropped, classes=class_order(used), exclude=exclude)
+    corpus = make_corpus(SOURCE.name, folder, utterances, dropped, classes=class_order(used), exclude=exclude)
+    warn_of_missing_speakers(corpus, _ACTORS, "actor")
+    return corpus
 
 
 def _without_duplicates(files: list[Path], dropped: Counter[str]) -> Iterator[Path]:

@@ -82,8 +82,27 @@ class Source:
 
 
 def visible(paths: Iterable[Path]) -> list[Path]:
-    """Return the paths in alphabetical order, without hidden files such as the ``._name.wav`` that macOS creates."""
-    return sorted(path for path in paths if not path.name.startswith("."))
+    """Return the paths in alphabetical order, without hidden files such as the ``._name.wav`` that macOS creates.
+
+    Raises:
+        UserError: ``paths`` lists a folder that cannot be listed.
+    """
+    try:
+        return sorted(path for path in paths if not path.name.startswith("."))
+    except OSError as error:
+        raise UserError(f"{error.filename} cannot be listed ({error.strerror}). Make it readable.") from error
+
+
+def content(file: Path) -> bytes:
+    """Return the bytes of a file.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise UserError(f"{file} cannot be read ({error.strerror}). Make it a readable file.") from error
 
 
 def require_audio(utterances: Iterable[Utterance], listed_in: Path) -> None:

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from ser.corpora.names import composed
+from ser.corpora.roots import content
 from ser.errors import UserError
 
 _DELIMITERS = ",;\t"
@@ -119,7 +120,7 @@ def read_rows(file: Path) -> tuple[tuple[str, ...], list[Row]]:
 
 def _lines(file: Path) -> list[str]:
     try:
-        return [*io.StringIO(file.read_bytes().decode("utf-8-sig"), newline="")]
+        return [*io.StringIO(content(file).decode("utf-8-sig"), newline="")]
     except UnicodeDecodeError as error:
         raise UserError(f"{file} is not UTF-8 ({error.reason} at byte {error.start}). Save it as CSV UTF-8.") from error
 

@@ -2,13 +2,15 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
 from ser.corpora.names import composed
 from ser.errors import UserError
+
+_SHOWN_FOLDS = 10
 
 CLASSES = ("angry", "happy", "sad", "neutral")
 """The four classes of the paper, in the paper's order (Lian et al. 2018, section 3)."""
@@ -69,6 +71,15 @@ class Corpus:
         """The sessions in natural order ("9" before "10", "1.5" before "2"); fold k (from 1) tests on the k-th."""
         return tuple(sorted({utterance.session for utterance in self.utterances}, key=_natural))
 
+    @property
+    def other_sessions(self) -> dict[int, str]:
+        """Fold -> the session that it tests, for the folds whose session is not the one of the fold's number.
+
+        A name is of number 3 if it is ``3``, ``03``, or a word and ``3``, such as ``Session3``.
+        """
+        folds = dict(enumerate(self.sessions, 1))
+        return {fold: session for fold, session in folds.items() if _number(session) != fold}
+
 
 def make_corpus(
     name: str,
@@ -110,24 +121,40 @@ def make_corpus(
     return corpus
 
 
-def missing_in_folds(corpus: Corpus) -> list[str]:
+def missing_in_folds(corpus: Corpus, folds: Collection[int] | None = None) -> list[str]:
     """List the classes that a fold cannot test or cannot train, because its sessions have no utterance of them.
 
+    Args:
+        corpus: the corpus.
+        folds: the folds to look at, from 1; None stands for all.
+
     Returns:
-        Phrases for a message, such as ``["fold 3: 'fear' is not in its test session"]``; an empty list if every class
-        is in every test session and in another session.
+        Phrases for a message, such as ``["fold 3: 'fear' is not in its test session"]``, with the session's name where
+        it is not the fold's number; an empty list if every class is in every test session and in another session.
     """
     sessions_of: dict[str, set[str]] = defaultdict(set)
     for utterance in corpus.utterances:
         sessions_of[utterance.emotion].add(utterance.session)
     phrases = []
     for fold, session in enumerate(corpus.sessions, 1):
-        for emotion in corpus.classes:
+        name = f" {session}" if fold in corpus.other_sessions else ""
+        for emotion in corpus.classes if folds is None or fold in folds else ():
             if session not in sessions_of[emotion]:
-                phrases.append(f"fold {fold}: {emotion!r} is not in its test session")
+                phrases.append(f"fold {fold}: {emotion!r} is not in its test session{name}")
             elif sessions_of[emotion] == {session}:
-                phrases.append(f"fold {fold}: {emotion!r} is in no session but its test session")
+                phrases.append(f"fold {fold}: {emotion!r} is in no session but its test session{name}")
     return phrases
+
+
+def sessions_of_folds(corpus: Corpus) -> str:
+    """Which session each fold tests, as part of a sentence; only folds whose session is not that of their number.
+
+    Returns:
+        Such as ``"fold 3 tests session 4, fold 4 tests session 5"``, at most ten folds; an empty string if every fold
+        tests the session of its number.
+    """
+    folds = [f"fold {fold} tests session {session}" for fold, session in corpus.other_sessions.items()]
+    return ", ".join(folds[:_SHOWN_FOLDS]) + ", ..." * (len(folds) > _SHOWN_FOLDS)
 
 
 def dropped_text(dropped: Mapping[str, int]) -> str:
@@ -180,3 +207,9 @@ def _natural(session: str) -> tuple[bool, Decimal, str]:
     if re.fullmatch(r"-?\d+([.,]\d+)?", session):
         return False, Decimal(session.replace(",", ".")), session
     return True, Decimal(0), session
+
+
+def _number(session: str) -> int | None:
+    """The number that a session's name has, alone or behind a word: 3 for ``3``, ``03`` and ``Session3``."""
+    match = re.fullmatch(r"(?:[^\W\d_]+[\s_-]*)?(\d+)", session)
+    return int(match[1]) if match else None

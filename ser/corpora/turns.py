@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ser.corpora.roots import content
 from ser.corpora.table import Utterance
 from ser.errors import UserError
 
@@ -93,7 +94,7 @@ def turns_in(file: Path) -> list[Turn]:
     Raises:
         UserError: the file has no turn, or a line that could be a turn is not well formed.
     """
-    data = file.read_bytes()
+    data = content(file)
     if data[:2] in (BOM_UTF16_LE, BOM_UTF16_BE) or b"\0" in data[:2]:
         raise _unreadable(file, "is in UTF-16, not in UTF-8")
     lines = data.decode("utf-8-sig", errors="replace").splitlines()  # raters' comments have various encodings

@@ -32,6 +32,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 
+from ser.corpora.duplicates import first_copies
 from ser.corpora.table import Corpus, Utterance
 from ser.errors import UserError
 from ser.features.audio import read_audio
@@ -108,6 +109,7 @@ def fingerprint(corpus: Corpus, directory: Path) -> str:
     """Hash everything of a corpus that can change a result: its utterance table, its audio, the order of its classes.
 
     The corpus' name and root, the names and times of its files, and the order of its utterances are not part of it.
+    A corpus with copies of a recording has another hash than before copies were kept together in validation.
 
     Args:
         corpus: the corpus.
@@ -122,7 +124,9 @@ def fingerprint(corpus: Corpus, directory: Path) -> str:
     audio = audio_hashes(corpus, directory)
     utterances = sorted(corpus.utterances, key=lambda utterance: utterance.id)
     rows = [asdict(utterance) | {"path": audio[utterance.path]} for utterance in utterances]
-    return _digest({"classes": corpus.classes, "utterances": rows})
+    content = {"classes": corpus.classes, "utterances": rows}
+    has_copies = first_copies(corpus, audio) != tuple(range(len(utterances)))
+    return _digest(content | {"copies": "together"} if has_copies else content)
 
 
 def changed_audio(corpus: Corpus, directory: Path) -> list[Path]:

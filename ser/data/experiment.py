@@ -1,7 +1,6 @@
 """An experiment: a configuration on a corpus, which is everything that says what is trained."""
 
 import logging
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,12 +14,12 @@ from ser.aux_tasks.task import labels_of
 from ser.config import signature, words
 from ser.config.build import build
 from ser.config.settings import Settings
-from ser.corpora.duplicates import check_duplicates
+from ser.corpora.duplicates import check_duplicates, first_copies
 from ser.corpora.load import load
-from ser.corpora.table import Corpus, missing_in_folds
+from ser.corpora.table import Corpus, sessions_of_folds
 from ser.data import cache
+from ser.data.checks import check_parts, folds_of
 from ser.data.replicas import Replica, replicas
-from ser.errors import UserError
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +33,8 @@ class Experiment:
         overrides: what the user typed for it.
         corpus: the utterances.
         fingerprint: the hash of the corpus' content.
+        copies: for each utterance the index of the first one of its speaker with the same audio, else its own, shape
+            (utterances,); copies stand together in the training or in the validation part.
         folds: the folds to train, from 1.
         aux_labels: each utterance's class in the additional task, or IGNORED, shape (utterances,); None without one.
         aux_classes: the number of the additional task's classes; 0 without one.
@@ -43,6 +44,7 @@ class Experiment:
     overrides: tuple[str, ...]
     corpus: Corpus
     fingerprint: str
+    copies: NDArray[np.int64]
     folds: tuple[int, ...]
     aux_labels: NDArray[np.int64] | None
     aux_classes: int
@@ -86,16 +88,19 @@ def make_experiment(settings: Settings, overrides: Sequence[str] = ()) -> Experi
     """Load the corpus (once a process), settle the folds and label the additional task.
 
     Raises:
-        UserError: there is no such corpus, its audio is missing, a fold is beyond its sessions, or it does not carry
-            what the additional task needs.
+        UserError: there is no such corpus, its audio is missing, a fold is beyond its sessions, it does not carry what
+            the additional task needs, or a fold's training part lacks a class.
     """
-    corpus, fingerprint = _load(settings.corpus, settings.cache)
-    folds = _folds(settings, corpus)
+    corpus, fingerprint, copies = _load(settings.corpus, settings.cache)
+    folds = folds_of(settings, corpus)
     aux_labels, aux_classes = None, 0
     if settings.aux_task.name != "none":
         task = build(settings.aux_task)
         aux_labels, aux_classes = labels_of(task, corpus, settings.aux_task.name), task.classes
-    return Experiment(settings, tuple(overrides), corpus, fingerprint, folds, aux_labels, aux_classes)
+        _warn_once(f"aux_task={settings.aux_task.name}: ", getattr(task, "doubt", lambda _: None)(corpus.utterances))
+    experiment = Experiment(settings, tuple(overrides), corpus, fingerprint, copies, folds, aux_labels, aux_classes)
+    check_parts(experiment)
+    return experiment
 
 
 def parameters_of(settings: Settings) -> dict[str, str]:
@@ -105,41 +110,38 @@ def parameters_of(settings: Settings) -> dict[str, str]:
     return {**words.parameters(settings.corpus, settings.groups), **name}
 
 
-def _folds(settings: Settings, corpus: Corpus) -> tuple[int, ...]:
-    sessions = len(corpus.sessions)
-    if sessions < 2:
-        raise UserError(f"{corpus.root} has one session only ({corpus.sessions[0]}): nothing is left to train on.")
-    folds = settings.folds or tuple(range(1, sessions + 1))
-    if folds[-1] > sessions:
-        raise UserError(f"fold={folds[-1]}: {corpus.name} has {sessions} sessions, so folds 1 to {sessions}.")
-    lacking = [phrase for phrase in missing_in_folds(corpus) if phrase.startswith(tuple(f"fold {k}:" for k in folds))]
-    if lacking:
-        counts = Counter(utterance.emotion for utterance in corpus.utterances)
-        raise UserError(
-            f"{corpus.root}: {', '.join(lacking[:5])}{' ...' * (len(lacking) > 5)}. UWA needs every class in training "
-            f"and in the test session of a fold ({', '.join(f'{n} x {name}' for name, n in counts.items())}). Merge "
-            "sessions, or leave the class out (corpus.labels)."
-        )
-    return folds
-
-
 def _key(options: dict[str, Any], cache_dir: Path) -> str:
     return signature.digest([options, str(cache_dir)])
 
 
-_corpora: dict[str, tuple[Corpus, str]] = {}
+_corpora: dict[str, tuple[Corpus, str, NDArray[np.int64]]] = {}
 _frames: dict[str, cache.Frames] = {}
+_warned: set[str] = set()
 
 
-def _load(options: dict[str, Any], cache_dir: Path) -> tuple[Corpus, str]:
-    """A corpus and the fingerprint of its content."""
+def _load(options: dict[str, Any], cache_dir: Path) -> tuple[Corpus, str, NDArray[np.int64]]:
+    """A corpus, the fingerprint of its content, and which of its utterances are copies (``Experiment.copies``)."""
     key = _key(options, cache_dir)
     if key not in _corpora:
         corpus = load(options)
-        copies = check_duplicates(corpus, cache.audio_hashes(corpus, cache_dir), corpus.keep_duplicates)
-        if copies:
+        hashes = cache.audio_hashes(corpus, cache_dir)
+        count = check_duplicates(corpus, hashes, corpus.keep_duplicates)
+        if count:
             _log.warning(
-                "%s: %d utterances repeat the recording of another one of the same speaker.", corpus.root, copies
+                "%s: utterances that repeat the recording of another one of the same speaker: %d. Copies are kept "
+                "together, in training or in validation.",
+                corpus.root,
+                count,
             )
-        _corpora[key] = corpus, cache.fingerprint(corpus, cache_dir)
+        if corpus.other_sessions:
+            _log.warning("%s: %s. Fold k tests the k-th session.", corpus.root, sessions_of_folds(corpus))
+        copies = np.array(first_copies(corpus, hashes), dtype=np.int64)
+        _corpora[key] = corpus, cache.fingerprint(corpus, cache_dir), copies
     return _corpora[key]
+
+
+def _warn_once(subject: str, sentence: str | None) -> None:
+    """Log a warning, once in each process."""
+    if sentence and subject + sentence not in _warned:
+        _warned.add(subject + sentence)
+        _log.warning("%s%s", subject, sentence)

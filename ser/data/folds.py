@@ -3,12 +3,14 @@
 Source: Lian et al. 2018, section 3 (five-fold cross-validation).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ser.data.validation import Validation
+from ser.corpora.table import Corpus
+from ser.data.validation import HeldOutSpeakers, Validation
 from ser.errors import UserError
 
 
@@ -21,12 +23,46 @@ class Fold:
     test: NDArray[np.int64]
 
 
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """What a corpus' table says of each utterance, as indices from 0, each of shape (utterances,).
+
+    Attributes:
+        sessions: into ``Corpus.sessions``.
+        speakers: into the speakers in alphabetical order.
+        labels: into ``Corpus.classes``.
+    """
+
+    sessions: NDArray[np.int64]
+    speakers: NDArray[np.int64]
+    labels: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, corpus: Corpus) -> "Columns":
+        """The columns of a corpus."""
+        utterances = corpus.utterances
+        return cls(
+            sessions=_indices([utterance.session for utterance in utterances], corpus.sessions),
+            speakers=_indices([u.speaker for u in utterances], sorted({u.speaker for u in utterances})),
+            labels=_indices([utterance.emotion for utterance in utterances], corpus.classes),
+        )
+
+
+def _indices(values: Sequence[str], order: Sequence[str]) -> NDArray[np.int64]:
+    """The index of each value in ``order``."""
+    index_of = {value: index for index, value in enumerate(order)}
+    return np.array([index_of[value] for value in values], dtype=np.int64)
+
+
 def split(
     sessions: NDArray[np.int64],
     labels: NDArray[np.int64],
     fold: int,
     validation: Validation,
     rng: np.random.Generator,
+    *,
+    speakers: NDArray[np.int64] | None = None,
+    copies: NDArray[np.int64] | None = None,
 ) -> Fold:
     """Divide the utterances into the training, validation and test parts of a fold.
 
@@ -36,15 +72,26 @@ def split(
         fold: the fold, from 1; its test part is the session with the index fold - 1.
         validation: chooses the validation part from the other sessions.
         rng: random generator for ``validation``.
+        speakers: speaker of each utterance, shape (utterances,); needed by ``HeldOutSpeakers`` only.
+        copies: a number for each utterance, the same for copies of one recording, shape (utterances,). Copies stand
+            together in the training or in the validation part: where ``validation`` put the first of them. None: there
+            are no copies.
 
     Returns:
         The parts; every utterance belongs to exactly one.
 
     Raises:
-        UserError: the validation part is empty.
+        UserError: the training or the validation part is empty.
     """
     in_test = sessions == fold - 1
-    in_validation = validation(sessions, labels, fold - 1, rng) & ~in_test
+    if isinstance(validation, HeldOutSpeakers):
+        assert speakers is not None, "validation=speaker needs the speakers"
+        chosen = validation.of(speakers, sessions, labels, fold - 1, rng)
+    else:
+        chosen = validation(sessions, labels, fold - 1, rng)
+    in_validation = chosen & ~in_test
+    if copies is not None:
+        in_validation = _with_copies_together(in_validation, ~in_test, copies)
     in_training = ~in_test & ~in_validation
     parts = Fold(*(np.flatnonzero(mask) for mask in (in_training, in_validation, in_test)))
     if not len(parts.validation):
@@ -52,7 +99,23 @@ def split(
             f"Fold {fold} has no validation part. Raise validation.fraction, or add training sessions "
             "(validation=session needs three sessions or more)."
         )
+    if not len(parts.train):
+        raise UserError(
+            f"Fold {fold} has no training part: validation takes all that its test session leaves "
+            "(validation=session needs three sessions or more). Choose another validation, or add sessions."
+        )
     return parts
+
+
+def _with_copies_together(
+    in_validation: NDArray[np.bool_], outside: NDArray[np.bool_], copies: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """The mask of the validation part, with the copies of a recording where the first one outside the test part is."""
+    others = np.flatnonzero(outside)
+    _, first, group = np.unique(copies[others], return_index=True, return_inverse=True)
+    together = in_validation.copy()
+    together[others] = in_validation[others[first]][group]
+    return together
 
 
 def missing_classes(parts: Fold, labels: NDArray[np.int64], classes: tuple[str, ...]) -> list[str]:
@@ -67,7 +130,7 @@ def missing_classes(parts: Fold, labels: NDArray[np.int64], classes: tuple[str, 
         Phrases for a message, such as ``["'angry' in its training part"]``; an empty list if no class is missing.
     """
     phrases = []
-    for name, indices in (("training", parts.train), ("test", parts.test)):
-        missing_labels = sorted(set(range(len(classes))) - set(labels[indices].tolist()))
+    for name, members in (("training", parts.train), ("test", parts.test)):
+        missing_labels = sorted(set(range(len(classes))) - set(labels[members].tolist()))
         phrases += [f"{classes[label]!r} in its {name} part" for label in missing_labels]
     return phrases

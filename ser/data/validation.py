@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser.config.ranges import OpenFraction
+from ser.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -59,4 +60,56 @@ class NextSession:
         return sessions == (test + 1) % (sessions.max() + 1)
 
 
-Validation = Stratified | NextSession
+@dataclass(frozen=True)
+class HeldOutSpeakers:
+    """Validate on whole speakers of the training sessions: no speaker is in the training and in the validation part.
+
+    Attributes:
+        fraction: share of the speakers of the training sessions; one speaker is held out at least, one is left at
+            least.
+    """
+
+    fraction: OpenFraction
+
+    def of(
+        self, speakers: NDArray, sessions: NDArray, labels: NDArray, test: int, rng: np.random.Generator
+    ) -> NDArray[np.bool_]:
+        """Draw the validation part of a fold. A speaker without whom the training part lacked a class stays in it.
+
+        Args:
+            speakers: speaker of each utterance, shape (utterances,).
+            sessions: session of each utterance, as an index from 0, shape (utterances,).
+            labels: class of each utterance, shape (utterances,).
+            test: index of the test session, from 0.
+            rng: draws the speakers.
+
+        Returns:
+            A mask of the utterances, shape (utterances,).
+
+        Raises:
+            UserError: the training sessions have one speaker only, or none can be held out.
+        """
+        outside = sessions != test
+        present = np.unique(speakers[outside])
+        if len(present) < 2:
+            raise UserError(f"{_HELD_OUT} fold {test + 1} has one speaker outside its test session. {_ELSE}")
+        wanted = min(max(1, round(self.fraction * len(present))), len(present) - 1)
+        chosen = np.zeros(len(labels), dtype=bool)
+        held_out = 0
+        for speaker in rng.permutation(present):
+            with_speaker = chosen | (outside & (speakers == speaker))
+            if held_out < wanted and np.isin(labels[outside], labels[outside & ~with_speaker]).all():
+                chosen, held_out = with_speaker, held_out + 1
+        if not held_out:
+            raise UserError(
+                f"{_HELD_OUT} in fold {test + 1} no speaker can be held out, because the training part would lack a "
+                f"class without any of the {len(present)}. {_ELSE}"
+            )
+        return chosen
+
+
+_HELD_OUT = "validation=speaker holds whole speakers out of the training part for validation, but"
+_ELSE = "Add speakers, or use validation=stratified."
+
+
+Validation = Stratified | NextSession | HeldOutSpeakers

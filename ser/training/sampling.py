@@ -47,7 +47,10 @@ class Sampling:
     def __init__(self, task: Task, seed: int, fold: int) -> None:
         self.task, self.seed, self.fold = task, seed, fold
         data = task.data
-        self.parts = split(data.sessions, data.labels, fold, task.validation, self._generator("validation"))
+        self.parts = split(
+            data.sessions, data.labels, fold, task.validation, self._generator("validation"),
+            speakers=data.speakers, copies=data.copies,
+        )  # fmt: skip
         _check_classes(self.parts, task, fold)
         self._order_rng, self._crop_rng = self._generator("order"), self._generator("training crop")
         segments = cut(data.offsets, task.segment_frames, task.tail)

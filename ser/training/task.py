@@ -1,6 +1,6 @@
 """The task: what the replicas of one configuration share."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from torch import nn
 
 from ser.config.build import build, constructor
 from ser.data.experiment import Experiment
+from ser.data.folds import Columns
 from ser.data.loaders import Singles
 from ser.data.validation import Validation
 from ser.losses.objective import Objective
@@ -33,6 +34,8 @@ class Data:
         aux_labels: class of each utterance in the additional task, or IGNORED where it is unknown, shape (utterances,);
             None without an additional task.
         aux_classes: number of classes of the additional task; 0 without one.
+        copies: for each utterance the index of the first one of its speaker with the same audio, shape (utterances,);
+            None: there are no copies.
     """
 
     ids: tuple[str, ...]
@@ -44,6 +47,7 @@ class Data:
     offsets: NDArray[np.int64]
     aux_labels: NDArray[np.int64] | None = None
     aux_classes: int = 0
+    copies: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -121,21 +125,16 @@ def make_task(experiment: Experiment, device: str, checkpoints: Path | None) -> 
 
 def _data(experiment: Experiment) -> Data:
     packed, corpus = experiment.frames(), experiment.corpus
-    utterances = corpus.utterances
+    columns = Columns.of(corpus)
     return Data(
-        ids=tuple(utterance.id for utterance in utterances),
-        sessions=_indices([u.session for u in utterances], corpus.sessions),
-        speakers=_indices([u.speaker for u in utterances], sorted({u.speaker for u in utterances})),
-        labels=_indices([u.emotion for u in utterances], corpus.classes),
+        ids=tuple(utterance.id for utterance in corpus.utterances),
+        sessions=columns.sessions,
+        speakers=columns.speakers,
+        labels=columns.labels,
         classes=corpus.classes,
         frames=packed.path.absolute(),
         offsets=packed.offsets,
         aux_labels=experiment.aux_labels,
         aux_classes=experiment.aux_classes,
+        copies=experiment.copies,
     )
-
-
-def _indices(values: Sequence[str], order: Sequence[str]) -> NDArray[np.int64]:
-    """The index of each value in ``order``."""
-    index_of = {value: index for index, value in enumerate(order)}
-    return np.array([index_of[value] for value in values], dtype=np.int64)

@@ -52,6 +52,7 @@ DECIDES = {
     "aux_task.weight": "0.1", "aux_task.edges": "[2.5,3.5]", "validation.fraction": "0.1",
     "trainer.batch_size": "16", "trainer.lr": "1e-3", "trainer.min_lr": "1e-5", "trainer.factor": "0.7",
     "trainer.patience": "2", "trainer.watch": "train", "trainer.max_epochs": "7", "trainer.batch_norm": "branch",
+    "trainer.statistics": "running",
     "trainer.precision": "bf16", "position.vector": "probabilities",
 }  # fmt: skip
 DECIDES_NOTHING = {
@@ -127,7 +128,7 @@ def test_nor_does_how_it_is_run(choice):
 @pytest.mark.parametrize(
     "choice",
     ["feature=logmel", "feature=logspec", "model=attentive_cnn", "model=spectrogram_cnn_lstm", "loader=loader_2",
-     "position=pos_2", "loss=l2", "loss=none", "lambda=linear", "aux_task=gender", "validation=session",
+     "position=pos_2", "loss=l2", "loss=none", "lambda=linear", "aux_task=gender", "validation=session", "validation=speaker",
      "trainer=adamw", "trainer=sgd"],
 )  # fmt: skip
 def test_every_other_option_has_a_signature_of_its_own(choice):

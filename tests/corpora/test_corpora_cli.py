@@ -13,6 +13,10 @@ REPOSITORY = Path(__file__).parents[2]
 VARIABLES = ("IEMOCAP", "EMODB", "RAVDESS", "MANIFEST", "HYDRA_FULL_ERROR")
 
 
+NO_MAN = "has no usable utterance of speaker Ses02M. Is the copy complete?\n"
+NO_WOMAN = NO_MAN.replace("Ses02M", "Ses02F")
+
+
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command without the environment variables that this machine may set."""
     clean = {name: value for name, value in os.environ.items() if name not in VARIABLES}
@@ -44,7 +48,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_json_holds_the_counts_and_nothing_else(release: Path) -> None:
     done = run("corpus=iemocap", f"corpus.root={release}", "corpus.sessions=[1,2]", "format=json")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, f"{release} {NO_MAN}")
     assert json.loads(done.stdout) == {
         "corpus": "iemocap",
         "root": str(release),
@@ -58,6 +62,7 @@ def test_json_holds_the_counts_and_nothing_else(release: Path) -> None:
             "1": {"angry": 1, "happy": 0, "neutral": 1},
             "2": {"angry": 0, "happy": 1, "neutral": 0},
         },
+        "folds": {"1": "1", "2": "2"},
         "durations": {
             "total_s": 3.54,
             "mean_s": 1.18,
@@ -72,6 +77,7 @@ def test_json_holds_the_counts_and_nothing_else(release: Path) -> None:
             "activation": {"low": 0, "medium": 2, "high": 1, "none": 0},
             "dominance": {"low": 0, "medium": 2, "high": 1, "none": 0},
         },
+        "rating_ranges": {"valence": [1.5, 2.5], "activation": [2.5, 5.5], "dominance": [2.5, 4.0]},
         "dropped": {"label xxx (no agreement)": 1, "scripted turn": 1},
     }
 
@@ -80,7 +86,7 @@ def test_the_table_is_aligned_and_complete(release: Path) -> None:
     done = run(
         "corpus=iemocap", "corpus.turns=all", "corpus.labels.exc=null", "corpus.sessions=[1,2]", IEMOCAP=str(release)
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, f"{release} {NO_WOMAN}")
     assert (
         done.stdout
         == f"""\
@@ -101,10 +107,10 @@ Ses02M   male    2                 1
 durations   0.0 min in all; mean 0.02 s, median 0.02 s, 0.02 to 0.02 s
             0.0 % longer than 3 s, 0.0 % longer than 9 s
 
-rating      low (<= 2)  medium  high (>= 4)  none
-valence              2       1            0     0
-activation           0       2            1     0
-dominance            0       2            1     0
+rating      low (<= 2)  medium  high (>= 4)  none  from  to
+valence              2       1            0     0  1.5   2.5
+activation           0       2            1     0  2.5   5.5
+dominance            0       2            1     0  2.5   4
 
 dropped                   turns
 label exc                     1
@@ -125,6 +131,41 @@ def test_durations_follow_start_and_end_and_unknown_genders_are_counted(tmp_path
     assert summary["genders"] == {"female": 2, "male": 0, "unknown": 1}
     assert (summary["durations"]["total_s"], summary["durations"]["max_s"]) == (2.0, 1.25)
     assert summary["ratings"]["valence"] == {"low": 0, "medium": 0, "high": 0, "none": 3}
+
+
+def manifest(folder: Path, sessions: str) -> Path:
+    """A CSV with two utterances of one speaker in each session; the sessions are separated by blanks."""
+    rows = ["path,emotion,session,speaker,valence"]
+    for session in sessions.split():
+        for number, emotion in enumerate(("sad", "angry")):
+            wav(folder / f"{session}{number}.wav")
+            rows.append(f"{session}{number}.wav,{emotion},{session},speaker {session},{number or ''}")
+    (folder / "a.csv").write_text("\n".join(rows))
+    return folder
+
+
+def test_the_fold_that_tests_each_session_is_told_where_it_is_not_the_sessions_number(tmp_path: Path) -> None:
+    root = manifest(tmp_path, "1 2 4")
+    table = run("corpus=manifest", f"corpus.root={root}").stdout.split("\n\n")[1]
+    assert table.splitlines() == [
+        "fold  session  angry  sad  all",
+        "1     1            1    1    2",
+        "2     2            1    1    2",
+        "3     4            1    1    2",
+        "      all          3    3    6",
+    ]
+    assert json.loads(run("corpus=manifest", f"corpus.root={root}", "format=json").stdout)["folds"]["3"] == "4"
+
+
+@pytest.mark.parametrize("sessions", ["1 2 3", "01 02 03", "Ses1 Ses2 Ses3"])
+def test_sessions_in_the_order_of_their_numbers_need_no_fold(tmp_path: Path, sessions: str) -> None:
+    assert "fold" not in run("corpus=manifest", f"corpus.root={manifest(tmp_path, sessions)}").stdout
+
+
+def test_the_range_of_ratings_is_told_and_is_empty_without_ratings(tmp_path: Path) -> None:
+    done = run("corpus=manifest", f"corpus.root={manifest(tmp_path, '1 2')}")
+    assert "valence              2       0            0     2  1     1\n" in done.stdout
+    assert "activation           0       0            0     4\n" in done.stdout
 
 
 def test_a_generated_corpus_is_labelled_synthetic(release: Path, tmp_path: Path) -> None:
@@ -196,5 +237,5 @@ def test_a_closed_pipe_is_no_error(release: Path) -> None:
         assert process.stdout
         assert process.stderr
         process.stdout.close()
-        assert process.stderr.read() == b""
+        assert process.stderr.read().decode() == f"{release} {NO_MAN}"
     assert process.returncode == 0

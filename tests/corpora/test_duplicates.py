@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ser.corpora.duplicates import check_duplicates, duplicated
+from ser.corpora.duplicates import check_duplicates, duplicated, first_copies
 from ser.corpora.table import Corpus, Utterance
 from ser.errors import UserError
 
@@ -33,14 +33,24 @@ def test_utterances_with_the_same_audio_are_grouped() -> None:
     assert duplicated(made, hashes(a="1", b="2", c="3", d="4")) == []
 
 
-def test_only_the_same_part_of_the_same_audio_is_a_duplicate() -> None:
-    parts = [
-        replace(A, start=None, end=1.0),
-        replace(B, start=0.0, end=1.0),
-        replace(C, start=1.0),
-        replace(D, end=2.0),
+def test_parts_of_the_same_audio_are_copies_if_they_overlap_by_more_than_rounding() -> None:
+    parts = [replace(A, end=1.0), replace(B, start=0.95, end=2.0), replace(C, start=1.5), replace(D, start=0.0, end=1)]
+    assert duplicated(corpus(*parts), hashes(a="x", b="x", c="x", d="x")) == [
+        (parts[0], parts[3]),
+        (parts[1], parts[2]),
     ]
-    assert duplicated(corpus(*parts), hashes(a="x", b="x", c="x", d="x")) == [(parts[0], parts[1])]
+    assert duplicated(corpus(*parts), hashes(a="x", b="y", c="z", d="w")) == []
+
+
+def test_a_long_part_joins_the_short_ones_in_it() -> None:
+    parts = [replace(A, end=9.0), replace(B, start=1.0, end=2.0), replace(C, start=5.0, end=6.0), replace(D, start=9.5)]
+    assert duplicated(corpus(*parts), hashes(a="x", b="x", c="x", d="x")) == [tuple(parts[:3])]
+
+
+def test_each_utterance_knows_the_first_copy_of_its_speaker() -> None:
+    made = corpus(A, utterance("b", "1", "bert"), C, utterance("d", "1", "bert"), utterance("e"))
+    assert first_copies(made, hashes(a="x", b="x", c="x", d="x", e="y")) == (0, 1, 0, 1, 4)
+    assert first_copies(made, hashes(a="1", b="2", c="3", d="4", e="5")) == (0, 1, 2, 3, 4)
 
 
 def test_parts_of_one_file_are_compared_too() -> None:

@@ -116,12 +116,17 @@ def test_audio_below_audio_without_the_folder_wav_is_counted(tmp_path: Path) -> 
     assert read(tmp_path).dropped == {f"audio outside {tmp_path.name}/": 1}
 
 
-def test_a_missing_pair_of_speakers_gives_a_warning(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_missing_speakers_are_named_in_a_warning(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     read(folder)
-    assert (
-        "no usable utterance of session 3, 5: fold 1 tests session 1, fold 2 tests session 2, fold 3 tests"
-        in caplog.text
-    )
+    assert "no usable utterance of speakers 10, 11, 13, 14, 15, 16. Is the copy complete?" in caplog.text
+
+
+def test_one_missing_speaker_of_a_pair_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    speakers = ("03", "08", "10", "09", "11", "12", "14", "15", "16")
+    for name in (f"{speaker}a01{emotion}a" for speaker in speakers for emotion in "WF"):
+        wav(tmp_path / f"{name}.wav")
+    assert read(tmp_path).sessions == ("1", "2", "3", "4", "5")
+    assert "no usable utterance of speaker 13." in caplog.text
 
 
 def test_a_label_that_emodb_does_not_have_is_refused(folder: Path) -> None:

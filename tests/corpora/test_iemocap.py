@@ -62,6 +62,30 @@ def test_the_default_is_improvised_turns_of_four_classes_with_excited_as_happy(r
     assert not corpus.synthetic
 
 
+def test_missing_speakers_are_named_in_a_warning(release: Path, caplog: pytest.LogCaptureFixture) -> None:
+    read(release, sessions=[1, 4])
+    assert "no usable utterance of speaker Ses04F." not in caplog.text
+    read(release, sessions=[1, 4], exclude=["Ses04F_impro03_F020"])
+    assert "no usable utterance of speaker Ses04F. Is the copy complete?" in caplog.text
+
+
+def test_endings_may_be_capital_letters(release: Path) -> None:
+    expected = [u.id for u in read(release).utterances]
+    for path in list((release / "Session1" / "sentences").rglob("*.wav")):
+        path.rename(path.with_suffix(".WAV"))
+    corpus = read(release)
+    assert [u.id for u in corpus.utterances] == expected
+    assert corpus.utterances[0].path == iemocap_wav(release, expected[0]).with_suffix(".WAV")
+
+
+def test_a_label_file_that_cannot_be_read_is_named(release: Path) -> None:
+    file = release / "Session1" / "dialog" / "EmoEvaluation" / "Ses01F_impro01.txt"
+    file.unlink()
+    file.mkdir()
+    with pytest.raises(UserError, match=r"Ses01F_impro01.txt cannot be read \(Is a directory\)"):
+        read(release)
+
+
 def test_excited_can_be_left_out(release: Path) -> None:
     iemocap_labels(
         release, "Ses02M_impro05a", [turn("Ses02M_impro05a_F001", "exc"), turn("Ses02M_impro05a_M000", "sad")]

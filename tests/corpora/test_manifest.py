@@ -1,6 +1,7 @@
 """The reader of corpora that are listed in a CSV file."""
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -451,3 +452,19 @@ def test_one_class_is_refused(tmp_path: Path) -> None:
     message = r"of one class, 'blue' \(1 utterances\).* Dropped: 1 x label angry, 1 x label happy\. Give labels"
     with pytest.raises(UserError, match=message):
         read(file, labels={"sad": "blue"})
+
+
+def test_a_csv_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").mkdir()
+    with pytest.raises(UserError, match=r"a.csv cannot be read \(Is a directory\)"):
+        read(tmp_path)
+
+
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(folder: Path) -> Iterator[Path]:
+        raise PermissionError(13, "Permission denied", str(folder))
+        yield folder
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    with pytest.raises(UserError, match=r"cannot be listed \(Permission denied\). Make it readable"):
+        read(tmp_path)

@@ -76,6 +76,13 @@ def test_sessions_depend_only_on_the_actors(whole: Path, tmp_path: Path) -> None
     assert {u.speaker: u.session for u in incomplete.utterances} == sessions
 
 
+def test_a_missing_actor_is_named_in_a_warning(whole: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    read(whole)
+    assert caplog.text == ""
+    read(ravdess(tmp_path, ravdess_names(set(ALL) - {7})))
+    assert f"{tmp_path} has no usable utterance of actor 07. Is the copy complete?" in caplog.text
+
+
 def test_calm_can_count_as_neutral(whole: Path) -> None:
     corpus = read(whole, labels={"neutral": "neutral", "calm": "neutral", "angry": "angry"})
     assert Counter(u.emotion for u in corpus.utterances) == {"neutral": 288, "angry": 192}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ser.corpora.table import Corpus, Utterance, make_corpus, missing_in_folds
+from ser.corpora.table import Corpus, Utterance, make_corpus, missing_in_folds, sessions_of_folds
 from ser.errors import UserError
 
 ROOT = Path("/corpus")
@@ -50,7 +50,8 @@ def test_nothing_is_missing_where_every_session_has_every_class() -> None:
 
 def test_a_class_that_a_test_session_lacks_is_told() -> None:
     made = corpus("1 sad", "1 fear", "2 sad", "2 fear", "10 sad")
-    assert missing_in_folds(made) == ["fold 3: 'fear' is not in its test session"]
+    assert missing_in_folds(made) == ["fold 3: 'fear' is not in its test session 10"]
+    assert missing_in_folds(made, folds=[1, 2]) == []
 
 
 def test_a_class_that_the_other_sessions_lack_is_told() -> None:
@@ -60,3 +61,26 @@ def test_a_class_that_the_other_sessions_lack_is_told() -> None:
         "fold 2: 'fear' is not in its test session",
         "fold 3: 'fear' is not in its test session",
     ]
+
+
+@pytest.mark.parametrize(
+    ("sessions", "told"),
+    [
+        ("1 2 3", ""),
+        ("01 2 Ses03 Session_4", ""),
+        ("1 2 4", "fold 3 tests session 4"),
+        ("2 3", "fold 1 tests session 2, fold 2 tests session 3"),
+        ("a b", "fold 1 tests session a, fold 2 tests session b"),
+        ("1.5 2", "fold 1 tests session 1.5"),
+        ("-1 1", "fold 1 tests session -1, fold 2 tests session 1"),
+    ],
+)
+def test_the_session_that_a_fold_tests_is_told_where_it_is_not_that_of_its_number(sessions: str, told: str) -> None:
+    rows = [f"{session} {emotion}" for session in sessions.split() for emotion in ("sad", "angry")]
+    assert sessions_of_folds(corpus(*rows)) == told
+
+
+def test_at_most_ten_folds_are_told() -> None:
+    told = sessions_of_folds(corpus("1 sad", "1 angry", *(f"{number} sad" for number in range(3, 30))))
+    assert told.startswith("fold 2 tests session 3, fold 3 tests session 4, ")
+    assert told.endswith("fold 11 tests session 12, ...")

@@ -17,10 +17,10 @@ def as_text(corpus: Corpus, summary: dict[str, Any]) -> str:
     """
     parts = [
         _head(summary),
-        _sessions(summary),
+        _sessions(corpus, summary),
         _speakers(corpus, summary),
         _durations(summary["durations"]),
-        _ratings(summary["ratings"]),
+        _ratings(summary["ratings"], summary["rating_ranges"]),
         _dropped(summary["dropped"]),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -37,13 +37,15 @@ def _head(summary: dict[str, Any]) -> str:
     return (warning if summary["synthetic"] else "") + "\n".join(f"{name:<12}{value}" for name, value in lines)
 
 
-def _sessions(summary: dict[str, Any]) -> str:
-    classes = list(summary["emotions"])
-    rows = [
-        [session, *counts.values(), sum(counts.values())] for session, counts in summary["sessions_by_emotion"].items()
-    ]
-    total = ["all", *summary["emotions"].values(), summary["utterances"]]
-    return aligned([["session", *classes, "all"], *rows, total])
+def _sessions(corpus: Corpus, summary: dict[str, Any]) -> str:
+    """The table of the sessions, with the fold that tests each where that is not the session's own number."""
+    rows = [["session", *summary["emotions"], "all"]]
+    for session, counts in summary["sessions_by_emotion"].items():
+        rows.append([session, *counts.values(), sum(counts.values())])
+    rows.append(["all", *summary["emotions"].values(), summary["utterances"]])
+    if corpus.other_sessions:
+        rows = [[fold, *row] for fold, row in zip(["fold", *summary["folds"], ""], rows, strict=True)]
+    return aligned(rows)
 
 
 def _speakers(corpus: Corpus, summary: dict[str, Any]) -> str:
@@ -62,13 +64,17 @@ def _durations(durations: dict[str, float]) -> str:
     )
 
 
-def _ratings(ratings: dict[str, dict[str, int]]) -> str:
+def _ratings(ratings: dict[str, dict[str, int]], ranges: dict[str, tuple[float, float] | None]) -> str:
     """The table of the ratings; an empty string if no utterance is rated."""
     levels_in_use = {level for counts in ratings.values() for level, count in counts.items() if count}
     if levels_in_use <= {"none"}:
         return ""
-    heading = ["rating", f"low (<= {EDGES[0]:g})", "medium", f"high (>= {EDGES[1]:g})", "none"]
-    return aligned([heading, *([name, *(counts[level] for level in LEVELS)] for name, counts in ratings.items())])
+    heading = ["rating", f"low (<= {EDGES[0]:g})", "medium", f"high (>= {EDGES[1]:g})", "none", "from", "to"]
+    rows = [
+        [name, *(counts[level] for level in LEVELS), *(f"{value:g}" for value in ranges[name] or ())]
+        for name, counts in ratings.items()
+    ]
+    return aligned([heading, *([*row, *[""] * (len(heading) - len(row))] for row in rows)])
 
 
 def _dropped(dropped: dict[str, int]) -> str:

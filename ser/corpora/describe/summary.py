@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from ser.corpora.ratings import EDGES, RATINGS, rating_class
+from ser.corpora.ratings import EDGES, RATINGS, rating_class, rating_range
 from ser.corpora.table import Corpus, Utterance
 from ser.errors import UserError
 from ser.system.progress import track
@@ -19,8 +19,8 @@ def summarise(corpus: Corpus) -> dict[str, Any]:
 
     Returns:
         Counts of utterances by emotion, gender, session and speaker, statistics of their durations (seconds; shares
-        for ``longer_than_3_s`` and ``longer_than_9_s``), counts of low, medium and high ratings, and counts of
-        dropped turns by reason.
+        for ``longer_than_3_s`` and ``longer_than_9_s``), the session that each fold tests, counts of low, medium and
+        high ratings, the lowest and the highest rating, and counts of dropped turns by reason.
 
     Raises:
         UserError: an audio file cannot be read.
@@ -40,7 +40,9 @@ def summarise(corpus: Corpus) -> dict[str, Any]:
             for session in corpus.sessions
         },
         "durations": _durations([*track(map(_seconds, utterances), len(utterances), "durations")]),
+        "folds": {str(fold): session for fold, session in enumerate(corpus.sessions, 1)},
         "ratings": {dimension: _levels(utterances, dimension) for dimension in RATINGS},
+        "rating_ranges": {dimension: rating_range(utterances, dimension) for dimension in RATINGS},
         "dropped": dict(corpus.dropped),
     }
 
