@@ -128,8 +128,8 @@ def test_nor_does_how_it_is_run(choice):
 @pytest.mark.parametrize(
     "choice",
     ["feature=logmel", "feature=logspec", "model=attentive_cnn", "model=spectrogram_cnn_lstm", "loader=loader_2",
-     "position=pos_2", "loss=l2", "loss=none", "lambda=linear", "aux_task=gender", "validation=session", "validation=speaker",
-     "trainer=adamw", "trainer=sgd"],
+     "position=pos_2", "loss=l2", "loss=none", "lambda=linear", "aux_task=gender", "validation=session",
+     "validation=speaker", "trainer=adamw", "trainer=sgd"],
 )  # fmt: skip
 def test_every_other_option_has_a_signature_of_its_own(choice):
     assert sign(choice) != sign()
