@@ -63,18 +63,13 @@ def test_its_plan_and_results_make_its_table(folder):
         about = store.load(each).about
         groups, fingerprint = about["groups"], about["corpus"]["fingerprint"]
         assert signature.configuration(groups, fingerprint) == about["configuration"]
-    lines = table(plan, store).splitlines()
-    assert lines[1].endswith("46.88 ± 4.42  46.88 ± 4.42")
-    endings = next(line for line in lines if line.startswith("Of 12 trainings"))
-    assert "12 by trainer.max_epochs, 0 diverged; " in endings, "derived from the history"
+    assert table(plan, store).splitlines()[1].endswith("46.88 ± 4.42  46.88 ± 4.42")
 
 
 def test_its_store_is_read(folder):
     replicas = collect(f"sqlite:///{folder / 'mlflow.db'}", "ser").replicas
     assert len(replicas) == 12
     assert replicas["wa"].notna().all()
-    assert replicas["stopped"].eq("max_epochs").all()
-    assert replicas["epochs"].notna().all()
 
 
 def test_its_command_finds_everything_finished_and_logs_nothing_anew(folder, corpus_module):
