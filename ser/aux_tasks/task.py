@@ -1,7 +1,8 @@
 """The additional task of multi-task learning: Lian et al. 2018, section 4.2 and equation (9).
 
 A new task is a frozen dataclass with the members of ``AuxTask``. It may have more, which messages use: ``names`` of
-its classes, and ``advice(utterances)``, a sentence for a user whose utterances are all of one class.
+its classes; ``advice(utterances)``, a sentence for a user whose utterances are all of one class; and
+``doubt(utterances)``, a warning before a sweep, or None.
 """
 
 from collections.abc import Sequence

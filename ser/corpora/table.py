@@ -135,9 +135,9 @@ def missing_in_folds(corpus: Corpus, folds: Collection[int] | None = None) -> li
     sessions_of: dict[str, set[str]] = defaultdict(set)
     for utterance in corpus.utterances:
         sessions_of[utterance.emotion].add(utterance.session)
-    phrases = []
+    phrases, other_sessions = [], corpus.other_sessions
     for fold, session in enumerate(corpus.sessions, 1):
-        name = f" {session}" if fold in corpus.other_sessions else ""
+        name = f" {session}" if fold in other_sessions else ""
         for emotion in corpus.classes if folds is None or fold in folds else ():
             if session not in sessions_of[emotion]:
                 phrases.append(f"fold {fold}: {emotion!r} is not in its test session{name}")

@@ -5,12 +5,13 @@ Source: Lian et al. 2018, section 3 (five-fold cross-validation).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ser.corpora.table import Corpus
-from ser.data.validation import HeldOutSpeakers, Validation
+from ser.data.validation import Validation
 from ser.errors import UserError
 
 
@@ -72,7 +73,7 @@ def split(
         fold: the fold, from 1; its test part is the session with the index fold - 1.
         validation: chooses the validation part from the other sessions.
         rng: random generator for ``validation``.
-        speakers: speaker of each utterance, shape (utterances,); needed by ``HeldOutSpeakers`` only.
+        speakers: speaker of each utterance, shape (utterances,); for a ``validation`` with ``by_speaker``.
         copies: a number for each utterance, the same for copies of one recording, shape (utterances,). Copies stand
             together in the training or in the validation part: where ``validation`` put the first of them. None: there
             are no copies.
@@ -84,12 +85,11 @@ def split(
         UserError: the training or the validation part is empty.
     """
     in_test = sessions == fold - 1
-    if isinstance(validation, HeldOutSpeakers):
-        assert speakers is not None, "validation=speaker needs the speakers"
-        chosen = validation.of(speakers, sessions, labels, fold - 1, rng)
-    else:
-        chosen = validation(sessions, labels, fold - 1, rng)
-    in_validation = chosen & ~in_test
+    asked: dict[str, Any] = {}
+    if getattr(validation, "by_speaker", False):
+        assert speakers is not None, "a validation with by_speaker needs the speakers"
+        asked["speakers"] = speakers
+    in_validation = validation(sessions, labels, fold - 1, rng, **asked) & ~in_test
     if copies is not None:
         in_validation = _with_copies_together(in_validation, ~in_test, copies)
     in_training = ~in_test & ~in_validation

@@ -1,6 +1,11 @@
-"""The validation part of a fold, on which the best epoch is chosen (config group ``validation``)."""
+"""The validation part of a fold, on which the best epoch is chosen (config group ``validation``).
+
+A scheme is a frozen dataclass that is called as ``Stratified`` is. One with ``by_speaker = True`` is given the
+speakers, too, as the keyword argument ``speakers``: see ``HeldOutSpeakers``.
+"""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,17 +76,17 @@ class HeldOutSpeakers:
 
     fraction: OpenFraction
 
-    def of(
-        self, speakers: NDArray, sessions: NDArray, labels: NDArray, test: int, rng: np.random.Generator
+    by_speaker: ClassVar[bool] = True
+
+    def __call__(
+        self, sessions: NDArray, labels: NDArray, test: int, rng: np.random.Generator, *, speakers: NDArray
     ) -> NDArray[np.bool_]:
         """Draw the validation part of a fold. A speaker without whom the training part lacked a class stays in it.
 
         Args:
-            speakers: speaker of each utterance, shape (utterances,).
-            sessions: session of each utterance, as an index from 0, shape (utterances,).
-            labels: class of each utterance, shape (utterances,).
-            test: index of the test session, from 0.
+            sessions, labels, test: as for ``Stratified``.
             rng: draws the speakers.
+            speakers: speaker of each utterance, shape (utterances,).
 
         Returns:
             A mask of the utterances, shape (utterances,).

@@ -91,3 +91,19 @@ def test_a_fold_of_which_no_speaker_can_be_held_out_is_refused():
     few = SESSIONS < 2
     with pytest.raises(UserError, match=r"in fold 1 no speaker can be held out, .* lack a class without any of the 2"):
         split(SESSIONS[few], labels[few], 1, HeldOutSpeakers(0.2), rng(), speakers=SPEAKERS[few])
+
+
+def test_a_scheme_of_ones_own_is_given_the_speakers_if_it_asks_for_them():
+    class OneSpeaker:
+        by_speaker = True
+
+        def __call__(self, sessions, labels, test, rng, *, speakers):
+            return speakers == 5
+
+    class OneSession:
+        def __call__(self, sessions, labels, test, rng):
+            return sessions == 3
+
+    by_speaker = split(SESSIONS, LABELS, 1, OneSpeaker(), rng(), speakers=SPEAKERS)
+    assert set(SPEAKERS[by_speaker.validation]) == {5}
+    assert set(SESSIONS[split(SESSIONS, LABELS, 1, OneSession(), rng(), speakers=SPEAKERS).validation]) == {3}

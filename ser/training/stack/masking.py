@@ -51,10 +51,10 @@ class MaskedBatchNorm(_BatchNorm):
         Raises:
             ValueError: the numbers of rows of the batch and of the mask differ.
         """
-        if not self.training or (not self.real.numel() and self.momentum is not None):
+        if not self.training:
             return super().forward(inputs)
         if not self.real.numel():
-            return self._with_cumulative_average(inputs)
+            return self._with_cumulative_average(inputs) if self.momentum is None else super().forward(inputs)
         if len(inputs) != len(self.real):
             raise ValueError(f"batch normalisation of {len(inputs)} rows in a batch of {len(self.real)}")
         values = inputs.float()
