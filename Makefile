@@ -62,6 +62,25 @@ fig4: $(READY) ## contrastive losses over lambda
 paper: $(READY) ## all of them, and one report.html
 	$(call reproduce,$(EXPERIMENTS),report)
 
+# The claims again with each plausible alternative of what the paper leaves open: docs/robustness.md
+SWEEPS   :=
+VARIANTS :=
+ALTERNATIVES = $(if $(SWEEPS),sweeps=$(SWEEPS)) $(if $(VARIANTS),'variants=$(VARIANTS)')
+
+.PHONY: robustness
+robustness: SEEDS := 3
+robustness: $(READY) ## verdicts over what the paper leaves open (also SEEDS=3 SWEEPS=cos,l2,... VARIANTS=FILE)
+	@list=$$(mktemp) && trap 'rm -f "$$list"' EXIT || exit 2; \
+	$(BIN)/python -m multirun_analysis robustness show=commands $(OVERRIDES) $(ALTERNATIVES) > "$$list" || exit $$?; \
+	grep '^#' "$$list"; echo; failed=0; \
+	while IFS= read -r line <&3; do \
+		case "$$line" in "python -m ser.run "*) ;; *) continue;; esac; \
+		echo "$$line"; eval "$(BIN)/$$line"; s=$$?; \
+		if [ $$s -gt 1 ]; then exit $$s; fi; if [ $$s -eq 1 ]; then failed=1; fi; echo; \
+	done 3< "$$list"; \
+	$(BIN)/python -m multirun_analysis robustness $(OVERRIDES) $(ALTERNATIVES) || exit $$?; \
+	if [ $$failed -eq 1 ]; then echo "Parts of the grid failed: see above." >&2; exit 1; fi
+
 .PHONY: ui
 ui: $(READY) ## the MLflow UI on this folder's runs (PORT=5000)
 	$(BIN)/python -m ser.ui port=$(or $(PORT),5000)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,7 +13,7 @@ from ser.errors import UserError, told_to_user
 if TYPE_CHECKING:  # these modules import pandas, scipy and matplotlib, which --help and a list of sweeps do without
     from multirun_analysis.audit import Finding
     from multirun_analysis.grids import Study
-    from multirun_analysis.output.drawings import Drawing
+    from multirun_analysis.output.drawings import Drawing, LearningCurves
     from multirun_analysis.output.tables import Table
     from ser.sweep.plan import Plan
 
@@ -21,6 +21,8 @@ _HELP = """Tables and figures from the tracking store (MLflow), with intervals o
 
   python -m multirun_analysis table3 corpus=emodb corpus.root=... repeats=5    the runs of the same ser.run overrides
   python -m multirun_analysis report corpus=emodb corpus.root=... repeats=5    everything, as one report.html
+  python -m multirun_analysis robustness corpus=emodb corpus.root=... repeats=3    the claims over variants of what the
+                                                           paper leaves open; show=commands: what trains these
   python -m multirun_analysis                              the names of all sweeps
   python -m multirun_analysis sweep=NAME                   one sweep: its closing table
   python -m multirun_analysis sweep=NAME by=loss,lambda    a row for each loss and lambda, averaged over all other keys
@@ -87,23 +89,51 @@ def main(arguments: Sequence[str]) -> str:
     """
     if {"-h", "--help"} & set(arguments):
         return _HELP
+    if "robustness" in arguments:
+        return _robustness([argument for argument in arguments if argument != "robustness"])
     command = _parsed(arguments)
     return _of_paper(command) if command.what else _of_sweeps(command)
 
 
-def _parsed(arguments: Sequence[str]) -> CommandLine:
+def _robustness(arguments: Sequence[str]) -> str:
+    """The claims over variants of what the paper leaves open, or the commands that train these."""
+    from multirun_analysis.robustness.command import OPTIONS, commands, robustness, show
+    from multirun_analysis.robustness.tables import tables
+
+    command = _parsed(arguments, more=OPTIONS)
+    if show(command.options) == "commands":
+        return commands(command.overrides, command.options)
+    judged = robustness(command.overrides, command.options)
+    study = judged.study
+    _refuse_unless_shouting(study, command)
+    return _with_findings(study.findings, _written(tables(judged), command, study.name, study.findings))
+
+
+def _parsed(arguments: Sequence[str], more: Sequence[str] = ()) -> CommandLine:
     words = [argument for argument in arguments if "=" not in argument]
     if len(words) > 1 or not set(words) <= EXPERIMENTS.keys():
         wrong = next((word for word in words if word not in EXPERIMENTS), " ".join(words))
         raise UserError(f"{wrong}: give one of {', '.join(EXPERIMENTS)}, or sweep=NAME. See --help.")
-    options = dict(argument.split("=", 1) for argument in arguments if argument.partition("=")[0] in _OPTIONS)
+    options = dict(argument.split("=", 1) for argument in arguments if argument.partition("=")[0] in (*_OPTIONS, *more))
     if options.setdefault("audit", "refuse") not in ("refuse", "shout"):
         raise UserError(f"audit must be refuse or shout, got {options['audit']}.")
     overrides = [argument for argument in arguments if "=" in argument and argument.partition("=")[0] not in options]
     for scope in {_scope(override) for override in overrides} - {"", *EXPERIMENTS["report"]}:
         experiments = ", ".join(EXPERIMENTS["report"])
         raise UserError(f"{scope}: is no experiment. An override is for one of {experiments}, or for all.")
+    _refuse_another_experiment(words, overrides)
     return CommandLine(words[0] if words else "", overrides, options)
+
+
+def _refuse_another_experiment(words: Sequence[str], overrides: Sequence[str]) -> None:
+    """An override of the experiment itself would make one table of the paper from the runs of another."""
+    keys = [override.partition("=")[0].rpartition(":")[2].lstrip("+~") for override in overrides]
+    if words and "experiment" in keys:
+        given = overrides[keys.index("experiment")]
+        raise UserError(
+            f"{given}: {words[0]} is made from the experiments {', '.join(EXPERIMENTS[words[0]]) or 'baseline'}, and "
+            "these cannot be replaced. Leave it out, or use sweep=NAME by=KEYS for another sweep."
+        )
 
 
 def _of_paper(command: CommandLine) -> str:
@@ -116,7 +146,7 @@ def _of_paper(command: CommandLine) -> str:
     if command.what in ("table2", "table3"):
         text = _written(_paper_tables(command.what, study), command, study.name, study.findings)
     else:
-        text = _drawn([_paper_figure(command.what, study)], command, study.name, study.findings)
+        text = _figure(command, study)
     return _with_findings(study.findings, text)
 
 
@@ -134,12 +164,21 @@ def _claims_or_report(command: CommandLine) -> str:
         return _with_findings(findings, _written([claims], command, name, findings))
     from multirun_analysis.paper.report import make_report
 
-    report = make_report(network, lengths, tasks, settings)
-    written = _written([*report.tables, report.verdicts], command, name, findings)
-    drawn = _drawn(report.drawings, command, name, findings)
+    report = make_report(network, lengths, tasks, settings, _over_variants(command))
+    written = _written([*report.tables, report.verdicts], command, name)
+    drawn = _drawn(report.drawings, command, name)
     page = _folder(command, name) / "report.html"
     page.write_text(report.html(), encoding="utf-8")
     return _with_findings(findings, f"{written}\n{drawn}\nThe report: {page}")
+
+
+def _over_variants(command: CommandLine) -> Table | None:
+    """The claims over variants of what the paper leaves open, if ``make robustness`` was run."""
+    from multirun_analysis.robustness.command import for_report
+    from multirun_analysis.robustness.tables import claims
+
+    judged = for_report([override for override in command.overrides if not _scope(override)])
+    return claims(judged) if judged else None
 
 
 def _table1(command: CommandLine) -> Table:
@@ -160,11 +199,14 @@ def _paper_tables(what: str, study: Study) -> list[Table]:
     return table2(study) if what == "table2" else table3(study)
 
 
-def _paper_figure(what: str, study: Study) -> Drawing:
-    from multirun_analysis.paper.curves import fig2, fig3, fig4
+def _figure(command: CommandLine, study: Study) -> str:
+    """Draw one of the paper's figures, and write beside it how its trainings went."""
+    from multirun_analysis.paper.curves import convergence_table, fig2, fig3, fig4
 
     make: Mapping[str, Callable[[Study], Drawing]] = {"fig2": fig2, "fig3": fig3, "fig4": fig4}
-    return make[what](study)
+    drawn = _drawn([make[command.what](study)], command, study.name, study.findings)
+    beside = _written([convergence_table(command.what, study)], command, study.name, study.findings)
+    return f"{drawn}\n{beside}"
 
 
 def _study(what: str, command: CommandLine) -> Study:
@@ -210,28 +252,32 @@ def _written(tables: Sequence[Table], command: CommandLine, name: str, findings:
         findings: what was found about the runs.
 
     Returns:
-        The tables as text, and where they were written.
+        The tables as text, but for those that stand beside another, and where all were written.
     """
+    from multirun_analysis.grids import told
+
     folder = _folder(command, name)
     folder.mkdir(parents=True, exist_ok=True)
-    shouted = [f"NOT COMPARABLE: {finding.text}" for finding in findings if finding.severity == "refuse"]
-    shouted += [finding.text for finding in findings if finding.in_tables]
-    tables = [replace(table, notes=(*shouted, *table.notes)) for table in tables]
+    tables = told(tables, findings)
     for table in tables:
         for ending, text in (("md", table.markdown()), ("tex", table.latex()), ("csv", table.csv())):
             (folder / f"{table.name}.{ending}").write_text(text, encoding="utf-8")
-    return "\n".join([*(table.markdown() for table in tables), f"Written to {folder}."])
+    beside = ", ".join(table.name for table in tables if table.aside)
+    also = f", with {beside}" if beside else ""
+    return "\n".join([*(table.markdown() for table in tables if not table.aside), f"Written to {folder}{also}."])
 
 
-def _drawn(drawings: Sequence[Drawing], command: CommandLine, name: str, findings: Sequence[Finding]) -> str:
+def _drawn(
+    drawings: Sequence[Drawing | LearningCurves], command: CommandLine, name: str, findings: Sequence[Finding] = ()
+) -> str:
     """Write figures as PNG and PDF, and their numbers as tables; arguments and result as in ``_written``."""
+    from multirun_analysis.grids import told
     from multirun_analysis.output.figures import draw, save
 
-    refused = any(finding.severity == "refuse" for finding in findings)
+    drawings = told(drawings, findings)
     for drawing in drawings:
-        shown = replace(drawing, title=f"{drawing.title} (NOT COMPARABLE)") if refused else drawing
-        save(draw(shown), _folder(command, name), drawing.name)
-    return _written([drawing.table() for drawing in drawings], command, name, findings)
+        save(draw(drawing), _folder(command, name), drawing.name)
+    return _written([drawing.table() for drawing in drawings], command, name)
 
 
 def _with_findings(findings: Sequence[Finding], text: str) -> str:
@@ -293,10 +339,19 @@ def _by(plans: Sequence[Plan], given: Mapping[str, str], command: CommandLine) -
     return newest + text if len(plans) > 1 else text
 
 
+def _show(text: str) -> None:
+    """Print. A reader that closes the pipe, as ``head`` does, has seen enough: everything was written before."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+
+
 if __name__ == "__main__":
     try:
         with told_to_user():
-            print(main(sys.argv[1:]))
+            text = main(sys.argv[1:])
+        _show(text)
     except UserError as error:
         print(error, file=sys.stderr)
         sys.exit(2)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from multirun_analysis.store.collect import REPLICA, TOLERANCE, Collected, fold_metrics
+from multirun_analysis.store.collect import NEEDED, REPLICA, TOLERANCE, Collected, fold_metrics
 from ser.config.words import GROUP_OF, NUMBERS, differing
 from ser.sweep.plan import Point
 
@@ -106,9 +106,14 @@ class _Compared:
         return self._planned(self.collected.conflicts)
 
     @cached_property
+    def whole(self) -> pd.DataFrame:
+        """The replicas that have every metric that the tables need."""
+        return self.replicas.dropna(subset=NEEDED)
+
+    @cached_property
     def complete(self) -> dict[str, list[int]]:
         """The seeds that have all of their folds, by configuration."""
-        folds = self.replicas.groupby(["configuration", "seed"])["fold"].agg(set).to_dict()
+        folds = self.whole.groupby(["configuration", "seed"])["fold"].agg(set).to_dict()
         return {
             name: [seed for seed in point.seeds if folds.get((name, seed), set()) >= set(point.folds)]
             for name, point in self.planned.items()
@@ -132,6 +137,10 @@ class _Compared:
         """Count points, and name them if they are few: ``2 cells (loss=cos; loss=l2)``."""
         names = f" ({'; '.join(self.name(point) for point in points)})" if len(points) <= _MOST_NAMES else ""
         return f"{_count(points, 'cell')}{names}"
+
+    def listed(self, points: Sequence[Point | str]) -> str:
+        """Count points and name them, of many the first ones: ``2 cells (loss=cos; loss=l2)``."""
+        return f"{_count(points, 'cell')} ({_few([self.name(point) for point in points], '; ')})"
 
     def _planned(self, rows: pd.DataFrame) -> pd.DataFrame:
         planned = {
@@ -164,9 +173,23 @@ def _missing(compared: _Compared) -> Iterator[Finding]:
         )
 
 
+def _without_metrics(compared: _Compared) -> Iterator[Finding]:
+    """Replicas that are stored without a metric that the tables need; they count as missing."""
+    rows = compared.replicas[~compared.replicas.index.isin(compared.whole.index)]
+    if len(rows):
+        metrics = [name for name in NEEDED if rows[name].isna().any()]
+        cells = compared.count(list(rows["configuration"].unique()))
+        yield Finding(
+            "warn",
+            f"{len(rows)} of the missing trainings are stored without {', '.join(metrics)}, in {cells}: they were "
+            "logged before there was such a metric, or only in part. Delete their runs in MLflow, and the sweep's "
+            "command logs them anew.",
+        )
+
+
 def _missing_folds(compared: _Compared) -> dict[str, dict[int, list[int]]]:
     """The folds that the store lacks, by configuration and seed."""
-    stored = set(compared.replicas[REPLICA].itertuples(index=False, name=None))
+    stored = set(compared.whole[REPLICA].itertuples(index=False, name=None))
     missing: dict[str, dict[int, list[int]]] = {}
     for name, point in compared.planned.items():
         for seed in point.seeds:
@@ -189,7 +212,7 @@ def _lacking(point: Point, missing: Mapping[int, list[int]]) -> str:
 
 
 def _partial_seeds(compared: _Compared) -> Iterator[Finding]:
-    begun = set(compared.replicas[REPLICA[:2]].itertuples(index=False, name=None))
+    begun = set(compared.whole[REPLICA[:2]].itertuples(index=False, name=None))
     partial: dict[str, list[int]] = {}
     for name, seed in sorted(begun):
         if seed not in compared.complete[name]:
@@ -303,6 +326,21 @@ def _diverged(compared: _Compared) -> Iterator[Finding]:
         )
 
 
+def _never_fell(compared: _Compared) -> Iterator[Finding]:
+    """Points of which most trainings had their lowest validation loss in the first of several epochs."""
+    rows = compared.replicas[compared.replicas["epochs"] > 1]
+    shares = (rows["lowest_epoch"] == 1).groupby(rows["configuration"]).mean()
+    names = [str(name) for name, share in shares.items() if share > 0.5]
+    if names:
+        patience = sorted({compared.planned[name].parameters.get("trainer.patience", "?") for name in names})
+        yield Finding(
+            "warn",
+            f"The validation loss was lowest in the first epoch in most trainings of {compared.listed(names)}: it "
+            "never fell, so that the schedule lowered the learning rate from the start. Such trainings may have ended "
+            f"before they learned anything; try a larger trainer.patience (here {_few(patience, ', ')}).",
+        )
+
+
 def _unswept_differences(compared: _Compared) -> Iterator[Finding]:
     """Parameters in which the points differ although they were not swept."""
     rows = [(point, _free_parameters(point.parameters, compared.swept)) for point in compared.points]
@@ -377,8 +415,9 @@ def _synthetic(compared: _Compared) -> Iterator[Finding]:
 
 
 CHECKS: tuple[Callable[[_Compared], Iterator[Finding]], ...] = (
-    _failed, _missing, _partial_seeds, _part_of_the_folds, _unequal_folds, _unequal_seeds, _conflicts, _fingerprints,
-    _numerics, _commits, _devices, _diverged, _unswept_differences, _leaks, _synthetic,
+    _failed, _missing, _without_metrics, _partial_seeds, _part_of_the_folds, _unequal_folds, _unequal_seeds,
+    _conflicts, _fingerprints, _numerics, _commits, _devices, _diverged, _never_fell, _unswept_differences, _leaks,
+    _synthetic,
 )  # fmt: skip
 """Each check yields what it finds; findings of equal severity are reported in this order."""
 

@@ -4,12 +4,23 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from multirun_analysis import comparisons
+from multirun_analysis import classes, comparisons, convergence, likeness
 from multirun_analysis.comparisons import Comparison
-from multirun_analysis.grids import Group, Scores, Study, by_point, common_seeds, highest, missing_seeds, paired
+from multirun_analysis.grids import (
+    Group,
+    Scores,
+    Study,
+    by_point,
+    by_values,
+    common_seeds,
+    highest,
+    missing_seeds,
+    paired,
+    share_seeds,
+)
 from multirun_analysis.inference import statistics
-from multirun_analysis.output.tables import Cell, Percent, Table
-from ser.config.words import GROUP_OF
+from multirun_analysis.output.tables import Cell, Percent, Table, few_seeds
+from ser.config.words import GROUP_OF, differing
 from ser.errors import UserError
 from ser.results.metrics import METRICS
 
@@ -19,7 +30,8 @@ Groups = Mapping[tuple[str, ...], list[Scores]]
 def tables(study: Study, name: str, by: Sequence[str]) -> list[Table]:
     """Make a table of a sweep, and one of differences from the row with the highest validation WA.
 
-    A row stands for one combination of the keys' values. Over all other keys it is averaged within each seed.
+    A row stands for one combination of the keys' values. Over all other keys it is averaged within each seed. The key
+    ``fold`` gives a row for each fold, and then nothing is compared: folds differ in whom they are tested on.
 
     Args:
         study: the points of the sweep.
@@ -27,21 +39,51 @@ def tables(study: Study, name: str, by: Sequence[str]) -> list[Table]:
         by: the keys, as typed.
 
     Returns:
-        The table of all rows, then that of differences if at least two rows are complete.
+        The table of all rows, that of differences if at least two rows can be compared, and beside these how the
+        trainings went, the recall of each class and what is confused.
 
     Raises:
-        UserError: no point of the sweep has one of the keys.
+        UserError: no point of the sweep has one of the keys, or a row has no seed that all of its points have.
     """
     keys = [_parameter(key) for key in by]
-    _check_keys(study, keys)
-    groups: dict[tuple[str, ...], list[Scores]] = {}
-    for scores in study.scores:
-        groups.setdefault(tuple(scores[key] for key in keys), []).append(scores)
-    rows = [(*values, *_cells(group, study)) for values, group in sorted(groups.items(), key=_order)]
     averaged = [key for key in map(_parameter, study.swept) if key not in keys]
-    notes = [f"Averaged within each seed over {', '.join(averaged)}."] if averaged else []
-    title, file = f"Sweep {name} on {study.corpus}", f"sweep_{name}"
-    return [Table(file, title, (*keys, *_columns(study)), rows, tuple(notes)), *_differences(file, title, groups)]
+    whole, study = study, study.by_fold() if "fold" in keys else study
+    _check_keys(study, keys)
+    groups = _groups(study, keys)
+    rows = [(*values, *_cells(group, study)) for values, group in groups.items()]
+    notes = [
+        *([f"Averaged within each seed over {', '.join(averaged)}."] if averaged else []),
+        *(["A row is tested on the speakers of its fold alone."] if "fold" in keys else []),
+        *few_seeds(rows),
+        *convergence.note(whole, whole.scores),
+        *likeness.notes(whole, whole.scores),
+    ]
+    what = f"sweep {name} by {', '.join(keys)}"
+    title, file = f"S{what[1:]} on {study.corpus}", f"sweep_{name}_by_{'-'.join(keys)}"
+    complete = {values: group for values, group in groups.items() if missing_seeds(group) is None}
+    return [
+        Table(file, title, (*keys, *_columns(study)), rows, tuple(notes)),
+        *([] if "fold" in keys else _differences(file, title, complete)),
+        convergence.table(file, study, keys, groups, what),
+        *classes.tables(file, study, keys, complete, what),
+    ]
+
+
+def _groups(study: Study, keys: Sequence[str]) -> Groups:
+    """The points of each row, in the order of the rows.
+
+    Raises:
+        UserError: the points of a row are complete but have no seed in common.
+    """
+    groups = by_values(study.scores, keys)
+    for values, group in groups.items():
+        if missing_seeds(group) is None and not common_seeds(group):
+            key, *_ = differing([scores.point.parameters for scores in group])
+            raise UserError(
+                f"by={','.join(keys)}: the {len(group)} cells of the row {' '.join(values)} have no seed in common, so "
+                f"that no seed can be averaged over them. Name {key} too, in which they differ."
+            )
+    return groups
 
 
 def _parameter(key: str) -> str:
@@ -54,19 +96,6 @@ def _check_keys(study: Study, keys: Sequence[str]) -> None:
     for key in keys:
         if key not in known:
             raise UserError(f"by={key}: the sweep has no such key. It has {', '.join(known)}.")
-
-
-def _order(item: tuple[tuple[str, ...], list[Scores]]) -> list[tuple[bool, float, str]]:
-    """Sort rows by their values, the first key first."""
-    return [_sortable(value) for value in item[0]]
-
-
-def _sortable(value: str) -> tuple[bool, float, str]:
-    """Sort numbers by size, then words by letter."""
-    try:
-        return False, float(value), ""
-    except ValueError:
-        return True, 0.0, value
 
 
 def _columns(study: Study) -> tuple[str, ...]:
@@ -98,21 +127,29 @@ def _mean(group: Group, metric: str, seeds: Sequence[int]) -> Percent | None:
     values = by_point(group, metric, seeds).mean(axis=0)
     if np.isnan(values).any():
         return None
-    summary = statistics.summarise(values)
-    return Percent(summary.mean, summary.interval)
+    return Percent.of(statistics.summarise(values))
 
 
 def _differences(name: str, title: str, groups: Groups) -> list[Table]:
-    """Compare the complete row with the highest mean validation WA with every other complete row."""
-    complete = {values: group for values, group in groups.items() if missing_seeds(group) is None}
-    if len(complete) < 2:
+    """Compare the row with the highest mean validation WA with every other row that has a seed in common with it.
+
+    Args:
+        name: the name of the table of rows.
+        title: its title.
+        groups: the complete rows.
+    """
+    if len(groups) < 2:
         return []
-    validation = {values: np.mean(paired(group, group, "best_val_wa")[0]) for values, group in complete.items()}
-    best = max(complete, key=lambda values: round(float(validation[values]), 12))
+    validation = {values: np.mean(paired(group, group, "best_val_wa")[0]) for values, group in groups.items()}
+    best = max(groups, key=lambda values: round(float(validation[values]), 12))
+    others = [values for values in groups if values != best]
     against = [
-        Comparison(f"{' '.join(best)} - {' '.join(values)}", complete[best], group)
-        for values, group in sorted(complete.items(), key=_order)
-        if values != best
+        Comparison(f"{' '.join(best)} - {' '.join(values)}", groups[best], groups[values])
+        for values in others
+        if share_seeds(groups[best], groups[values])
     ]
-    note = f"{' '.join(best)} has the highest mean validation WA; the differences are of test WA."
-    return [comparisons.table(f"{name}_differences", f"{title}: differences, paired by seed", against, [note])]
+    apart = [" ".join(values) for values in others if not share_seeds(groups[best], groups[values])]
+    notes = [f"{' '.join(best)} has the highest mean validation WA; the differences are of test WA."]
+    notes += [f"No seed in common with it: {'; '.join(apart)}."] if apart else []
+    file, title = f"{name}_differences", f"{title}: differences, paired by seed"
+    return [comparisons.table(file, title, against, notes)] if against else []

@@ -12,9 +12,6 @@ from multirun_analysis.inference.statistics import Difference, Interval
 from multirun_analysis.output.tables import Cell, Percent, Rounded, Table
 from multirun_analysis.store.collect import Collected, predictions
 
-MOST_SEEDS = 10_000
-"""Larger numbers of needed seeds are shown as ``> 10000``."""
-
 
 @dataclass(frozen=True)
 class Comparison:
@@ -35,6 +32,25 @@ class Comparison:
         """The difference, paired by seed, in fractions."""
         return statistics.paired_difference(*paired(self.first, self.second, self.metric), rng())
 
+    def unequal_lambdas(self) -> str:
+        """That both sides have different lambdas, in words; empty if they do not, or if the name says so.
+
+        A side without the contrastive loss has no lambda, and is not meant.
+        """
+        first, second = _lambdas(self.first), _lambdas(self.second)
+        told = {*first, *second} <= set(self.name.split())
+        if not first or not second or first == second or told:
+            return ""
+        return f"{self.name}: λ = {', '.join(first)} against λ = {', '.join(second)}"
+
+
+def _lambdas(group: Group) -> list[str]:
+    """The lambdas of a group's contrastive loss, ascending; none if it has no such loss."""
+    return sorted({scores["lambda"] for scores in group if scores["loss"] not in ("", "none")} - {""})
+
+
+Compared = Sequence[tuple[Comparison, Difference]]
+
 
 def rng() -> np.random.Generator:
     """The generator of resamples. It always starts alike: the same store gives the same report."""
@@ -43,7 +59,6 @@ def rng() -> np.random.Generator:
 
 COLUMNS = (
     "difference", "metric", "points [95 %]", "seeds", "p (Wilcoxon)", "p (Holm)", "smallest p", "P(improvement)",
-    "seeds needed",
 )  # fmt: skip
 """The headings of ``table``."""
 
@@ -63,10 +78,12 @@ def table(name: str, title: str, comparisons: Sequence[Comparison], notes: Seque
         for comparison, difference, p in zip(comparisons, differences, adjusted, strict=True)
     ]
     reading = (
-        "p (Holm) is adjusted for all rows of this table. P(improvement): that a seed of the first is above one of the "
-        "second. Seeds needed: for a paired t test to find a difference of the size seen with a power of 80 %."
+        "p (Holm) is adjusted for all rows of this table. Smallest p: what Wilcoxon's test could reach with the seeds "
+        "that differ. P(improvement): that a seed of the first is above one of the second."
     )
-    return Table(name, title, COLUMNS, rows, (reading, *_few_seeds(differences), *notes))
+    compared = list(zip(comparisons, differences, strict=True))
+    told = (*_few_seeds(compared), *_equal_seeds(compared), *_unequal_lambdas(comparisons))
+    return Table(name, title, COLUMNS, rows, (reading, *told, *notes))
 
 
 def _cells(difference: Difference, adjusted_p: float) -> tuple[Cell, ...]:
@@ -77,52 +94,97 @@ def _cells(difference: Difference, adjusted_p: float) -> tuple[Cell, ...]:
         None if np.isnan(adjusted_p) else Rounded(adjusted_p, 4),
         Rounded(difference.smallest_p, 4),
         Rounded(difference.improvement, 2),
-        shown_seeds(difference.needed),
     )
 
 
-def shown_seeds(needed: int | None) -> str | int | None:
-    """A number of needed seeds, or that it is above ``MOST_SEEDS``; None if it is not known."""
-    return needed if needed is None or needed <= MOST_SEEDS else f"> {MOST_SEEDS}"
-
-
-def _few_seeds(differences: Sequence[Difference]) -> list[str]:
-    """A note if there are so few seeds that no p-value can be below 0.05."""
-    n = min(difference.n for difference in differences)
-    if n >= 6:
+def _few_seeds(compared: Compared) -> list[str]:
+    """A note if so few seeds differ that no p-value can be below 0.05: in no row at all, or in some."""
+    weak = [comparison.name for comparison, difference in compared if difference.smallest_p > 0.05]
+    if not weak:
         return []
+    if len(weak) < len(compared):
+        return [f"Too few seeds differ for a p below 0.05: {_listed(weak)}."]
+    n, smallest = compared[0][1].n, min(difference.smallest_p for _, difference in compared)
     return [
-        f"With {n} seed{'s' * (n > 1)} no p can be below {2.0 ** (1 - n):g}: a test at 0.05 cannot reject, whatever "
+        f"With {n} seed{'s' * (n > 1)} no p can be below {smallest:g}: a test at 0.05 cannot reject, whatever "
         "the difference. The intervals (Student's t below 8 seeds) rest on normal differences."
     ]
 
 
-def speaker_difference(collected: Collected, first: Scores, second: Scores) -> tuple[float, Interval | None]:
-    """Compare two points in WA over all test utterances, resampling speakers: first minus second.
+def _equal_seeds(compared: Compared) -> list[str]:
+    """A note on the rows whose seeds all have the same difference."""
+    names = [comparison.name for comparison, difference in compared if difference.sd == 0]
+    if not names:
+        return []
+    return [f"All seeds have the same difference: {_listed(names)}. An interval of width zero is no evidence."]
+
+
+def _unequal_lambdas(comparisons: Sequence[Comparison]) -> list[str]:
+    """A note on the rows whose sides have different lambdas."""
+    told = [text for comparison in comparisons if (text := comparison.unequal_lambdas())]
+    if not told:
+        return []
+    return [
+        f"These compare settings at different λ: {_listed(told, '; ')}. What the difference owes to the setting and "
+        "what to λ, they do not say."
+    ]
+
+
+def _listed(names: Sequence[str], separator: str = ", ") -> str:
+    """Each name once: a comparison has a row for each metric."""
+    return separator.join(dict.fromkeys(names))
+
+
+@dataclass(frozen=True)
+class OverSpeakers:
+    """The difference of two points in WA over all test utterances, first minus second, as a fraction.
+
+    Attributes:
+        mean: the difference.
+        speakers: how it would vary with other speakers and these seeds, see ``statistics.clustered_difference``.
+        both: how it would vary with other speakers and other seeds, see ``statistics.crossed_difference``.
+    """
+
+    mean: float
+    speakers: Interval | None
+    both: Interval | None
+
+
+def over_speakers(collected: Collected, first: Scores, second: Scores) -> OverSpeakers:
+    """Compare two points in WA over all test utterances, resampling speakers, and speakers and seeds together.
 
     Args:
         collected: where the predictions are.
         first, second: the points. Only seeds that are complete at both, and planned folds, are used.
 
-    Returns:
-        The difference as a fraction and its confidence interval, see ``statistics.clustered_difference``.
-
     Raises:
         UserError: the predictions cannot be read.
     """
     seeds = common_seeds([first, second])
-    utterances = _correctness(collected, first, seeds).join(
-        _correctness(collected, second, seeds)["correct"].rename("second_correct"), how="inner"
-    )
-    return statistics.clustered_difference(
-        utterances["correct"], utterances["second_correct"], utterances["speaker"], rng()
-    )
+    ours, speakers = _correctness(collected, first, seeds)
+    theirs, _ = _correctness(collected, second, seeds)
+    utterances = ours.columns.intersection(theirs.columns)
+    sides = ours[utterances].to_numpy(), theirs[utterances].to_numpy()
+    names = speakers[utterances].to_numpy()
+    mean, interval = statistics.clustered_difference(sides[0].mean(axis=0), sides[1].mean(axis=0), names, rng())
+    _, both = statistics.crossed_difference(*sides, names, rng())
+    return OverSpeakers(mean, interval, both)
 
 
-def _correctness(collected: Collected, scores: Scores, seeds: Sequence[int]) -> pd.DataFrame:
-    """For each test utterance, by id: the fraction of seeds that classified it correctly, and its speaker."""
+def speaker_difference(collected: Collected, first: Scores, second: Scores) -> tuple[float, Interval | None]:
+    """The difference of ``over_speakers`` and its interval over speakers alone; arguments and errors as there."""
+    found = over_speakers(collected, first, second)
+    return found.mean, found.speakers
+
+
+def _correctness(collected: Collected, scores: Scores, seeds: Sequence[int]) -> tuple[pd.DataFrame, pd.Series]:
+    """Whether each seed classified each test utterance correctly, and the speakers.
+
+    Returns:
+        1 or 0, a row for each seed and a column for each utterance, by id; and the speaker of each utterance, by id.
+    """
     configuration = scores.point.configuration or ""
     frames = [predictions(collected, configuration, seed).set_index("id") for seed in seeds]
     frames = [frame[frame["fold"].isin(scores.point.folds)] for frame in frames]
-    correct = pd.concat([frame["gold"] == frame["predicted"] for frame in frames], axis=1).mean(axis=1)
-    return pd.DataFrame({"correct": correct, "speaker": frames[0]["speaker"]})
+    correct = pd.concat([frame["gold"] == frame["predicted"] for frame in frames], axis=1, join="inner").T
+    return correct.astype(float), frames[0]["speaker"]

@@ -4,23 +4,22 @@ The score of a seed is the mean over its folds: a seed is a sample, a fold is no
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
 from multirun_analysis.audit import Finding, audit, merged
 from multirun_analysis.inference.statistics import Floats
-from multirun_analysis.output.tables import Missing, Percent
-from multirun_analysis.store.collect import Collected, collect, score_metrics
+from multirun_analysis.output.drawings import Drawing, LearningCurves
+from multirun_analysis.output.tables import Missing, Percent, Table
+from multirun_analysis.store.collect import NEEDED, REPLICA, Collected, collect, score_metrics
 from ser.config.words import differing
 from ser.errors import UserError
 from ser.sweep.commandline import rewrite
 from ser.sweep.plan import Plan, Point, compose_plan, compose_settings
-
-_NEEDED = ["wa", "uwa", "crop_wa", "crop_uwa", "best_val_wa"]
-"""A fold without one of these metrics counts as missing. Other metrics may have been added after a run was stored."""
 
 Group = Sequence["Scores"]
 """Points that stand together: in one row of a table, or on one side of a comparison."""
@@ -105,6 +104,22 @@ class Study:
         names = {scores.point.configuration for scores in self.scores}
         return self.collected.replicas[self.collected.replicas["configuration"].isin(names)]
 
+    def trainings(self, group: "Group") -> pd.DataFrame:
+        """The rows of ``collected.replicas`` that are planned for a group of points, each once."""
+        none = self.collected.replicas.iloc[:0]
+        frames = [_planned(scores.point, self._rows.get(scores.point.configuration or "", none)) for scores in group]
+        return pd.concat([none, *frames]).drop_duplicates(REPLICA)
+
+    @cached_property
+    def _rows(self) -> dict[str, pd.DataFrame]:
+        """The rows of ``collected.replicas`` by configuration."""
+        return _by_configuration(self.collected)
+
+    def by_fold(self) -> "Study":
+        """The same study with a point for each fold, which has the parameter ``fold``."""
+        points = [point for scores in self.scores for point in _folds(scores.point)]
+        return replace(self, scores=tuple(Scores(point, _by_seed(point, self._rows)) for point in points))
+
     def seeds(self) -> int:
         """The number of seeds planned for a point; the largest, if points differ."""
         return max((len(scores.point.seeds) for scores in self.scores), default=0)
@@ -146,8 +161,19 @@ def make_study(plans: Sequence[Plan], uri: str | None, experiment: str, axes: Se
     points = merged(point for plan in plans for point in plan.points)
     swept = tuple(dict.fromkeys([*(key for plan in plans for key in _swept(plan)), *axes]))
     collected = collect(uri, experiment, {point.configuration for point in points if point.configuration is not None})
-    rows = {str(name): frame for name, frame in collected.replicas.groupby("configuration")}
+    rows = _by_configuration(collected)
     return Study(tuple(Scores(point, _by_seed(point, rows)) for point in points), swept, collected)
+
+
+def _by_configuration(collected: Collected) -> dict[str, pd.DataFrame]:
+    return {str(name): frame for name, frame in collected.replicas.groupby("configuration")}
+
+
+def _folds(point: Point) -> list[Point]:
+    """A point for each fold; a point that cannot run has none, and stays as it is."""
+    if not point.folds:
+        return [point]
+    return [replace(point, folds=(fold,), parameters={**point.parameters, "fold": str(fold)}) for fold in point.folds]
 
 
 def _plan(experiment: str, arguments: Sequence[str]) -> Plan:
@@ -198,8 +224,7 @@ def _by_seed(point: Point, rows: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     replicas = rows.get(point.configuration or "")
     if replicas is None:
         return empty
-    planned = replicas[replicas["seed"].isin(point.seeds) & replicas["fold"].isin(point.folds)]
-    planned = planned.dropna(subset=_NEEDED)
+    planned = _planned(point, replicas).dropna(subset=NEEDED)
     complete = planned.groupby("seed")["fold"].transform("nunique") == len(point.folds)
     if not complete.any():
         return empty
@@ -207,9 +232,35 @@ def _by_seed(point: Point, rows: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return by_seed.mean().where(by_seed.count() == len(point.folds))
 
 
+def _planned(point: Point, replicas: pd.DataFrame) -> pd.DataFrame:
+    """The replicas of a point's configuration that it plans."""
+    return replicas[replicas["seed"].isin(point.seeds) & replicas["fold"].isin(point.folds)]
+
+
+def by_values(group: Group, keys: Sequence[str]) -> dict[tuple[str, ...], list[Scores]]:
+    """The points of a group by their values of these parameters, ordered by the values, the first key first."""
+    groups: dict[tuple[str, ...], list[Scores]] = {}
+    for scores in group:
+        groups.setdefault(tuple(scores[key] for key in keys), []).append(scores)
+    return {values: groups[values] for values in sorted(groups, key=lambda values: [*map(_sortable, values)])}
+
+
+def _sortable(value: str) -> tuple[bool, float, str]:
+    """Sort numbers by size, then words by letter."""
+    try:
+        return False, float(value), ""
+    except ValueError:
+        return True, 0.0, value
+
+
 def common_seeds(group: Group) -> list[int]:
     """The seeds that are complete at every point of a group, ascending."""
     return sorted(set.intersection(*(set(scores.values.index) for scores in group)))
+
+
+def share_seeds(first: Group, second: Group) -> bool:
+    """Whether any seed is complete at every point of both groups, so that they can be paired."""
+    return bool(common_seeds([*first, *second]))
 
 
 def by_point(group: Group, metric: str, seeds: Sequence[int]) -> Floats:
@@ -259,3 +310,20 @@ def refuse(findings: Sequence[Finding]) -> None:
             + "\n".join(f"- {text}" for text in refusals)
             + "\nWith audit=shout the tables are made all the same, and say so."
         )
+
+
+Shown = TypeVar("Shown", bound=Table | Drawing | LearningCurves)
+
+
+def told(items: Iterable[Shown], findings: Sequence[Finding]) -> list[Shown]:
+    """Add a note for each finding that a reader of a table or figure must know.
+
+    A figure's title says NOT COMPARABLE if one of them refuses the comparison, since pictures are shown without notes.
+    """
+    refused = [f"NOT COMPARABLE: {finding.text}" for finding in findings if finding.severity == "refuse"]
+    notes = (*refused, *(finding.text for finding in findings if finding.in_tables))
+    marked = [
+        replace(item, title=f"{item.title} (NOT COMPARABLE)") if refused and not isinstance(item, Table) else item
+        for item in items
+    ]
+    return [replace(item, notes=(*notes, *item.notes)) for item in marked]

@@ -10,6 +10,9 @@ References:
     Hesterberg 2015, What Teachers Should Know About the Bootstrap.
     Tang et al. 2020, Showing Your Work Doesn't Always Work.
     Holm 1979, A Simple Sequentially Rejective Multiple Test Procedure.
+    Owen 2007, The Pigeonhole Bootstrap.
+
+``docs/statistics.md`` explains in plain words which method is used where, and how well it holds in simulations.
 """
 
 import math
@@ -28,7 +31,7 @@ SMALLEST_BOOTSTRAP = 8
 """The smallest number of pairs or clusters that is resampled; fewer get a t interval, see ``paired_difference``."""
 
 _DIGITS = 12
-"""Differences are rounded to this many decimals, so that 0.3 - 0.1 and 0.2 - 0.0 are tied despite rounding errors."""
+"""See ``rounded``."""
 
 _LEAST_BEYOND = 10
 """If fewer resamples than this lie beyond an end of the interval, the t interval is used instead."""
@@ -46,6 +49,10 @@ class Interval(NamedTuple):
     high: float
 
 
+SHARES = Interval(0.0, 1.0)
+"""The range of accuracies as fractions."""
+
+
 @dataclass(frozen=True)
 class Summary:
     """The scores of one configuration over seeds, as ``summarise`` returns them.
@@ -54,9 +61,10 @@ class Summary:
         n: the number of seeds.
         mean: the mean over seeds.
         sd: the standard deviation over seeds (divisor n - 1); None for one seed.
-        interval: Student's t interval of the mean; None for one seed.
+        interval: Student's t interval of the mean, cut off at the ends of the possible range; None for one seed.
         highest: the highest score.
         interquartile_mean: see ``interquartile_mean``.
+        values: the scores themselves, in the order of seeds. With fewer than five, they say more than an interval.
     """
 
     n: int
@@ -65,6 +73,7 @@ class Summary:
     interval: Interval | None
     highest: float
     interquartile_mean: float
+    values: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -78,9 +87,9 @@ class Difference:
         interval: the confidence interval of the mean difference; None for one pair.
         p: the p-value of Wilcoxon's signed-rank test that the differences are symmetric about 0, two-sided and exact;
             None for one pair.
-        smallest_p: the smallest p-value that n pairs can give, 2^(1-n): above 0.05 for fewer than 6 pairs.
+        smallest_p: the smallest p-value that these pairs can give, 2^(1-k) where k pairs differ, since the test leaves
+            pairs without a difference out: above 0.05 for fewer than 6 pairs that differ, 1 if none does.
         improvement: ``probability_of_improvement`` of the first over the second.
-        needed: ``seeds_needed`` to detect such a difference with a power of 80 %.
     """
 
     n: int
@@ -90,15 +99,19 @@ class Difference:
     p: float | None
     smallest_p: float
     improvement: float
-    needed: int | None
 
 
-def summarise(values: ArrayLike, level: float = LEVEL) -> Summary:
+def summarise(values: ArrayLike, level: float = LEVEL, bounds: Interval = SHARES) -> Summary:
     """Summarise the scores of one configuration.
+
+    The interval of the mean is cut off at ``bounds``: no mean accuracy lies outside 0 to 100 %, so that nothing is
+    lost by it, and the interval covers the true mean as often as before.
 
     Args:
         values: one score for each seed, shape (seeds,).
         level: the confidence level of the interval.
+        bounds: the range in which scores can lie. It is disregarded if a value lies outside: such values are no
+            fractions, but percentages or another quantity.
 
     Returns:
         Mean, standard deviation, t interval of the mean, maximum and interquartile mean.
@@ -114,15 +127,43 @@ def summarise(values: ArrayLike, level: float = LEVEL) -> Summary:
     """
     values = _checked(values, "values")
     n, mean, sd = len(values), _mean(values), _sd(values)
-    half = None if sd is None else _t_quantile(n, level) * sd / math.sqrt(n)
     return Summary(
         n=n,
         mean=mean,
         sd=sd,
-        interval=None if half is None else Interval(mean - half, mean + half),
+        interval=None if sd is None else _within(bounds, t_interval(values, level), values),
         highest=float(values.max()),
         interquartile_mean=interquartile_mean(values),
+        values=tuple(values.tolist()),
     )
+
+
+def _within(bounds: Interval, interval: Interval, values: Floats) -> Interval:
+    """Cut an interval off at the bounds, unless a value lies outside them."""
+    if values.min() < bounds.low or values.max() > bounds.high:
+        return interval
+    return Interval(max(interval.low, bounds.low), min(interval.high, bounds.high))
+
+
+def t_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
+    """Compute Student's t interval of the mean: mean -+ t * sd / sqrt(n), with n - 1 degrees of freedom.
+
+    Args:
+        values: one value for each seed, shape (seeds,).
+        level: the confidence level.
+
+    Raises:
+        ValueError: as in ``summarise``, or there is a single value, of which no spread is known.
+
+    >>> [round(end, 2) for end in t_interval([60.0, 62.0, 64.0])]
+    [57.03, 66.97]
+    """
+    values = _checked(values, "values")
+    mean, sd = _mean(values), _sd(values)
+    if sd is None:
+        raise ValueError("one value has no interval: at least 2 are needed")
+    half = _t_quantile(len(values), level) * sd / math.sqrt(len(values))
+    return Interval(mean - half, mean + half)
 
 
 def expected_highest(values: ArrayLike, draws: int) -> float:
@@ -221,7 +262,7 @@ def paired_difference(
     Args:
         first, second: one score for each seed, in the same order of seeds, shape (seeds,).
         rng: draws the resamples; the t interval draws nothing.
-        level: the level of the interval, and of the test for which ``needed`` counts seeds.
+        level: the level of the interval.
         resamples: the number of resamples. With 10,000, the ends vary by about 1 % of the interval's length.
 
     Raises:
@@ -230,7 +271,7 @@ def paired_difference(
     first, second = _checked(first, "first"), _checked(second, "second")
     if len(first) != len(second):
         raise ValueError(f"first and second must be of the same seeds, got {len(first)} and {len(second)} values")
-    differences = np.round(first - second, _DIGITS)
+    differences = rounded(first - second)
     n, base = len(differences), float(differences[0])
     interval = _interval(differences - base, np.ones(n), rng, level, resamples)
     return Difference(
@@ -239,9 +280,8 @@ def paired_difference(
         sd=_sd(differences),
         interval=None if interval is None else Interval(base + interval.low, base + interval.high),
         p=None if n == 1 else _signed_rank_p(differences),
-        smallest_p=2.0 ** (1 - n),
+        smallest_p=min(1.0, 2.0 ** (1 - np.count_nonzero(differences))),
         improvement=probability_of_improvement(first, second),
-        needed=seeds_needed(differences, level=level),
     )
 
 
@@ -265,42 +305,6 @@ def probability_of_improvement(first: ArrayLike, second: ArrayLike) -> float:
     first, second = _checked(first, "first"), _checked(second, "second")
     signs = np.sign(np.round(np.subtract.outer(first, second), _DIGITS))
     return float((1 + signs.mean()) / 2)
-
-
-def seeds_needed(differences: ArrayLike, power: float = 0.8, level: float = LEVEL) -> int | None:
-    """Return the smallest number of seeds with which a paired t test would detect a difference of this size.
-
-    The observed mean and standard deviation are taken as the true ones. Then the two-sided test at 1 - ``level``
-    rejects with a probability of at least ``power`` (noncentral t distribution). With few seeds, mean and standard
-    deviation are uncertain, and so is the result.
-
-    Args:
-        differences: first minus second for each seed, shape (seeds,).
-        power: the wanted power, in (0, 1).
-        level: one minus the size of the test.
-
-    Returns:
-        At least 2; None for a single seed or a mean difference of 0.
-
-    Raises:
-        ValueError: as in ``summarise``.
-
-    >>> seeds_needed([1.0, 3.0])  # mean 2, sd 1.41
-    7
-    """
-    differences = np.round(_checked(differences, "differences"), _DIGITS)
-    mean, sd = round(_mean(differences), _DIGITS), _sd(differences)
-    if sd is None or mean == 0:
-        return None
-    if sd == 0:
-        return 2
-    effect, low, high = abs(mean) / sd, 1, 2
-    while _power(effect, high, level) < power:
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if _power(effect, middle, level) >= power else (middle, high)
-    return high
 
 
 def holm(ps: Iterable[float | None]) -> Floats:
@@ -365,11 +369,69 @@ def clustered_difference(
     if not first.shape == second.shape == names.shape:
         shapes = f"{first.shape}, {second.shape} and {names.shape}"
         raise ValueError(f"first_correct, second_correct and clusters must be equally long lists, got {shapes}")
-    both = np.concatenate([first, second])
-    for value in both[(both < 0) | (both > 1)]:
-        raise ValueError(f"first_correct and second_correct must lie in [0, 1], got {value}")
+    _refuse_outside_shares(first, second)
+    sums, counts = _by_cluster((first - second)[None], names)
+    return float(sums.sum() / counts.sum()), _interval(sums[0], counts, rng, level, resamples)
+
+
+def crossed_difference(
+    first_correct: ArrayLike,
+    second_correct: ArrayLike,
+    clusters: ArrayLike,
+    rng: np.random.Generator,
+    level: float = LEVEL,
+    resamples: int = 10_000,
+) -> tuple[float, Interval | None]:
+    """Compare the WA of two configurations over seeds and speakers at once: first minus second.
+
+    ``paired_difference`` says how the difference would vary with other seeds and these speakers, and
+    ``clustered_difference`` how it would vary with other speakers and these seeds. Here both vary: seeds and speakers
+    are drawn with replacement, each for itself, and every drawn seed is scored on all drawn speakers (a crossed, or
+    "pigeonhole", bootstrap, Owen 2007). A seed is drawn for both configurations at once.
+
+    From SMALLEST_BOOTSTRAP = 8 seeds and as many speakers on, the interval has Hesterberg's expanded percentiles for
+    the smaller of the two numbers. Otherwise it is Student's t with the sum of both squared standard errors of the
+    jackknife, that which leaves out a seed and that which leaves out a speaker, and the degrees of freedom of Welch
+    and Satterthwaite. Both are somewhat too wide where seeds and speakers interact, since either error contains that.
+
+    Args:
+        first_correct, second_correct: how correct each seed is on each utterance, in [0, 1], mostly 0 or 1, with the
+            same seeds and utterances in the same order, shape (seeds, utterances).
+        clusters: the speaker or dialogue of each utterance, of any type that can be sorted, shape (utterances,).
+        rng: draws the resamples; the t interval draws nothing.
+        level: the confidence level.
+        resamples: the number of resamples.
+
+    Returns:
+        The difference, in [-1, 1], and its confidence interval; None for the interval of one seed or one cluster.
+
+    Raises:
+        ValueError: the shapes do not fit, there is nothing, or a value is not finite or lies outside [0, 1].
+    """
+    first, second = (np.asarray(each, dtype=np.float64) for each in (first_correct, second_correct))
+    names = np.asarray(clusters)
+    if first.ndim != 2 or first.size == 0 or first.shape != second.shape or names.shape != first.shape[1:]:
+        shapes = f"{first.shape}, {second.shape} and {names.shape}"
+        raise ValueError(
+            "first_correct and second_correct must have the shape (seeds, utterances), and clusters a name for each "
+            f"utterance, got {shapes}"
+        )
+    _refuse_outside_shares(first, second)
     sums, counts = _by_cluster(first - second, names)
-    return float(sums.sum() / counts.sum()), _interval(sums, counts, rng, level, resamples)
+    mean = float(sums.sum() / (counts.sum() * len(sums)))
+    return mean, _crossed_interval(sums, counts, rng, level, resamples)
+
+
+def _refuse_outside_shares(*correct: Floats) -> None:
+    """Refuse correctness that is not in [0, 1], NaN among it."""
+    both = np.concatenate([each.ravel() for each in correct])
+    for value in both[~((both >= 0) & (both <= 1))]:
+        raise ValueError(f"first_correct and second_correct must lie in [0, 1], got {value}")
+
+
+def rounded(values: Floats) -> Floats:
+    """Round to 12 decimals: what is equal on paper is then equal, though 0.3 - 0.1 is not 0.2 - 0.0 in binary."""
+    return np.round(values, _DIGITS)
 
 
 def _checked(values: ArrayLike, name: str) -> Floats:
@@ -394,13 +456,6 @@ def _t_quantile(n: int, level: float) -> float:
     return float(special.stdtrit(n - 1, (1 + level) / 2))
 
 
-def _power(effect: float, n: int, level: float) -> float:
-    """Power of the two-sided paired t test with n pairs; ``effect`` is the mean difference in standard deviations."""
-    critical, noncentrality = _t_quantile(n, level), effect * math.sqrt(n)
-    below = special.nctdtr(n - 1, noncentrality, [-critical, critical])
-    return float(1 - below[1] + below[0])
-
-
 def _signed_rank_p(differences: Floats) -> float:
     """The two-sided p-value of Wilcoxon's signed-rank test; zeros are left out, ties share their mean rank.
 
@@ -421,12 +476,58 @@ def _signed_rank_p(differences: Floats) -> float:
 
 
 def _by_cluster(values: Floats, clusters: NDArray) -> tuple[Floats, Floats]:
-    """The sum and the number of the values of each cluster, both of shape (clusters,)."""
-    names, cluster = np.unique(clusters, return_inverse=True)
-    sums, counts = np.zeros(len(names)), np.zeros(len(names))
-    np.add.at(sums, cluster, values)
-    np.add.at(counts, cluster, 1)
-    return sums, counts
+    """Sum the values of each cluster, and count its utterances.
+
+    Args:
+        values: shape (seeds, utterances).
+        clusters: the cluster of each utterance, shape (utterances,).
+
+    Returns:
+        The sums, shape (seeds, clusters), and the counts, shape (clusters,).
+    """
+    names, cluster, counts = np.unique(clusters, return_inverse=True, return_counts=True)
+    belongs = cluster[:, None] == np.arange(len(names))
+    return values @ belongs.astype(np.float64), counts.astype(np.float64)
+
+
+def _crossed_interval(
+    sums: Floats, counts: Floats, rng: np.random.Generator, level: float, resamples: int
+) -> Interval | None:
+    """Compute the interval of ``crossed_difference``; None for one seed or one cluster.
+
+    Args:
+        sums: the sum of the values of each seed and cluster, shape (seeds, clusters).
+        counts: the number of utterances of each cluster, shape (clusters,).
+        rng: draws the resamples.
+        level: the confidence level.
+        resamples: the number of resamples.
+    """
+    seeds, clusters = sums.shape
+    smaller = min(seeds, clusters)
+    if smaller < 2:
+        return None
+    tail = _expanded_tail(smaller, level)
+    if smaller < SMALLEST_BOOTSTRAP or tail * resamples < _LEAST_BEYOND:
+        return _crossed_t_interval(sums, counts, level)
+    drawn_seeds = rng.multinomial(seeds, np.full(seeds, 1 / seeds), resamples)
+    drawn_clusters = rng.multinomial(clusters, np.full(clusters, 1 / clusters), resamples)
+    totals = np.einsum("rs,sc,rc->r", drawn_seeds, sums, drawn_clusters, optimize=True)
+    low, high = np.quantile(totals / (seeds * drawn_clusters @ counts), [tail, 1 - tail], method="weibull")
+    return Interval(float(low), float(high))
+
+
+def _crossed_t_interval(sums: Floats, counts: Floats, level: float) -> Interval:
+    """The t interval with the jackknife's squared errors over seeds and over clusters, added; shapes as before."""
+    mean = float(sums.sum() / (counts.sum() * len(sums)))
+    by_seed = sums.sum(axis=1)
+    variances = np.square([_jackknife_error(by_seed, np.ones_like(by_seed)) / counts.sum(),
+                           _jackknife_error(sums.mean(axis=0), counts)])  # fmt: skip
+    freedom = np.array(sums.shape) - 1
+    if variances.sum() == 0:
+        return Interval(mean, mean)
+    satterthwaite = variances.sum() ** 2 / (variances**2 / freedom).sum()
+    half = float(special.stdtrit(satterthwaite, (1 + level) / 2) * math.sqrt(variances.sum()))
+    return Interval(mean - half, mean + half)
 
 
 def _interval(sums: Floats, counts: Floats, rng: np.random.Generator, level: float, resamples: int) -> Interval | None:
@@ -442,10 +543,9 @@ def _interval(sums: Floats, counts: Floats, rng: np.random.Generator, level: flo
     n = len(sums)
     if n < 2:
         return None
-    quantile = _t_quantile(n, level)
-    tail = special.ndtr(-quantile * math.sqrt(n / (n - 1)))
+    tail = _expanded_tail(n, level)
     if n < SMALLEST_BOOTSTRAP or tail * resamples < _LEAST_BEYOND:
-        return _jackknife_interval(sums, counts, quantile)
+        return _jackknife_interval(sums, counts, _t_quantile(n, level))
     drawn = _resampled(np.column_stack([sums, counts]), rng, resamples)
     low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [tail, 1 - tail], method="weibull")
     return Interval(float(low), float(high))
@@ -454,9 +554,19 @@ def _interval(sums: Floats, counts: Floats, rng: np.random.Generator, level: flo
 def _jackknife_interval(sums: Floats, counts: Floats, quantile: float) -> Interval:
     """The mean plus and minus ``quantile`` standard errors of the jackknife that leaves out one cluster at a time."""
     mean = float(sums.sum() / counts.sum())
-    without_one = (sums.sum() - sums) / (counts.sum() - counts)
-    half = quantile * math.sqrt(len(sums) - 1) * float(np.std(without_one))
+    half = quantile * _jackknife_error(sums, counts)
     return Interval(mean - half, mean + half)
+
+
+def _jackknife_error(sums: Floats, counts: Floats) -> float:
+    """The standard error of sum(sums) / sum(counts) by the jackknife that leaves out one cluster at a time."""
+    without_one = (sums.sum() - sums) / (counts.sum() - counts)
+    return math.sqrt(len(sums) - 1) * float(np.std(without_one))
+
+
+def _expanded_tail(n: int, level: float) -> float:
+    """The share of resamples beyond each end of an interval with expanded percentiles (Hesterberg 2015)."""
+    return float(special.ndtr(-_t_quantile(n, level) * math.sqrt(n / (n - 1))))
 
 
 def _resampled(rows: Floats, rng: np.random.Generator, resamples: int) -> Floats:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from multirun_analysis.inference.statistics import Summary
-from multirun_analysis.output.tables import Cell, Missing, Percent, Table
+from multirun_analysis.output.tables import Cell, Missing, Percent, Rounded, Table
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Curve:
     Attributes:
         label: its name in the legend.
         points: its points, in the order of the axis.
-        published: values as (x, percent); x is None where the paper does not state it.
+        published: values as (x, percent); x is None where the paper does not state it. A value whose x lies beyond
+            the points is drawn at the edge.
     """
 
     label: str
@@ -76,4 +77,59 @@ def _numbers(summary: Summary | Missing) -> tuple[Cell, Cell, Cell]:
     """The cells of a point: mean with its interval, highest seed, number of seeds."""
     if isinstance(summary, Missing):
         return summary, summary, None
-    return Percent(summary.mean, summary.interval), Percent(summary.highest, n=summary.n), summary.n
+    return Percent.of(summary), Percent(summary.highest, n=summary.n), summary.n
+
+
+@dataclass(frozen=True)
+class Band:
+    """A value over the epochs of a cell's trainings.
+
+    Attributes:
+        mean: the mean over the trainings, for each epoch from 1.
+        low, high: the ends of the band that holds the middle 80 % of the trainings.
+    """
+
+    mean: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class LearningPanel:
+    """The learning curves of one cell; loss as it is, WA as a fraction."""
+
+    label: str
+    trainings: int
+    loss: Band
+    accuracy: Band
+
+
+@dataclass(frozen=True)
+class LearningCurves:
+    """A figure of learning curves, a panel for each cell; the attributes are those of ``Drawing``."""
+
+    name: str
+    title: str
+    panels: tuple[LearningPanel, ...]
+    notes: tuple[str, ...] = ()
+
+    def table(self) -> Table:
+        """The numbers of the figure: a row for each epoch of each panel."""
+        rows: list[tuple[Cell, ...]] = [
+            (panel.label, epoch + 1, *_of_epoch(panel, epoch), panel.trainings)
+            for panel in self.panels
+            for epoch in range(len(panel.loss.mean))
+        ]
+        columns = (
+            "cell", "epoch", "validation loss", "lower end", "upper end", "validation WA %", "lower end %",
+            "upper end %", "trainings",
+        )  # fmt: skip
+        return Table(self.name, self.title, columns, rows, self.notes, aside=True)
+
+
+def _of_epoch(panel: LearningPanel, epoch: int) -> tuple[Cell, ...]:
+    losses, accuracies = ((band.mean, band.low, band.high) for band in (panel.loss, panel.accuracy))
+    return (
+        *(Rounded(values[epoch], 3) for values in losses),
+        *(Percent(values[epoch]) for values in accuracies),
+    )

@@ -1,25 +1,31 @@
 """Draw figures with matplotlib, and write them as PNG and PDF. Equal numbers give equal bytes."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from multirun_analysis.inference.statistics import Summary
-from multirun_analysis.output.drawings import Curve, Drawing, Panel
-from multirun_analysis.output.tables import Missing
+from multirun_analysis.inference.statistics import Interval, Summary
+from multirun_analysis.output.drawings import Band, Curve, CurvePoint, Drawing, LearningCurves, Panel
+from multirun_analysis.output.tables import FEWEST_SEEDS, Missing
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # Okabe and Ito 2008: distinct to the colour-blind as well
 _MARKERS = ("o", "s", "^", "D")
 _LINES = ("-", "--", "-.", ":")
 _EDGE = 1.02  # in widths of the axes: where a published value stands if the paper does not state its x
+_ASIDE = 0.025  # by so much, two stars at the edge stand beside each other
 
 
-def draw(drawing: Drawing) -> Figure:
-    """Draw a figure, with one pair of axes for each panel and one legend."""
+def draw(drawing: Drawing | LearningCurves) -> Figure:
+    """Draw a figure."""
+    return _draw_learning(drawing) if isinstance(drawing, LearningCurves) else _draw_curves(drawing)
+
+
+def _draw_curves(drawing: Drawing) -> Figure:
+    """Draw curves, with one pair of axes for each panel and one legend."""
     panels = drawing.panels
     figure = Figure(figsize=(5.6 * len(panels) + (0 if len(panels) > 1 else 1.6), 4.6), dpi=150, layout="constrained")
     figure.suptitle(drawing.title, fontsize=11)
@@ -30,6 +36,33 @@ def draw(drawing: Drawing) -> Figure:
     columns = 5 if len(panels) > 1 else 3
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=8.5, frameon=False)
     return figure
+
+
+def _draw_learning(curves: LearningCurves) -> Figure:
+    """Draw learning curves: a column for each cell, its validation loss above its validation WA."""
+    count = len(curves.panels)
+    figure = Figure(figsize=(max(2.9 * count, 6), 4.8), dpi=150, layout="constrained")
+    figure.suptitle(curves.title, fontsize=11)
+    axes = figure.subplots(2, count, squeeze=False, sharex="col")
+    for (above, below), panel in zip(axes.T, curves.panels, strict=True):  # losses differ in scale, WA does not
+        _draw_band(above, panel.loss, 1, _COLOURS[1])
+        _draw_band(below, panel.accuracy, 100, _COLOURS[0])
+        above.set_title(panel.label, fontsize=9)
+        below.set_xlabel("epoch")
+        below.set_ylim(0, 100)
+        below.xaxis.get_major_locator().set_params(integer=True)
+    axes[0, 0].set_ylabel("validation loss")
+    axes[1, 0].set_ylabel("validation WA (%)")
+    return figure
+
+
+def _draw_band(axes: Any, band: Band, scale: float, colour: str) -> None:
+    epochs = range(1, len(band.mean) + 1)
+    low, mean, high = ([scale * value for value in values] for values in (band.low, band.mean, band.high))
+    axes.fill_between(epochs, low, high, color=colour, alpha=0.2, linewidth=0)
+    axes.plot(epochs, mean, color=colour, marker="" if len(band.mean) > 1 else "o")
+    axes.grid(visible=True, axis="y", color="0.9")
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def png(figure: Figure) -> bytes:
@@ -50,10 +83,9 @@ def _draw_panel(axes: Any, panel: Panel, label: str) -> None:
     xs = sorted({point.x for curve in panel.curves for point in curve.points})
     step = min((after - before for before, after in pairwise(xs)), default=0.0)
     for index, curve in enumerate(panel.curves):
-        _draw_curve(axes, curve, index, 0.04 * step * (index - (len(panel.curves) - 1) / 2))
-    if any(curve.published for curve in panel.curves):
-        axes.plot([], [], "*", color="black", mfc="none", markersize=11, label="published highest (IEMOCAP)")
-    stated = [x for curve in panel.curves for x, _ in curve.published if x is not None]
+        _draw_curve(axes, curve, index, 0.04 * step * (index - (len(panel.curves) - 1) / 2), xs)
+    _explain_marks(axes, panel)
+    stated = [x for curve in panel.curves for x, _ in curve.published if x is not None and _inside(x, xs)]
     ticks = sorted({*xs, *stated})
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     low, high = axes.get_ylim()
@@ -64,32 +96,67 @@ def _draw_panel(axes: Any, panel: Panel, label: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_curve(axes: Any, curve: Curve, index: int, shift: float) -> None:
-    """Draw one curve; ``shift`` moves it sideways, so that the intervals of two curves do not cover each other."""
+def _inside(x: float | None, xs: Sequence[float]) -> bool:
+    """Whether a place is stated and lies between the points of the curves."""
+    return x is not None and bool(xs) and min(xs) <= x <= max(xs)
+
+
+def _explain_marks(axes: Any, panel: Panel) -> None:
+    """Add to the legend what the marks besides the curves are, those that occur."""
+    summaries = _summaries(point for curve in panel.curves for point in curve.points)
+    marks = {
+        "highest seed": ("o", 3.5, any(summary.n > 1 for summary in summaries)),
+        "each seed": ("_", 7, any(1 < summary.n < FEWEST_SEEDS for summary in summaries)),
+        "published highest (IEMOCAP)": ("*", 11, any(curve.published for curve in panel.curves)),
+    }
+    for label, (marker, size, there) in marks.items():
+        if there:
+            axes.plot([], [], marker, color="black", mfc="none", markersize=size, label=label)
+
+
+def _summaries(points: Iterable[CurvePoint]) -> list[Summary]:
+    return [point.summary for point in points if not isinstance(point.summary, Missing)]
+
+
+def _draw_curve(axes: Any, curve: Curve, index: int, shift: float, xs: Sequence[float]) -> None:
+    """Draw one curve.
+
+    Args:
+        axes: where to.
+        curve: the curve.
+        index: which one of the panel it is.
+        shift: moves it sideways, so that the intervals of two curves do not cover each other.
+        xs: the places of all points of the panel.
+    """
     colour, marker = _COLOURS[index % len(_COLOURS)], _MARKERS[index % len(_MARKERS)]
-    xs = [point.x + shift for point in curve.points]
+    places = [point.x + shift for point in curve.points]
     summaries = [None if isinstance(point.summary, Missing) else point.summary for point in curve.points]
     means = [float("nan") if summary is None else 100 * summary.mean for summary in summaries]
     line = _LINES[index % len(_LINES)]
-    axes.plot(xs, means, color=colour, marker=marker, markersize=5, linestyle=line, label=curve.label)
-    complete = [(x, summary) for x, summary in zip(xs, summaries, strict=True) if summary is not None]
+    axes.plot(places, means, color=colour, marker=marker, markersize=5, linestyle=line, label=curve.label)
+    complete = [(x, summary) for x, summary in zip(places, summaries, strict=True) if summary is not None]
     _draw_intervals(axes, complete, colour)
     _draw_highest(axes, complete, colour, marker)
-    for x, summary in zip(xs, summaries, strict=True):
+    for x, summary in zip(places, summaries, strict=True):
         if summary is None:
             axes.annotate("X", (x, 0.02), xycoords=("data", "axes fraction"), color=colour, ha="center", weight="bold")
-    _draw_published(axes, curve, colour)
+    _draw_published(axes, curve, colour, xs, _EDGE + _ASIDE * index)
 
 
 def _draw_intervals(axes: Any, points: Sequence[tuple[float, Summary]], colour: str) -> None:
-    bars = [
-        (x, 100 * summary.mean, 100 * summary.interval.high - 100 * summary.mean)
-        for x, summary in points
-        if summary.interval is not None
-    ]
+    """Draw a bar for each interval; where there are few seeds, a dash for each seed."""
+    few = [(x, 100 * value) for x, summary in points if 1 < summary.n < FEWEST_SEEDS for value in summary.values]
+    if few:
+        axes.plot(*zip(*few, strict=True), "_", color=colour, markersize=7)
+    bars = [_bar(x, s.mean, s.interval) for x, s in points if s.n >= FEWEST_SEEDS and s.interval is not None]
     if bars:
-        xs, means, halves = zip(*bars, strict=True)
-        axes.errorbar(xs, means, halves, fmt="none", ecolor=colour, elinewidth=1, capsize=2.5)
+        xs, means, below, above = zip(*bars, strict=True)
+        axes.errorbar(xs, means, (below, above), fmt="none", ecolor=colour, elinewidth=1, capsize=2.5)
+
+
+def _bar(x: float, mean: float, interval: Interval) -> tuple[float, float, float, float]:
+    """The place of a bar, its middle, and how far it goes down and up; it stays within 0 to 100 %."""
+    return x, 100 * mean, 100 * (mean - max(interval.low, 0)), 100 * (min(interval.high, 1) - mean)
 
 
 def _draw_highest(axes: Any, points: Sequence[tuple[float, Summary]], colour: str, marker: str) -> None:
@@ -98,8 +165,10 @@ def _draw_highest(axes: Any, points: Sequence[tuple[float, Summary]], colour: st
         axes.plot(*zip(*highest, strict=True), marker, color=colour, mfc="none", markersize=3.5, alpha=0.7)
 
 
-def _draw_published(axes: Any, curve: Curve, colour: str) -> None:
+def _draw_published(axes: Any, curve: Curve, colour: str, xs: Sequence[float], edge: float) -> None:
+    """Draw a star for each published value; at the edge if its place is not stated, or lies beyond the points."""
     for x, value in curve.published:
-        star = axes.plot([_EDGE if x is None else x], [value], "*", color=colour, mfc="none", markersize=11)[0]
-        if x is None:
+        inside = _inside(x, xs)
+        star = axes.plot([x if inside else edge], [value], "*", color=colour, mfc="none", markersize=11)[0]
+        if not inside:
             star.set(transform=axes.get_yaxis_transform(), clip_on=False)

@@ -3,10 +3,14 @@
 import csv
 import html
 import io
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from multirun_analysis.inference.statistics import Interval
+from multirun_analysis.inference.statistics import Interval, Summary
+
+FEWEST_SEEDS = 5
+"""Below so many seeds, a cell shows the seeds' scores in place of an interval, which would say little."""
 
 
 @dataclass(frozen=True)
@@ -18,15 +22,26 @@ class Percent:
         interval: its confidence interval, also a fraction; None, shown as ``[–]``, if there is none because there is
             only one seed; False if none is to be shown.
         n: how many values it was taken from; None if that is not to be shown.
+        values: the values it was taken from, shown in parentheses; empty if they are not to be shown.
     """
 
     value: float
     interval: Interval | bool | None = False
     n: int | None = None
+    values: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, summary: Summary) -> "Percent":
+        """The mean of scores over seeds with its interval; with few seeds, with the scores in place of an interval."""
+        if 1 < summary.n < FEWEST_SEEDS:
+            return cls(summary.mean, None, values=summary.values)
+        return cls(summary.mean, summary.interval)
 
     def __str__(self) -> str:
         words = [f"{100 * self.value:.2f}"]
-        if self.interval is None:
+        if self.values:
+            words.append(f"({', '.join(f'{100 * value:.2f}' for value in self.values)})")
+        elif self.interval is None:
             words.append("[–]")
         elif isinstance(self.interval, Interval):
             words.append(f"[{100 * self.interval.low:.2f}, {100 * self.interval.high:.2f}]")
@@ -62,9 +77,22 @@ class Rounded:
         return f"{self.value:.{self.digits}f}"
 
 
+@dataclass(frozen=True)
+class Spread:
+    """The median of numbers, and the lowest and highest of them, shown without decimals as ``20 (8 to 31)``."""
+
+    median: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        middle = f"{self.median:.1f}".removesuffix(".0")
+        return middle if self.low == self.high else f"{middle} ({self.low:.0f} to {self.high:.0f})"
+
+
 _WIDEST = 70  # columns are padded to at most this many characters; a longer text goes beyond its column
 
-Cell = Percent | Missing | Rounded | str | int | None
+Cell = Percent | Missing | Rounded | Spread | str | int | None
 """The content of a table's cell. None is shown as a dash and means that there is nothing to say."""
 
 
@@ -78,6 +106,7 @@ class Table:
         columns: the headings.
         rows: the cells of each row, as many as there are columns.
         notes: what a reader must know, shown below.
+        aside: whether it stands beside another table, and is written to files without being shown in the terminal.
     """
 
     name: str
@@ -85,6 +114,7 @@ class Table:
     columns: tuple[str, ...]
     rows: Sequence[Sequence[Cell]]
     notes: tuple[str, ...] = ()
+    aside: bool = False
 
     def markdown(self) -> str:
         """The table in Markdown, with aligned columns, for the terminal and for documents."""
@@ -100,13 +130,15 @@ class Table:
         return "\n\n".join([f"**{self.title}**", "\n".join(table), *self.notes]) + "\n"
 
     def latex(self) -> str:
-        """The table as a LaTeX ``table`` with the rules of booktabs; the notes are comments."""
+        """The table as a LaTeX ``table`` with the rules of booktabs, a label, and the notes below."""
         body = [" & ".join(_latex(_text(cell)) for cell in row) + r" \\{}" for row in self.rows]
+        notes = [rf"\par\smallskip\parbox{{\linewidth}}{{\footnotesize {_latex(_flat(note))}}}" for note in self.notes]
         return "\n".join(
             [
-                *(f"% {_flat(note)}" for note in self.notes),
                 r"\begin{table}",
-                rf"\caption{{{_latex(self.title)}}}",
+                r"\centering",
+                rf"\caption{{{_latex(_without_number(self.title))}}}",
+                rf"\label{{tab:{self.name}}}",
                 rf"\begin{{tabular}}{{{'l' * len(self.columns)}}}",
                 r"\toprule",
                 " & ".join(_latex(column) for column in self.columns) + r" \\",
@@ -114,6 +146,7 @@ class Table:
                 *body,
                 r"\bottomrule",
                 r"\end{tabular}",
+                *notes,
                 r"\end{table}",
                 "",
             ]
@@ -122,7 +155,8 @@ class Table:
     def csv(self) -> str:
         """The table as CSV, its numbers with all digits.
 
-        The ends of intervals and n are columns of their own. The last column is the title, which names the corpus.
+        The ends of intervals, n and the seeds' values are columns of their own. The last column is the title, which
+        names the corpus.
         """
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
@@ -143,8 +177,21 @@ class Table:
         return f"<figure><figcaption>{title}</figcaption><table><tr>{head}</tr>\n{body}</table>{notes}</figure>\n"
 
 
+def few_seeds(rows: Iterable[Sequence[Cell]]) -> list[str]:
+    """A note if a cell shows the scores of its seeds in place of an interval."""
+    if not any(isinstance(cell, Percent) and cell.values for row in rows for cell in row):
+        return []
+    return [f"Below {FEWEST_SEEDS} seeds the seeds' own scores stand in parentheses, in place of an interval."]
+
+
 def _text(cell: Cell) -> str:
     return "–" if cell is None else _flat(str(cell))
+
+
+def _without_number(title: str) -> str:
+    """A title without ``Table 3: `` or ``Fig. 3: ``: LaTeX numbers its tables itself."""
+    text = re.sub(r"^(Table|Fig\.) \d+: ", "", title)
+    return text[:1].upper() + text[1:]
 
 
 def _flat(text: str) -> str:
@@ -153,6 +200,7 @@ def _flat(text: str) -> str:
 
 
 def _html(text: str) -> str:
+    text = re.sub(r"[\[(][-\d., n=]+[\])]", lambda match: match[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
     return f"<td{' class=long' if len(text) > _WIDEST // 2 else ''}>{html.escape(text)}</td>"
 
 
@@ -167,22 +215,34 @@ def _latex(text: str) -> str:
 
 
 def _parts(column: Iterable[Cell]) -> list[str]:
-    """The CSV columns for a column of the table: its value (""), and the ends of intervals and n if a cell has them."""
-    cells = [cell for cell in column if isinstance(cell, Percent)]
-    intervals = any(cell.interval is not False for cell in cells)
-    return ["", *(["low", "high"] if intervals else []), *(["n"] if any(cell.n is not None for cell in cells) else [])]
+    """The CSV columns for a column of the table: its value (""), and what else a cell has: ends, n, values."""
+    cells = list(column)
+    percents = [cell for cell in cells if isinstance(cell, Percent)]
+    ends = any(cell.interval is not False for cell in percents) or any(isinstance(cell, Spread) for cell in cells)
+    parts = {"low": ends, "high": ends}
+    parts["n"] = any(cell.n is not None for cell in percents)
+    parts["values"] = any(cell.values for cell in percents)
+    return ["", *(part for part, there in parts.items() if there)]
 
 
 def _value(cell: Cell, part: str) -> object:
     """What the CSV holds of a cell in the column of that part; an empty text where the cell does not have it."""
-    if part == "":
-        if isinstance(cell, Percent):
-            return _in_percent(cell.value)
-        return cell.value if isinstance(cell, Rounded) else "" if cell is None else str(cell)
-    if not isinstance(cell, Percent):
+    if isinstance(cell, Percent):
+        return _of_percent(cell, part)
+    if isinstance(cell, Spread):
+        return getattr(cell, part or "median", "")
+    if part:
         return ""
+    return cell.value if isinstance(cell, Rounded) else "" if cell is None else str(cell)
+
+
+def _of_percent(cell: Percent, part: str) -> object:
+    if part == "":
+        return _in_percent(cell.value)
     if part == "n":
         return "" if cell.n is None else cell.n
+    if part == "values":
+        return " ".join(str(_in_percent(value)) for value in cell.values)
     return _in_percent(getattr(cell.interval, part)) if isinstance(cell.interval, Interval) else ""
 
 

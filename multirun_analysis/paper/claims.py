@@ -1,58 +1,54 @@
 """The paper's claims and their verdicts: supported, not supported, or undecided with this number of seeds.
 
-A claim consists of one or more paired differences. Its verdict follows from their confidence intervals at the level
-1 - 0.05 / m, where m is the number of differences of all claims (Bonferroni). So all verdicts of a report are right
-together with a probability of 95 %, as far as the intervals hold what they promise.
+A claim consists of one or more statements about the scores over seeds, its parts. The verdict on a part follows from a
+confidence interval (``multirun_analysis.inference.evidence``) at the level 1 - 0.05 / m, where m is the number of parts
+of all claims (Bonferroni). So all verdicts of a report are right together with a probability of 95 %, as far as the
+intervals hold what they promise. ``docs/statistics.md`` says how far that is, by simulations.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
-from multirun_analysis.comparisons import rng, shown_seeds
-from multirun_analysis.grids import Group, Scores, Study, by_point, chosen, common_seeds, missing_seeds, paired
-from multirun_analysis.inference import statistics
-from multirun_analysis.inference.statistics import Difference, Floats
-from multirun_analysis.output.tables import Cell, Missing, Table
-from multirun_analysis.paper.curves import FEATURES
+from multirun_analysis.grids import Group, Scores, Study, by_point, chosen, common_seeds
+from multirun_analysis.inference import evidence
+from multirun_analysis.inference.evidence import NOT_SUPPORTED, SUPPORTED, UNDECIDED
+from multirun_analysis.inference.statistics import LEVEL, Floats
+from multirun_analysis.output.tables import Cell, Table
+from multirun_analysis.paper.curves import FEATURES, MODES
+from multirun_analysis.paper.parts import (
+    ALIKE,
+    IMPROVEMENT,
+    Matched,
+    Part,
+    at,
+    chosen_by_validation,
+    compared,
+    matched,
+    why_missing,
+)
 from multirun_analysis.paper.published import TABLE_2, TABLE_3
 from multirun_analysis.paper.tables import setting_group
+from ser.corpora.table import CLASSES
 
-ALIKE = 1.0
-"""Two systems are about as good if they differ by less than this many points of WA."""
+CANNOT_BE_SAID = "cannot be said"
+"""The verdict where trainings are missing."""
+
+TRAININGS = 20
+"""The paper trained every setting this many times."""
+
+SPREAD = 10.0
+"""The paper saw more than this many points between the highest and the lowest accuracy of [15]."""
 
 _BELOW = 4.0  # seconds: for shorter segments the paper sees average above crop, for longer ones both alike
+_CHANCE = 1 / len(CLASSES)  # the UWA of guessing, and of always giving one answer
 _WITHOUT = "λ = 1 is left out: at pos_1 it gives the classifier no gradient (equation 1)."
-_NOT_IN_GRID = "it is not in this grid"
-
-
-@dataclass(frozen=True)
-class Part:
-    """One paired difference of a claim.
-
-    Attributes:
-        words: what is compared.
-        first, second: the scores of both sides in the same order of seeds, shape (seeds,); None if they are missing.
-        alike: whether the claim is that the sides are about as good; else it is that the first is above the second.
-        scale: the factor from differences of scores to what is shown, 100 for points.
-        unit: the name of the shown unit.
-        missing: why there are no scores.
-    """
-
-    words: str
-    first: Floats | None = None
-    second: Floats | None = None
-    alike: bool = False
-    scale: float = 100
-    unit: str = "points"
-    missing: str = ""
-
-    def difference(self, level: float) -> Difference | None:
-        """The paired difference in the shown unit, its interval at that level; None if scores are missing."""
-        if self.first is None or self.second is None:
-            return None
-        return statistics.paired_difference(self.scale * self.first, self.scale * self.second, rng(), level)
+_BY_CONSTRUCTION = (
+    "Utterances that fit into one segment are predicted alike by both, by construction; above 4 s most of them do."
+)
+_ATTENTIVE, _END_TO_END = "attentive_cnn", "spectrogram_cnn_lstm"
 
 
 @dataclass(frozen=True)
@@ -62,8 +58,8 @@ class Claim:
     Attributes:
         text: the claim.
         where: the section of the paper that makes it.
-        parts: the differences that it implies.
-        note: what was left out, and why.
+        parts: the statements that it implies.
+        note: what was left out, and why; or what stands beside the verdict.
     """
 
     text: str
@@ -81,35 +77,66 @@ class Verdict:
     reasons: tuple[str, ...] = ()
 
 
-def all_claims(fig2: Study, table2: Study, table3: Study) -> list[Claim]:
-    """Compute the differences of all claims, in the order of the paper.
+def all_claims(fig2: Study, table2: Study, table3: Study, *, margin: float = ALIKE) -> list[Claim]:
+    """Compute what all claims are judged by, in the order of the paper.
+
+    Runs of ``model=attentive_cnn``, the system of [6], and of ``model=spectrogram_cnn_lstm``, that of [15], may be in
+    any of the three studies; only the claims about them use them.
 
     Args:
         fig2: the runs of Fig. 2.
         table2: the runs of Table 2.
         table3: the runs of Table 3, Fig. 3 and Fig. 4.
+        margin: how far apart systems that are about as good may be, in points of WA.
     """
+    attentive, end_to_end = (
+        [scores for study in (fig2, table2, table3) for scores in study.where(model=model)]
+        for model in (_ATTENTIVE, _END_TO_END)
+    )
+    fig2, table2, table3 = map(_without_other_systems, (fig2, table2, table3))
     return [
         Claim("MFCC are better than log-mel features.", "section 4.1", (_features(fig2),)),
-        Claim("WA increases with longer inputs.", "section 4.1", (_rising(fig2),)),
-        Claim("Averaging is better than cropping below 4 s, and like it above.", "section 4.1", _modes(fig2)),
+        Claim("WA increases with longer inputs in most cases.", "section 4.1", (_rising(fig2),), _slope(fig2)),
+        Claim(
+            "Averaging is better than cropping below 4 s, and like it above.",
+            "section 4.1",
+            _modes(fig2, margin),
+            _BY_CONSTRUCTION,
+        ),
+        Claim(
+            "End-to-end training [15] varies by more than 10 points between trainings.",
+            "section 4.1",
+            (_end_to_end(end_to_end),),
+        ),
         Claim("Additional tasks help.", "section 4.2", _tasks(table2)),
         Claim("Dominance helps most of the additional tasks.", "section 4.2", _dominance(table2)),
         Claim("loader_1 is better than loader_2.", "section 4.3", (_loaders(table3),), _WITHOUT),
         Claim("pos_1 is better than pos_2.", "section 4.3", (_positions(table3),), _WITHOUT),
-        Claim("loss_1 (cos) is steadier over λ than loss_2 (l2).", "section 4.3", (_steadier(table3),), _WITHOUT),
-        Claim("loss_1 (cos) is mostly better than loss_2 (l2).", "section 4.3", (_losses(table3),), _WITHOUT),
+        Claim("loss_1 (cos) is steadier over λ than loss_2 (l2).", "section 4.3", _steadier(table3), _WITHOUT),
+        Claim("loss_1 (cos) is better than loss_2 (l2) at most λ.", "section 4.3", (_losses(table3),), _WITHOUT),
+        Claim(
+            "The best WA of loss_1 (cos) and of loss_2 (l2) are about alike.",
+            "section 4.3",
+            (_losses_alike(table3, margin),),
+        ),
         Claim("The contrastive loss is better than the baseline.", "section 4.3", _contrastive(table3)),
         Claim(
-            "The contrastive loss is about as good as multi-task learning.", "section 4.3", (_alike(table2, table3),)
+            "[6] is better than the baseline, and Exp. 1 is better than [6].",
+            "section 4.3",
+            _between(attentive, table3),
+        ),
+        Claim(
+            "The contrastive loss is about as good as multi-task learning.",
+            "section 4.3",
+            (_multitask_alike(table2, table3, margin),),
         ),
     ]
 
 
 def verdicts(claims: Sequence[Claim]) -> list[Verdict]:
     """Judge each claim, at a confidence level that holds for all of them together."""
-    differences = sum(part.first is not None for claim in claims for part in claim.parts)
-    level = 1 - (1 - statistics.LEVEL) / max(differences, 1)
+    tests = sum(part.test is not None for claim in claims for part in claim.parts)
+    level = 1 - (1 - LEVEL) / max(tests, 1)
     return [_verdict(claim, level) for claim in claims]
 
 
@@ -124,60 +151,56 @@ def verdict_table(judged: Sequence[Verdict], corpus: str) -> Table:
     for verdict in judged:
         because = " ".join([*verdict.reasons, verdict.claim.note]).strip()
         rows.append((verdict.claim.text, verdict.claim.where, verdict.word, because))
-    note = (
+    reading = (
         "Supported: the whole interval lies on the claimed side; not supported: on the other side; else undecided at "
-        "this number of seeds. A claim of several parts needs all of them, and one that fails refutes it; it cannot be "
-        "said where a part's trainings are not there. Intervals are of paired differences over seeds, at a level that "
-        f"holds for all claims together (Bonferroni); about as good: within {ALIKE:g} point. They say how other seeds "
-        "would turn out, on this corpus."
+        f"this number of seeds. Fewer than {evidence.LEAST_SEEDS} seeds decide nothing, nor do seeds that agree "
+        "exactly. A claim of several parts needs all of them, and one that fails refutes it; it cannot be said where "
+        "a part's trainings are not there. Intervals are Student's t over seeds (of paired differences where two are "
+        "compared), at a level that holds for all claims together (Bonferroni). They say how other seeds would turn "
+        "out, on this corpus. docs/statistics.md has each method and how often its verdicts are wrong."
     )
-    return Table("claims", f"The paper's claims on {corpus}", ("claim", "paper", "verdict", "because"), rows, (note,))
+    return Table(
+        "claims", f"The paper's claims on {corpus}", ("claim", "paper", "verdict", "because"), rows, (reading, _CAVEAT)
+    )
+
+
+_CAVEAT = (
+    f"About as good or alike: unless a reason says otherwise, within ±{ALIKE:g} points of WA, half of what the paper "
+    f"calls an improvement ({IMPROVEMENT:.2f}). That is hard to show: of pairs of systems that are exactly alike, 20 "
+    "seeds find 1 % so if their differences have a standard deviation of 1 point, and 83 % if it is 0.5 "
+    "(docs/statistics.md). Undecided does not mean different."
+)
 
 
 def _verdict(claim: Claim, level: float) -> Verdict:
     judged = [_judged(part, level) for part in claim.parts]
-    words, reasons = [word for word, _ in judged], tuple(reason for _, reason in judged)
-    for word in ("not supported", "cannot be said", "undecided"):
+    reasons = tuple(reason for _, reason in judged)
+    words = [word for word, _ in judged]
+    conditions = [word for part, word in zip(claim.parts, words, strict=True) if part.condition]
+    if any(word != SUPPORTED for word in conditions):
+        return Verdict(claim, UNDECIDED, reasons)
+    for word in (NOT_SUPPORTED, CANNOT_BE_SAID, UNDECIDED):
         if word in words:
             return Verdict(claim, word, reasons)
-    return Verdict(claim, "supported", reasons)
+    return Verdict(claim, SUPPORTED, reasons)
 
 
 def _judged(part: Part, level: float) -> tuple[str, str]:
     """The verdict on one part, and the sentence that gives the reason."""
-    difference = part.difference(level)
-    if difference is None:
-        return "cannot be said", f"{part.words}: {part.missing or 'the store has no complete seeds of it'}."
-    if difference.interval is None:
-        return "undecided", f"{part.words}: {difference.mean:+.2f} {part.unit} with one seed, which has no interval."
-    low, high = difference.interval
-    text = f"{part.words}: {difference.mean:+.2f} {part.unit} [{low:+.2f}, {high:+.2f}], {difference.n} seeds"
-    if part.alike:
-        word = _placed(inside=low > -ALIKE and high < ALIKE, outside=low >= ALIKE or high <= -ALIKE)
-    else:
-        word = _placed(inside=low > 0, outside=high < 0)
-    needed = shown_seeds(difference.needed) if word == "undecided" and not part.alike else None
-    return word, f"{text}; some {needed} seeds would settle a difference of this size." if needed else f"{text}."
+    found = part.evidence(level)
+    if found is None:
+        return CANNOT_BE_SAID, f"{part.words}{part.detail}: {part.missing.rstrip('.')}."
+    needs = " (without it, the claim says nothing)" if part.condition and found.word != SUPPORTED else ""
+    return found.word, f"{part.words}{part.detail}: {found.text}{needs}."
 
 
-def _placed(inside: bool, outside: bool) -> str:
-    """The verdict on a part, given whether its interval lies wholly inside or outside of what is claimed."""
-    return "supported" if inside else "not supported" if outside else "undecided"
+def _without_other_systems(study: Study) -> Study:
+    """The study without the runs of [6] and [15], which are other networks."""
+    kept = tuple(scores for scores in study.scores if scores["model"] not in (_ATTENTIVE, _END_TO_END))
+    return replace(study, scores=kept)
 
 
-def _compared(words: str, first: Group, second: Group, metric: str = "wa", alike: bool = False) -> Part:
-    """Compare two groups, each averaged over its points within a seed; without scores if any seed is missing."""
-    if not first or not second:
-        return Part(words, missing=_NOT_IN_GRID)
-    missing = missing_seeds([*first, *second])
-    if missing is not None:
-        errors = sorted({scores.point.error for scores in (*first, *second) if scores.point.error})
-        return Part(words, missing=(" ".join(errors) or _so_many(missing)).rstrip("."))
-    return Part(words, *paired(first, second, metric), alike=alike)
-
-
-def _so_many(missing: Missing) -> str:
-    return f"{missing.complete} of {missing.planned} seeds are there"
+# Section 4.1
 
 
 def _baseline(study: Study, feature: str) -> list[Scores]:
@@ -187,60 +210,87 @@ def _baseline(study: Study, feature: str) -> list[Scores]:
 
 
 def _features(study: Study) -> Part:
-    mfcc, logmel = (_baseline(study, feature) for feature in FEATURES)
     words = "MFCC - log-mel, WA, mean over lengths"
-    if [scores["length"] for scores in mfcc] != [scores["length"] for scores in logmel]:
-        return Part(words, missing="the two have different lengths")
-    return _compared(words, mfcc, logmel)
+    mfcc, logmel = (_baseline(study, feature) for feature in FEATURES)
+    lengths = [", ".join(scores["length"] for scores in group) or "none" for group in (mfcc, logmel)]
+    if mfcc and logmel and lengths[0] != lengths[1]:
+        return Part(words, missing=f"they have different lengths: MFCC {lengths[0]}, log-mel {lengths[1]} s")
+    return compared(words, mfcc, logmel)
+
+
+def _curves(study: Study) -> list[tuple[list[Scores], str]]:
+    """The four curves of Fig. 2 (a): for each feature and prediction mode, the points by length and the metric."""
+    return [(_baseline(study, feature), f"{prefix}wa") for feature in FEATURES for prefix in MODES]
+
+
+def _why_no_steps(study: Study) -> str:
+    """Why Fig. 2 has no steps from one length to the next; empty if it has."""
+    groups = [group for group, _ in _curves(study)]
+    return why_missing(groups) or ("" if min(map(len, groups)) > 1 else "it takes two lengths")
 
 
 def _rising(study: Study) -> Part:
-    """The slope of WA over length, fitted for each seed by least squares, against 0."""
-    words = "slope of WA over length, MFCC"
-    group = _baseline(study, "mfcc")
-    lengths = np.array([scores.number("length") for scores in group])
-    if len(set(lengths)) < 2:
-        return Part(words, missing="one length is no slope")
-    missing = missing_seeds(group)
-    if missing is not None:
-        return Part(words, missing=_so_many(missing))
-    slopes = np.polyfit(lengths, by_point(group, "wa", common_seeds(group)), 1)[0]
-    return Part(words, slopes, np.zeros_like(slopes), unit="points a second")
+    """The steps of WA from one length to the next, of all four curves of Fig. 2 (a)."""
+    words = "Steps from one length to the next at which WA rises, of both features and both predictions"
+    missing = _why_no_steps(study)
+    if missing:
+        return Part(words, missing=missing)
+    seeds = common_seeds([scores for group, _ in _curves(study) for scores in group])
+    steps = [np.diff(100 * by_point(group, metric, seeds), axis=0) for group, metric in _curves(study)]
+    return Part(words, partial(evidence.most, np.concatenate(steps)))
 
 
-def _modes(study: Study) -> tuple[Part, Part]:
+def _slope(study: Study) -> str:
+    """The slope of WA over length, the mean of all four curves of Fig. 2 (a), as a note: nothing is decided by it."""
+    if _why_no_steps(study):
+        return ""
+    seeds = common_seeds([scores for group, _ in _curves(study) for scores in group])
+    slopes = np.mean([_slopes(group, metric, seeds) for group, metric in _curves(study)], axis=0)
+    shown = evidence.above(slopes, LEVEL, "points a second").text
+    return f"Beside it, not judged: the slope of a line through WA over length, mean of these curves: {shown} (95 %)."
+
+
+def _slopes(group: Group, metric: str, seeds: Sequence[int]) -> Floats:
+    """The slope of a curve, fitted for each seed by least squares, in points a second, shape (seeds,)."""
+    lengths = [scores.number("length") for scores in group]
+    return np.polyfit(lengths, 100 * by_point(group, metric, seeds), 1)[0]
+
+
+def _modes(study: Study, margin: float) -> tuple[Part, Part]:
     group = [scores for feature in FEATURES for scores in _baseline(study, feature)]
     short = [scores for scores in group if scores.number("length") < _BELOW]
     long = [scores for scores in group if scores.number("length") > _BELOW]
     return (
-        _mode("average - crop, WA, mean over lengths below 4 s and features", short, alike=False),
-        _mode("average - crop, WA, mean over lengths above 4 s and features", long, alike=True),
+        _mode("average - crop, WA, mean over lengths below 4 s and features", short, None),
+        _mode("average - crop, WA, mean over lengths above 4 s and features", long, margin),
     )
 
 
-def _mode(words: str, group: Group, alike: bool) -> Part:
+def _mode(words: str, group: Group, margin: float | None) -> Part:
     """Compare the prediction modes of a group, each averaged over its points within a seed."""
-    if not group:
-        return Part(words, missing=_NOT_IN_GRID)
-    missing = missing_seeds(group)
-    if missing is not None:
-        return Part(words, missing=_so_many(missing))
-    seeds = common_seeds(group)
-    average, crop = (by_point(group, metric, seeds).mean(axis=0) for metric in ("wa", "crop_wa"))
-    return Part(words, average, crop, alike=alike)
+    cropped = [replace(scores, values=scores.values.assign(wa=scores.values["crop_wa"])) for scores in group]
+    return compared(words, group, cropped, margin=margin, absent="no such length is in this grid")
 
 
-def _chosen(group: Group) -> list[Scores]:
-    """The point that validation chose; the whole group if seeds are missing, so that ``_compared`` can count them."""
-    return [chosen(group)] if group and missing_seeds(group) is None else list(group)
+def _end_to_end(group: Group) -> Part:
+    words = f"Range of WA over trainings of [15] (model={_END_TO_END})"
+    missing = why_missing([group], f"nothing was trained with model={_END_TO_END}")
+    if missing:
+        return Part(words, missing=missing)
+    scores = 100 * chosen(group).of("wa")
+    return Part(words, partial(evidence.spread_above, scores, limit=SPREAD, draws=TRAININGS))
+
+
+# Section 4.2
 
 
 def _tasks(study: Study) -> tuple[Part, ...]:
     none = study.where(aux_task="none")
-    return tuple(
-        _compared(f"{task} - none, WA at the λ that validation chose", _chosen(study.where(aux_task=task)), none)
-        for task in _additional_tasks()
-    )
+    return tuple(_task(task, chosen_by_validation(study.where(aux_task=task)), none) for task in _additional_tasks())
+
+
+def _task(task: str, scores: Group, none: Group) -> Part:
+    return compared(f"{task} - none, WA", scores, none, detail=at(scores))
 
 
 def _additional_tasks() -> list[str]:
@@ -248,83 +298,93 @@ def _additional_tasks() -> list[str]:
 
 
 def _dominance(study: Study) -> tuple[Part, ...]:
-    dominance = _chosen(study.where(aux_task="dominance"))
+    dominance = chosen_by_validation(study.where(aux_task="dominance"))
+    others = [task for task in _additional_tasks() if task != "dominance"]
+    groups = {task: chosen_by_validation(study.where(aux_task=task)) for task in others}
     return tuple(
-        _compared(f"dominance - {task}, WA", dominance, _chosen(study.where(aux_task=task)))
-        for task in _additional_tasks()
-        if task != "dominance"
+        compared(f"dominance - {task}, WA", dominance, group, detail=at(dominance, group))
+        for task, group in groups.items()
     )
 
 
-def _matched(study: Study, key: str, values: tuple[str, str], **common: str) -> tuple[list[Scores], list[Scores], str]:
-    """Find the points with one value of a key that have a partner with the other value.
-
-    Partners agree in lambda and, unless ``key`` is the position, in position. Lambda = 1 is left out, see ``_WITHOUT``.
-
-    Args:
-        study: the points.
-        key: the parameter in which both sides differ.
-        values: its values on the first and on the second side.
-        common: parameters that all points must have.
-
-    Returns:
-        The points of both sides in the same order, and their lambdas in words.
-    """
-
-    def partner_key(scores: Scores) -> tuple[float, str]:
-        return scores.number("lambda"), "" if key == "position" else scores["position"]
-
-    sides = []
-    for value in values:
-        group = [scores for scores in study.where(**{key: value}, **common) if scores.number("lambda") < 1]
-        sides.append({partner_key(scores): scores for scores in group})
-    shared = sorted(sides[0].keys() & sides[1].keys())
-    weights = ", ".join(f"{weight:g}" for weight in sorted({weight for weight, _ in shared}))
-    return [sides[0][place] for place in shared], [sides[1][place] for place in shared], weights
+# Section 4.3
 
 
 def _loaders(study: Study) -> Part:
-    first, second, weights = _matched(study, "loader", ("loader_1", "loader_2"), loss="cos")
-    return _compared(f"loader_1 - loader_2, UWA, mean over λ = {weights} and positions", first, second, "uwa")
+    sides = matched(study, "loader", ("loader_1", "loader_2"), loss="cos")
+    words = "loader_1 - loader_2, UWA, mean over positions and λ"
+    return compared(words, sides.first, sides.second, "uwa", absent=sides.absent, detail=sides.over)
 
 
 def _positions(study: Study) -> Part:
-    first, second, weights = _matched(study, "position", ("pos_1", "pos_2"), loader="loader_1", loss="cos")
-    return _compared(f"pos_1 - pos_2, UWA, mean over λ = {weights}, loader_1", first, second, "uwa")
+    sides = matched(study, "position", ("pos_1", "pos_2"), loader="loader_1", loss="cos")
+    words = "pos_1 - pos_2, UWA, loader_1, mean over λ"
+    return compared(words, sides.first, sides.second, "uwa", absent=sides.absent, detail=sides.over)
 
 
-def _both_losses(study: Study) -> tuple[list[Scores], list[Scores], str]:
-    return _matched(study, "loss", ("cos", "l2"), loader="loader_1", position="pos_1")
+def _both_losses(study: Study) -> Matched:
+    return matched(study, "loss", ("cos", "l2"), loader="loader_1", position="pos_1")
 
 
-def _steadier(study: Study) -> Part:
-    """The standard deviation of UWA over lambda, of each seed, of l2 against cos."""
-    *losses, weights = _both_losses(study)
-    words = f"standard deviation of UWA over λ = {weights}, l2 - cos"
-    if len(losses[0]) < 2:
-        return Part(words, missing="it takes two λ below 1 that both losses have")
-    for missing in map(missing_seeds, losses):
-        if missing is not None:
-            return Part(words, missing=_so_many(missing))
-    cos, l2 = (np.std(by_point(group, "uwa", common_seeds(group)), axis=0, ddof=1) for group in losses)
-    return Part(words, l2, cos)
+def _steadier(study: Study) -> tuple[Part, ...]:
+    """The variance of UWA over lambda, without the noise of seeds, of l2 against cos; both have to be above chance."""
+    sides = _both_losses(study)
+    words = "l2 - cos, variance of UWA without the seeds' noise, over λ"
+    missing = why_missing([sides.first, sides.second], sides.absent)
+    if not missing and len(sides.weights) < 2:
+        missing = "it takes two λ below 1 that both losses have"
+    if missing:
+        return (Part(words, missing=missing),)
+    seeds = common_seeds([*sides.first, *sides.second])
+    cos, l2 = (100 * by_point(group, "uwa", seeds) for group in (sides.first, sides.second))
+    conditions = (_above_chance(name, curve, sides.over) for name, curve in (("cos", cos), ("l2", l2)))
+    return Part(words, partial(evidence.steadier, cos, l2), detail=sides.over), *conditions
+
+
+def _above_chance(name: str, curve: Floats, over: str) -> Part:
+    test = partial(evidence.above, curve.mean(axis=0) - 100 * _CHANCE)
+    return Part(f"{name} - chance ({100 * _CHANCE:g} % UWA), mean over λ", test, condition=True, detail=over)
 
 
 def _losses(study: Study) -> Part:
-    cos, l2, weights = _both_losses(study)
-    return _compared(f"cos - l2, UWA, mean over λ = {weights}", cos, l2, "uwa")
+    """UWA of cos against l2 at each lambda."""
+    sides = _both_losses(study)
+    words = "λ at which cos has a higher UWA than l2"
+    missing = why_missing([sides.first, sides.second], sides.absent)
+    if missing:
+        return Part(words, missing=missing)
+    seeds = common_seeds([*sides.first, *sides.second])
+    differences = 100 * (by_point(sides.first, "uwa", seeds) - by_point(sides.second, "uwa", seeds))
+    return Part(words, partial(evidence.most, differences, names=[f"λ = {weight}" for weight in sides.weights]))
+
+
+def _losses_alike(study: Study, margin: float) -> Part:
+    cos, l2 = (chosen_by_validation(setting_group(study, TABLE_3[index])) for index in (0, 3))
+    return compared("Exp. 1 - Exp. 4, WA", cos, l2, margin=margin, detail=at(cos, l2))
 
 
 def _contrastive(study: Study) -> tuple[Part, ...]:
-    ours, baseline = (_chosen(setting_group(study, TABLE_3[index])) for index in (0, 4))
+    ours, baseline = (chosen_by_validation(setting_group(study, TABLE_3[index])) for index in (0, 4))
     return tuple(
-        _compared(f"Exp. 1 - baseline, {metric.upper()} at the λ that validation chose", ours, baseline, metric)
+        compared(f"Exp. 1 - baseline, {metric.upper()}", ours, baseline, metric, detail=at(ours))
         for metric in ("wa", "uwa")
     )
 
 
-def _alike(tasks: Study, settings: Study) -> Part:
+def _between(attentive: Group, study: Study) -> tuple[Part, Part]:
+    """The system of [6], trained here, between the baseline and Exp. 1. Its published figure is no mean over seeds."""
+    ours, baseline = (chosen_by_validation(setting_group(study, TABLE_3[index])) for index in (0, 4))
+    absent, system = f"nothing was trained with model={_ATTENTIVE}", chosen_by_validation(attentive)
+    return (
+        compared(f"[6] (model={_ATTENTIVE}) - baseline, WA", system, baseline, absent=absent),
+        compared(f"Exp. 1 - [6] (model={_ATTENTIVE}), WA", ours, system, absent=absent),
+    )
+
+
+def _multitask_alike(tasks: Study, settings: Study, margin: float) -> Part:
     group = [scores for task in _additional_tasks() for scores in tasks.where(aux_task=task)]
     can_run = [scores for scores in group if scores.point.error is None]
+    ours, best = chosen_by_validation(setting_group(settings, TABLE_3[0])), chosen_by_validation(can_run)
+    named = f" ({best[0]['aux_task']})" if len(best) == 1 else ""
     words = "Exp. 1 - the additional task that validation chose, WA"
-    return _compared(words, _chosen(setting_group(settings, TABLE_3[0])), _chosen(can_run), alike=True)
+    return compared(words, ours, best, margin=margin, detail=f"{named}{at(ours, best)}")

@@ -5,21 +5,22 @@ import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from multirun_analysis import convergence
 from multirun_analysis.audit import Finding, together
-from multirun_analysis.grids import Study
+from multirun_analysis.grids import Study, told
 from multirun_analysis.output import figures
-from multirun_analysis.output.drawings import Drawing
+from multirun_analysis.output.drawings import Drawing, LearningCurves
 from multirun_analysis.output.tables import Cell, Table
 from multirun_analysis.paper.claims import all_claims, verdict_table, verdicts
-from multirun_analysis.paper.curves import fig2, fig3, fig4
-from multirun_analysis.paper.tables import table2, table3
+from multirun_analysis.paper.curves import convergence_table, fig2, fig3, fig4
+from multirun_analysis.paper.tables import chosen_settings, chosen_tasks, table2, table3
 
 _STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 90rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums }
 th, td { padding: .25rem .6rem; text-align: left; border-bottom: 1px solid #ddd; vertical-align: top }
-td { white-space: nowrap }
-td.long { white-space: normal }
+td { min-width: 3em }
+td.long { min-width: 16em }
 th { border-bottom: 2px solid #555 }
 figure { margin: 1.5rem 0; overflow-x: auto }
 figcaption { font-weight: 600; margin-bottom: .4rem }
@@ -36,17 +37,19 @@ class Report:
 
     Attributes:
         studies: the runs, by the names of what is made from them.
-        tables: the tables, in the order of the paper.
-        drawings: the figures.
+        tables: the tables, in the order of the paper; each has a note for each finding that its reader must know.
+        drawings: the figures, likewise.
         verdicts: the table of the claims.
         findings: what must be known before the runs are compared.
+        over_variants: the claims over variants of what the paper leaves open, if these were trained.
     """
 
     studies: Mapping[str, Study]
     tables: Sequence[Table]
-    drawings: Sequence[Drawing]
+    drawings: Sequence[Drawing | LearningCurves]
     verdicts: Table
     findings: Sequence[Finding]
+    over_variants: Table | None = None
 
     def html(self) -> str:
         """The page."""
@@ -55,10 +58,11 @@ class Report:
             f"<h1>Lian et al. 2018 on {html.escape(corpus)}</h1>",
             *(f"<p class='{finding.severity}'>{html.escape(finding.text)}</p>" for finding in self.findings),
             self.verdicts.html(),
+            self.over_variants.html() if self.over_variants else _NO_VARIANTS,
             "<h2>Tables</h2>",
             *(table.html() for table in self.tables),
             "<h2>Figures</h2>",
-            *(_picture(drawing) + drawing.table().html() for drawing in self.drawings),
+            *(_picture(drawing) + _below(drawing) for drawing in self.drawings),
             "<h2>What ran</h2>",
             what_ran(self.studies).html(),
         ]
@@ -67,7 +71,15 @@ class Report:
         return f"<!DOCTYPE html>\n<html lang='en'><head>{head}</head><body>\n{body}\n</body></html>\n"
 
 
-def make_report(network: Table | None, lengths: Study, tasks: Study, settings: Study) -> Report:
+_NO_VARIANTS = (
+    "<p class='note'>The paper leaves much open, such as the schedule, batch size and margins. <code>make robustness"
+    "</code> trains the claims' cells with the alternatives; then this page says in how many a verdict is the same.</p>"
+)
+
+
+def make_report(
+    network: Table | None, lengths: Study, tasks: Study, settings: Study, over_variants: Table | None = None
+) -> Report:
     """Make the report.
 
     Args:
@@ -75,16 +87,26 @@ def make_report(network: Table | None, lengths: Study, tasks: Study, settings: S
         lengths: the runs of Fig. 2.
         tasks: the runs of Table 2.
         settings: the runs of Table 3, Fig. 3 and Fig. 4.
+        over_variants: the claims over variants of what the paper leaves open, if these were trained.
     """
     studies = {"fig2": lengths, "table2": tasks, "table3, fig3, fig4": settings}
     judged = verdicts(all_claims(lengths, tasks, settings))
     findings = together(finding for study in studies.values() for finding in study.findings)
+    made_from = {"fig2": lengths, "fig3": settings, "fig4": settings}
+    beside = [convergence_table(name, study) for name, study in made_from.items()]
+    tables = [*([network] if network else []), *table2(tasks), *table3(settings), *beside]
+    learning = [
+        *convergence.curves("table2", "Table 2 at the chosen λ", tasks, chosen_tasks(tasks)),
+        *convergence.curves("table3", "Table 3 at the chosen λ", settings, chosen_settings(settings)),
+    ]
+    (claims,) = told([verdict_table(judged, settings.corpus)], findings)
     return Report(
         studies,
-        [*([network] if network else []), *table2(tasks), *table3(settings)],
-        [fig2(lengths), fig3(settings), fig4(settings)],
-        verdict_table(judged, settings.corpus),
+        told(tables, findings),
+        told([fig2(lengths), fig3(settings), fig4(settings), *learning], findings),
+        claims,
         findings,
+        over_variants,
     )
 
 
@@ -123,7 +145,14 @@ def _values(study: Study, column: str, length: int) -> str:
     return ", ".join(sorted(values.unique())) or "unknown"
 
 
-def _picture(drawing: Drawing) -> str:
+def _below(drawing: Drawing | LearningCurves) -> str:
+    """What stands below a picture: its numbers, but those of every epoch are only in a file; and the notes."""
+    if isinstance(drawing, Drawing):
+        return drawing.table().html()
+    return "".join(f"<p class='note'>{html.escape(note)}</p>" for note in drawing.notes)
+
+
+def _picture(drawing: Drawing | LearningCurves) -> str:
     data = base64.b64encode(figures.png(figures.draw(drawing))).decode()
     title = html.escape(drawing.title)
     return f"<figure><img alt='{title}' src='data:image/png;base64,{data}'></figure>\n"

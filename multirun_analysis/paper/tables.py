@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from multirun_analysis import comparisons
-from multirun_analysis.comparisons import Comparison, speaker_difference
-from multirun_analysis.grids import Group, Scores, Study, chosen, highest, missing_seeds
+from multirun_analysis import classes, comparisons, convergence, likeness
+from multirun_analysis.comparisons import Comparison, over_speakers
+from multirun_analysis.grids import Group, Scores, Study, chosen, highest, missing_seeds, share_seeds
 from multirun_analysis.inference import statistics
-from multirun_analysis.output.tables import Cell, Missing, Percent, Table
+from multirun_analysis.output.tables import Cell, Missing, Percent, Table, few_seeds
 from multirun_analysis.paper.published import TABLE_1, TABLE_2, TABLE_3, Setting
 from ser.config.build import build, constructor
 from ser.corpora.table import CLASSES
@@ -77,34 +77,59 @@ def _is_cancelled(name: str) -> bool:
 
 
 def table2(study: Study) -> list[Table]:
-    """Make Table 2, additional tasks, and the tables of their differences from no additional task."""
-    groups = {row.task: study.where(aux_task=row.task) for row in TABLE_2}
-    rows = []
+    """Make Table 2, additional tasks, the tables of their differences from no additional task, and what stands beside.
+
+    Beside it stand how its trainings went, the recall of each class and what is confused, at the chosen weights.
+    """
+    groups = {_task_name(row.task): study.where(aux_task=row.task) for row in TABLE_2}
+    rows: list[tuple[Cell, ...]] = []
     for row in TABLE_2:
-        paper = (row.experiment, row.task.capitalize(), Percent(row.wa / 100), f"{row.weight:g}")
-        rows.append((*paper, *_cells(groups[row.task], ("wa",), "aux_task.weight", study)))
+        name = _task_name(row.task)
+        paper = (row.experiment, name, Percent(row.wa / 100), f"{row.weight:g}")
+        rows.append((*paper, *_cells(groups[name], ("wa",), "aux_task.weight", study)))
     columns = ("Exp.", "additional task", "paper WA %", "paper λ", *_columns(("wa",), study))
-    notes = (_reading(study), *_reasons(groups))
+    all_scores = [scores for group in groups.values() for scores in group]
+    notes = (_reading(study), *_reasons(groups), *_of_trainings(rows, study, all_scores))
     title = f"Table 2: additional tasks on {study.corpus}"
-    return [Table("table2", title, columns, rows, notes), *_differences("table2", study, _against_none(groups))]
+    return [
+        Table("table2", title, columns, rows, notes),
+        *_differences("table2", study, _against_none(groups)),
+        convergence.by_cell("table2", study, ("aux_task", "aux_task.weight"), all_scores, "Table 2"),
+        *_classes("table2", study, chosen_tasks(study)),
+    ]
+
+
+def _task_name(task: str) -> str:
+    """What a row of Table 2 is called. The word None alone would be read as a missing value."""
+    return "None (baseline)" if task == "none" else task.capitalize()
+
+
+def chosen_tasks(study: Study) -> dict[str, Scores]:
+    """The cell that validation chose for each row of Table 2 that is complete, by its name."""
+    groups = {row.task: study.where(aux_task=row.task) for row in TABLE_2}
+    best = {task: chosen(group) for task, group in groups.items() if not missing_seeds(group)}
+    return {
+        _task_name(task) + ("" if task == "none" else f", λ = {scores['aux_task.weight']}"): scores
+        for task, scores in best.items()
+    }
 
 
 def _against_none(groups: Mapping[str, list[Scores]]) -> list[Comparison]:
     """Each task, at the weight that validation chose, against no additional task."""
-    none = groups["none"]
-    best = {task: chosen(group) for task, group in groups.items() if task != "none" and not missing_seeds(group)}
+    none = groups[_task_name("none")]
     if missing_seeds(none):
         return []
+    best = {name: chosen(group) for name, group in groups.items() if group is not none and not missing_seeds(group)}
     return [
-        Comparison(f"{task.capitalize()} (λ = {scores['aux_task.weight']}) - None", [scores], none)
-        for task, scores in best.items()
+        Comparison(f"{name} (λ = {scores['aux_task.weight']}) - None", [scores], none) for name, scores in best.items()
     ]
 
 
 def table3(study: Study) -> list[Table]:
-    """Make Table 3, settings of the contrastive loss, and the tables of their differences.
+    """Make Table 3, settings of the contrastive loss, the tables of their differences, and what stands beside.
 
-    The differences are those from the baseline and those of Exp. 1 from the other settings.
+    The differences are those from the baseline and those of Exp. 1 from the other settings. Beside it stand how its
+    trainings went, the recall of each class and what is confused, at the chosen lambdas.
     """
     rows: list[tuple[Cell, ...]] = []
     for row in TABLE_3:
@@ -115,14 +140,64 @@ def table3(study: Study) -> list[Table]:
     settings = ("sampling", "position", "loss")
     columns = ("Exp.", *settings, "paper WA %", "paper UWA %", *_columns(("wa", "uwa"), study))
     groups = {row.name or f"{row.loader} {row.position} {row.loss}": setting_group(study, row) for row in _trained()}
-    note = (
-        "At pos_1, λ = 1 leaves the classifier untrained (equation 1): it is among the λ of Exp. 1, 3 and 4. Loss "
-        "cos is the paper's loss_1, l2 its loss_2. Row 6 is Neumann and Vu 2017 as the paper quotes it; nothing was "
-        "trained for it here (model=attentive_cnn is that system)."
+    all_scores = [scores for group in groups.values() for scores in group]
+    notes = (
+        *(_reading(study), *_of_lambdas(study), _SETTINGS_NOTE, *_reasons(groups)),
+        *_of_trainings(rows, study, all_scores),
     )
-    notes = (_reading(study), note, *_reasons(groups))
     title = f"Table 3: contrastive loss on {study.corpus}"
-    return [Table("table3", title, columns, rows, notes), *_differences("table3", study, _against_others(study))]
+    return [
+        Table("table3", title, columns, rows, notes),
+        *_differences("table3", study, _against_others(study)),
+        convergence.by_cell("table3", study, ("loader", "position", "loss", "lambda"), all_scores, "Table 3"),
+        *_classes("table3", study, chosen_settings(study)),
+    ]
+
+
+_SETTINGS_NOTE = (
+    "Loss cos is the paper's loss_1, l2 its loss_2. Row 6 is Neumann and Vu 2017 as the paper quotes it; nothing was "
+    "trained for it here (model=attentive_cnn is that system)."
+)
+
+
+def _of_lambdas(study: Study) -> list[str]:
+    """Notes on rows with a lambda of 1 at pos_1, and on rows whose lambdas are not the same."""
+    lambdas = {row: [scores["lambda"] for scores in setting_group(study, row)] for row in _trained() if not row.name}
+    untrained = [row.experiment for row, values in lambdas.items() if row.position == "pos_1" and "1" in values]
+    notes = []
+    if untrained:
+        rows = ", ".join(f"Exp. {number}" for number in untrained)
+        notes.append(f"At pos_1, λ = 1 leaves the classifier untrained (equation 1): it is among the λ of {rows}.")
+    distinct = {row.experiment: sorted(set(values), key=float) for row, values in lambdas.items() if values}
+    if len({tuple(values) for values in distinct.values()}) > 1:
+        rows = "; ".join(f"Exp. {number}: {', '.join(values)}" for number, values in distinct.items())
+        notes.append(f"The rows were not trained at the same λ ({rows}): a row with more of them chooses among more.")
+    return notes
+
+
+def chosen_settings(study: Study) -> dict[str, Scores]:
+    """The cell that validation chose for each row of Table 3 that is complete, by its name."""
+    groups = {row: setting_group(study, row) for row in _trained()}
+    best = {row: chosen(group) for row, group in groups.items() if not missing_seeds(group)}
+    return {
+        f"Exp. {row.experiment}: " + ("baseline" if row.name else _setting_name(scores)): scores
+        for row, scores in best.items()
+    }
+
+
+def _setting_name(scores: Scores) -> str:
+    return f"{scores['loader']}, {scores['position']}, {scores['loss']}, λ = {scores['lambda']}"
+
+
+def _of_trainings(rows: Sequence[Sequence[Cell]], study: Study, group: Group) -> list[str]:
+    """Notes on how numbers over few seeds are shown, how trainings ended and which points predict the same."""
+    return [*few_seeds(rows), *convergence.note(study, group), *likeness.notes(study, group)]
+
+
+def _classes(name: str, study: Study, cells: Mapping[str, Scores]) -> list[Table]:
+    """The recalls and the confusion of some cells, given by their names."""
+    groups: dict[tuple[str, ...], Group] = {(label,): [scores] for label, scores in cells.items()}
+    return classes.tables(name, study, ("cell",), groups, f"Table {name[-1]} at the chosen λ")
 
 
 def setting_group(study: Study, row: Setting) -> list[Scores]:
@@ -179,8 +254,8 @@ def _cells(group: Group, metrics: Sequence[str], weight: str, study: Study) -> t
         *(highest(group, metric) for metric in metrics),
         Percent(statistics.expected_highest(all_scores, study.seeds())),
         best[weight],
-        Percent(wa.mean, wa.interval),
-        Percent(uwa.mean, uwa.interval),
+        Percent.of(wa),
+        Percent.of(uwa),
         Percent(wa.interquartile_mean),
         wa.n,
     )
@@ -216,28 +291,33 @@ def _reasons(groups: Mapping[str, Group]) -> list[str]:
 
 def _differences(name: str, study: Study, against: Sequence[Comparison]) -> list[Table]:
     """The table of the comparisons over seeds and that over speakers; none if nothing can be compared."""
+    against = [each for each in against if share_seeds(each.first, each.second)]
     if not against:
         return []
     what = f"Table {name[-1]}: differences"
-    over_seeds = comparisons.table(f"{name}_differences", f"{what} on {study.corpus}, paired by seed", against)
+    compared = [scores for each in against for scores in (*each.first, *each.second)]
+    notes = convergence.note(study, compared)
+    over_seeds = comparisons.table(f"{name}_differences", f"{what} on {study.corpus}, paired by seed", against, notes)
     title = f"{what} in pooled WA on {study.corpus}, resampling speakers"
-    return [over_seeds, _over_speakers(f"{name}_speakers", title, study, against)]
+    return [over_seeds, _over_speakers(f"{name}_speakers", title, study, against, notes)]
 
 
-def _over_speakers(name: str, title: str, study: Study, against: Sequence[Comparison]) -> Table:
+def _over_speakers(name: str, title: str, study: Study, against: Sequence[Comparison], notes: Sequence[str]) -> Table:
     rows: list[tuple[Cell, ...]] = []
     errors: list[str] = []
     for comparison in against:
         if comparison.metric != "wa":
             continue
         try:
-            difference = speaker_difference(study.collected, comparison.first[0], comparison.second[0])
-            rows.append((comparison.name, Percent(*difference)))
+            found = over_speakers(study.collected, comparison.first[0], comparison.second[0])
+            rows.append((comparison.name, Percent(found.mean, found.speakers), Percent(found.mean, found.both)))
         except UserError as error:
-            rows.append((comparison.name, Missing(0, 0)))
+            rows.append((comparison.name, Missing(0, 0), Missing(0, 0)))
             errors.append(f"X in {comparison.name}: {error}")
     note = (
-        "Of the same trainings: how the difference would vary with other speakers (utterance by utterance, averaged "
-        "over seeds, whole speakers resampled). The table before says how it would vary with other seeds."
+        "Of the same trainings, utterance by utterance: how the difference would vary with other speakers (whole "
+        "speakers resampled, averaged over these seeds), and with other speakers and other seeds together. The table "
+        "before says how it would vary with other seeds."
     )
-    return Table(name, title, ("difference", "points [95 %]"), rows, (note, *errors))
+    columns = ("difference", "points, other speakers [95 %]", "points, other speakers and seeds [95 %]")
+    return Table(name, title, columns, rows, (note, *errors, *notes))

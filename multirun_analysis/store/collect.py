@@ -22,6 +22,7 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.sql import column, table
 
 from ser.errors import UserError, first_line
+from ser.results.convergence import FIGURES, convergence
 from ser.results.metrics import METRICS
 from ser.system.environment import quiet_mlflow
 
@@ -31,12 +32,20 @@ TOLERANCE = 1e-9
 REPLICA = ["configuration", "seed", "fold"]
 """The columns that identify a replica."""
 
+NEEDED = ["wa", "uwa", "crop_wa", "crop_uwa", "best_val_wa"]
+"""A fold without one of these metrics counts as missing. Other metrics may have been added after a run was stored."""
+
+HISTORY = ["lr", "train_loss", "val_loss", "val_wa"]
+"""What is read of each epoch."""
+
 _FLAGS = ("diverged", "synthetic")
 _TAGS = ("configuration", "kind", "device", "git_commit", "corpus_fingerprint", "numerics", "started", *_FLAGS)
 _DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 _AT_ONCE = 500  # values in one IN (...): some builds of SQLite allow no more than 999
 _LONG = ["run_id", "key", "value"]
 _PREDICTIONS = "predictions.csv"
+_LARGEST = 1e308  # MLflow stores an infinite value as the largest float
+_LIMIT = "trainer.max_epochs"
 _WHERE = "Run the sweep first, or say where its runs are: tracking.uri=sqlite:////path/to/mlflow.db, for example."
 
 
@@ -62,6 +71,8 @@ def columns() -> dict[str, str]:
         "fold": "int64",
         **dict.fromkeys(score_metrics(), "float64"),
         "best_epoch": "Int64",
+        **dict.fromkeys(FIGURES, "float64"),
+        "stopped": "str",
         "run_id": "str",
         "device": "str",
         "git_commit": "str",
@@ -80,6 +91,8 @@ class Collected:
     Attributes:
         replicas: one row for each replica, read from the newest run that has it, with the columns ``columns()``. A
             metric that the run did not log is NaN. ``diverged`` is true for all folds of a run if one of them diverged.
+            ``stopped`` and the columns ``FIGURES`` say how each training went (``ser.results.convergence``); of runs
+            that did not log it, it is derived from their history if they are in a database, else it is missing.
         conflicts: all rows, the newest last, of each replica that several runs hold with different values; its columns
             are those of ``replicas``.
         uri: the tracking store.
@@ -109,8 +122,10 @@ def collect(uri: str | None, experiment: str, configurations: Collection[str] | 
     wanted = None if configurations is None else sorted(set(configurations))
     with _database_errors_told_to_user(uri):
         source = _source(uri, experiment, wanted)
-        runs = _runs(source, wanted)
-        rows = _rows(runs, source.metrics())
+        tags = source.tags()
+        runs = _runs(source.runs(), tags, wanted)
+        rows = _rows(runs, source.metrics(), tags)
+        rows = _with_convergence(rows, runs, source.history)
     replicas = rows.drop_duplicates(REPLICA, keep="last").sort_values(REPLICA, ignore_index=True)
     read = runs[runs.index.isin(replicas["run_id"])]
     return Collected(replicas, _conflicts(rows), uri, read["artifact_uri"].to_dict())
@@ -142,6 +157,23 @@ def predictions(collected: Collected, configuration: str, seed: int) -> pd.DataF
     return pd.concat(parts).sort_values("fold", kind="stable", ignore_index=True)
 
 
+def histories(collected: Collected, configuration: str) -> pd.DataFrame:
+    """Read the history of a configuration's trainings, each from the run that its row in ``replicas`` names.
+
+    Returns:
+        A row for each epoch: seed, fold, epoch (from 1) and the columns ``HISTORY``.
+
+    Raises:
+        UserError: the store cannot be read.
+    """
+    rows = collected.replicas[collected.replicas["configuration"] == configuration]
+    run_ids = sorted(rows["run_id"].unique())
+    with _database_errors_told_to_user(collected.uri):
+        database = _is_database(collected.uri)
+        long = _read_history(_engine(collected.uri), run_ids) if database else _fetch_history(collected.uri, rows)
+    return _by_epoch(long).merge(rows[["run_id", "seed", "fold"]], on=["run_id", "fold"]).drop(columns="run_id")
+
+
 class _Source(Protocol):
     """The finished runs of one experiment. A long frame has the columns ``run_id``, ``key`` and ``value``."""
 
@@ -149,48 +181,79 @@ class _Source(Protocol):
         """A row for each run: run_id, end_time, artifact_uri."""
 
     def tags(self) -> pd.DataFrame:
-        """The tags of the runs, and their parameter ``seed``, as a long frame."""
+        """The tags of the runs, and their parameters ``seed`` and ``trainer.max_epochs``, as a long frame."""
 
     def metrics(self) -> pd.DataFrame:
-        """The metrics of the runs as a long frame; it may hold more than ``fold_metrics``."""
+        """The latest metrics of the runs as a long frame; it may hold more than ``fold_metrics`` and ``FIGURES``."""
+
+    def history(self, run_ids: Sequence[str]) -> pd.DataFrame:
+        """The metrics ``HISTORY`` of each epoch of these runs, as a long frame with ``step``; empty if that is slow."""
 
 
 def _source(uri: str, experiment: str, wanted: Sequence[str] | None) -> _Source:
-    if uri.partition(":")[0].partition("+")[0] in _DATABASES:
-        return _Database(uri, experiment, wanted)
-    return _Server(uri, experiment, wanted)
+    return (_Database if _is_database(uri) else _Server)(uri, experiment, wanted)
 
 
-def _runs(source: _Source, wanted: Sequence[str] | None) -> pd.DataFrame:
-    """The runs of one seed each, the newest last, by run id: artifact_uri, seed and the tags."""
-    runs, tags = source.runs(), source.tags()
-    wide = tags.pivot(index="run_id", columns="key", values="value").reindex(columns=["seed", *_TAGS])
+def _is_database(uri: str) -> bool:
+    return uri.partition(":")[0].partition("+")[0] in _DATABASES
+
+
+def _runs(runs: pd.DataFrame, tags: pd.DataFrame, wanted: Sequence[str] | None) -> pd.DataFrame:
+    """The runs of one seed each, the newest last, by run id: artifact_uri, seed, the limit of epochs, the tags."""
+    wide = tags.pivot(index="run_id", columns="key", values="value").reindex(columns=["seed", _LIMIT, *_TAGS])
     runs = runs.sort_values(["end_time", "run_id"]).set_index("run_id").join(wide)
     runs = runs[(runs["kind"] == "run") & runs["configuration"].notna() & runs["seed"].notna()]
     return runs if wanted is None else runs[runs["configuration"].isin(wanted)]
 
 
-def _rows(runs: pd.DataFrame, metrics: pd.DataFrame) -> pd.DataFrame:
+def _rows(runs: pd.DataFrame, metrics: pd.DataFrame, tags: pd.DataFrame) -> pd.DataFrame:
     """A row for each fold of each run, in the order of the runs."""
-    rows = runs.join(_by_fold(metrics), how="inner").rename_axis("run_id").reset_index()
-    rows = rows.assign(
+    rows = runs.join(_by_fold(metrics, (*fold_metrics(), *FIGURES)), how="inner").rename_axis("run_id").reset_index()
+    endings = _by_fold(tags, ("stopped",)).reset_index()
+    rows = rows.merge(endings, on=["run_id", "fold"], how="left").assign(
         started=pd.to_numeric(rows["started"], errors="coerce"), **{flag: rows[flag] == "true" for flag in _FLAGS}
     )
     return rows[list(columns())].astype(columns())
 
 
-def _by_fold(metrics: pd.DataFrame) -> pd.DataFrame:
-    """Turn a long frame of metrics into a row for each fold of each run, by run id: fold, ``fold_metrics``."""
-    keys = metrics["key"].drop_duplicates()
-    parts = keys.str.extract(_key_pattern()).assign(key=keys).dropna()
-    long = metrics.merge(parts.astype({"fold": "int64"}), on="key")
-    wide = long.pivot(index=["run_id", "fold"], columns="name", values="value")
-    return wide.reindex(columns=list(fold_metrics())).reset_index("fold")
+def _with_convergence(
+    rows: pd.DataFrame, runs: pd.DataFrame, read: Callable[[Sequence[str]], pd.DataFrame]
+) -> pd.DataFrame:
+    """Fill in how trainings went where their runs did not log it, from their history as ``read`` gives it."""
+    lacking = rows[rows["epochs"].isna()]
+    epochs = _by_epoch(read(sorted(lacking["run_id"].unique()))) if len(lacking) else pd.DataFrame()
+    if epochs.empty:
+        return rows
+    limits = pd.to_numeric(runs[_LIMIT], errors="coerce")
+    found = []
+    for (run_id, fold), history in epochs.dropna(subset="lr").groupby(["run_id", "fold"]):
+        limit = limits[run_id]
+        went = convergence(history.to_dict("records"), None if pd.isna(limit) else int(limit))
+        found.append({"run_id": run_id, "fold": fold, **went.figures(), "stopped": went.stopped or None})
+    derived = pd.DataFrame(found, columns=["run_id", "fold", *FIGURES, "stopped"]).set_index(["run_id", "fold"])
+    return rows.set_index(["run_id", "fold"]).fillna(derived).reset_index()[list(columns())].astype(columns())
 
 
-def _key_pattern() -> str:
-    """Split a logged key: ``fold_1/wa`` is the metric ``wa`` of fold 1."""
-    return rf"^fold_(?P<fold>\d+)/(?P<name>{'|'.join(map(re.escape, fold_metrics()))})$"
+def _by_epoch(long: pd.DataFrame) -> pd.DataFrame:
+    """Turn a long frame of metrics with ``step`` into a row for each epoch: run_id, fold, epoch, ``HISTORY``."""
+    long = _with_folds(long, HISTORY).drop_duplicates(["run_id", "fold", "step", "name"], keep="last")
+    wide = long.pivot(index=["run_id", "fold", "step"], columns="name", values="value").reindex(columns=HISTORY)
+    wide = wide.mask(wide.abs() > _LARGEST, float("inf")).astype("float64")
+    return wide.rename_axis(["run_id", "fold", "epoch"]).rename_axis(None, axis=1).reset_index()
+
+
+def _by_fold(long: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Turn a long frame into a row for each fold of each run, by run id: fold, and the values of these names."""
+    wide = _with_folds(long, names).pivot(index=["run_id", "fold"], columns="name", values="value")
+    return wide.reindex(columns=list(names)).reset_index("fold")
+
+
+def _with_folds(long: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """The rows of a long frame with these names, split: ``fold_1/wa`` is the name ``wa`` of fold 1."""
+    keys = long["key"].drop_duplicates()
+    pattern = rf"^fold_(?P<fold>\d+)/(?P<name>{'|'.join(map(re.escape, names))})$"
+    parts = keys.str.extract(pattern).assign(key=keys).dropna()
+    return long.merge(parts.astype({"fold": "int64"}), on="key")
 
 
 def _conflicts(rows: pd.DataFrame) -> pd.DataFrame:
@@ -211,6 +274,7 @@ _RUNS = _table("runs", "run_uuid", "experiment_id", "status", "lifecycle_stage",
 _TAG = _table("tags", "run_uuid", "key", "value")
 _PARAMETER = _table("params", "run_uuid", "key", "value")
 _LATEST = _table("latest_metrics", "run_uuid", "key", "value", "is_nan")
+_METRIC = _table("metrics", "run_uuid", "key", "value", "step", "is_nan")
 
 
 class _Database:
@@ -231,23 +295,63 @@ class _Database:
         return self._of_finished(_RUNS)
 
     def tags(self) -> pd.DataFrame:
-        seeds = self._of_finished(_PARAMETER, _PARAMETER.c.key == "seed")
-        return pd.concat([self._of_finished(_TAG, _TAG.c.key.in_(_TAGS)), seeds])
+        parameters = self._of_finished(_PARAMETER, _PARAMETER.c.key.in_(["seed", _LIMIT]))
+        wanted = or_(_TAG.c.key.in_(_TAGS), _TAG.c.key.like("fold_%/stopped"))
+        return pd.concat([self._of_finished(_TAG, wanted), parameters])
 
     def metrics(self) -> pd.DataFrame:
-        keys = or_(*(_LATEST.c.key.like(f"fold_%/{name}") for name in fold_metrics()))
-        frame = self._of_finished(_LATEST, keys)
-        return frame.assign(value=frame["value"].mask(frame["is_nan"].astype(bool)))
+        return _without_nan(self._of_finished(_LATEST, _of_folds(_LATEST, (*fold_metrics(), *FIGURES))))
+
+    def history(self, run_ids: Sequence[str]) -> pd.DataFrame:
+        return _read_history(self._engine, run_ids)
 
     def _of_finished(self, source: TableClause, *conditions: Any) -> pd.DataFrame:
         same_run = self._finished.c.run_uuid == source.c.run_uuid
         return self._frame(select(source).join(self._finished, same_run).where(*conditions))
 
     def _frame(self, statement: Select[Any]) -> pd.DataFrame:
-        with self._engine.connect() as connection:
-            result = connection.execute(statement)
-            frame = pd.DataFrame([tuple(row) for row in result], columns=list(result.keys()))
-        return frame.rename(columns={"run_uuid": "run_id"})
+        return _frame(self._engine, statement)
+
+
+def _frame(engine: Engine, statement: Select[Any]) -> pd.DataFrame:
+    with engine.connect() as connection:
+        result = connection.execute(statement)
+        frame = pd.DataFrame([tuple(row) for row in result], columns=list(result.keys()))
+    return frame.rename(columns={"run_uuid": "run_id"})
+
+
+def _of_folds(source: TableClause, names: Sequence[str]) -> Any:
+    """The condition that a key is one of these names, of any fold."""
+    return or_(*(source.c.key.like(f"fold_%/{name}") for name in names))
+
+
+def _without_nan(frame: pd.DataFrame) -> pd.DataFrame:
+    """Put NaN where MLflow stored 0 and a mark."""
+    return frame.assign(value=frame["value"].mask(frame["is_nan"].astype(bool)))
+
+
+def _read_history(engine: Engine, run_ids: Sequence[str]) -> pd.DataFrame:
+    """Read the metrics ``HISTORY`` of each epoch of these runs from a database, as a long frame with ``step``."""
+    parts = [run_ids[start : start + _AT_ONCE] for start in range(0, len(run_ids), _AT_ONCE)] or [[]]
+    keys = _of_folds(_METRIC, HISTORY)
+    frames = [_frame(engine, select(_METRIC).where(_METRIC.c.run_uuid.in_(part), keys)) for part in parts]
+    return _without_nan(pd.concat(frames))
+
+
+def _fetch_history(uri: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """Fetch the same from a server, a metric of a fold at a time."""
+    quiet_mlflow()
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient
+
+    client, found = MlflowClient(uri), []
+    try:
+        for run_id, fold in rows[["run_id", "fold"]].itertuples(index=False, name=None):
+            for key in (f"fold_{fold}/{name}" for name in HISTORY):
+                found += [(run_id, key, m.value, m.step) for m in client.get_metric_history(run_id, key)]
+    except (MlflowException, OSError) as error:
+        raise _unreadable(uri, error) from error
+    return pd.DataFrame(found, columns=[*_LONG, "step"])
 
 
 def _finished(experiment: int, wanted: Sequence[str] | None) -> Select[Any]:
@@ -301,10 +405,13 @@ class _Server:
         return pd.DataFrame(rows, columns=["run_id", "end_time", "artifact_uri"])
 
     def tags(self) -> pd.DataFrame:
-        return self._long(lambda run: {**run.data.tags, "seed": run.data.params.get("seed")})
+        return self._long(lambda run: {**run.data.tags, **{key: run.data.params.get(key) for key in ("seed", _LIMIT)}})
 
     def metrics(self) -> pd.DataFrame:
         return self._long(lambda run: run.data.metrics)
+
+    def history(self, run_ids: Sequence[str]) -> pd.DataFrame:
+        return pd.DataFrame(columns=[*_LONG, "step"])  # a request for each metric of each fold takes too long
 
     def _long(self, values: Callable[[Any], Mapping[str, Any]]) -> pd.DataFrame:
         rows = [(run.info.run_id, key, value) for run in self._runs for key, value in values(run).items()]

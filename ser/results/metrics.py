@@ -2,6 +2,7 @@
 
 A new metric is one function here, marked with ``@metric``: it is then logged to MLflow for every run, fold and
 prediction mode, and is a column of the closing table and of ``python -m multirun_analysis sweep=... by=...``.
+``calibration_error`` is none of these: it needs probabilities.
 """
 
 from collections.abc import Callable
@@ -94,6 +95,35 @@ def unweighted_accuracy(gold: ArrayLike, predicted: ArrayLike) -> float:
     """
     gold, predicted = _checked(gold, predicted)
     return float(np.mean([np.mean(predicted[gold == label] == label) for label in np.unique(gold)]))
+
+
+def calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: int = 10) -> float:
+    """Expected calibration error (ECE, Guo et al. 2017): how far confidence is from accuracy.
+
+        ECE = sum over bins b of (N_b / N) * |accuracy in b - mean confidence in b|
+
+    The bins are (0, 1/10], (1/10, 2/10], ..., by the confidence.
+
+    Args:
+        confidence: the probability of the predicted class, shape (utterances,).
+        correct: whether the predicted class is the true one, shape (utterances,).
+        bins: the number of bins.
+
+    Returns:
+        A fraction in [0, 1]; 0 where confidence is accuracy in every bin.
+
+    Raises:
+        ValueError: the lists differ in length or are empty.
+
+    >>> calibration_error([0.9, 0.9, 0.6, 0.6], [True, True, True, False])  # bins: 0.1 and 0.1 off
+    0.1
+    """
+    trust, right = np.asarray(confidence, dtype=np.float64), np.asarray(correct, dtype=np.float64)
+    if trust.ndim != 1 or trust.shape != right.shape or trust.size == 0:
+        raise ValueError(f"confidence and correct must be equally long lists, got {trust.shape}, {right.shape}")
+    number = np.clip(np.ceil(trust * bins).astype(int) - 1, 0, bins - 1)
+    gaps = np.bincount(number, weights=right - trust, minlength=bins)
+    return round(float(np.abs(gaps).sum() / trust.size), 12)
 
 
 def _checked(gold: ArrayLike, predicted: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

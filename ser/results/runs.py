@@ -15,6 +15,7 @@ import numpy as np
 from ser.config import signature
 from ser.data.experiment import Experiment
 from ser.results import artifacts
+from ser.results.convergence import convergence, max_epochs
 from ser.results.metrics import METRICS
 from ser.results.outcome import Outcome, pooled
 from ser.results.store import Stored
@@ -56,17 +57,22 @@ def seed_run(experiment: Experiment, stored: Sequence[Stored], started: str) -> 
     """
     outcomes = [one.outcome for one in stored]
     seed, folds = outcomes[0].seed, [outcome.fold for outcome in outcomes]
+    went = {one.outcome.fold: convergence(one.outcome.history, max_epochs(one.about)) for one in stored}
     said = _folds(experiment, folds)
     name = f"{experiment.name} seed={seed}" + ("" if said == "all" else f" fold={said}")
     return Run(
         name=name,
-        tags=_tags(experiment, stored, signature.run(experiment.configuration, seed, folds), "run", started),
+        tags={
+            **_tags(experiment, stored, signature.run(experiment.configuration, seed, folds), "run", started),
+            **{f"fold_{fold}/stopped": one.stopped for fold, one in went.items() if one.stopped},
+        },
         parameters={**experiment.parameters, "seed": seed, "fold": said},
         metrics={
             **run_metrics(outcomes),
             "seconds": sum(outcome.seconds for outcome in outcomes),
             "left_out_segments": sum(outcome.left_out for outcome in outcomes),
             **{f"fold_{outcome.fold}/best_epoch": outcome.best_epoch for outcome in outcomes},
+            **{f"fold_{fold}/{key}": value for fold, one in went.items() for key, value in one.figures().items()},
         },
         curves=tuple(_curves(outcomes)),
         write_files=partial(artifacts.write, experiment=experiment, name=name, stored=stored),

@@ -1,6 +1,6 @@
 """The table at the end of a sweep: its configurations sorted by WA, read from the result store only."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -10,9 +10,11 @@ import numpy as np
 from ser.config.words import differing
 from ser.data.replicas import Replica
 from ser.errors import UserError
+from ser.results import likeness
+from ser.results.convergence import convergence, max_epochs, said
 from ser.results.metrics import METRICS
 from ser.results.runs import run_metrics
-from ser.results.store import ResultStore
+from ser.results.store import ResultStore, Stored
 from ser.sweep.plan import Plan, Point, load_plans, plan_time
 from ser.system.text import aligned
 
@@ -23,16 +25,35 @@ _READ_QUICKLY = 2000  # results of the newest sweeps; each takes a millisecond
 def table(plan: Plan, store: ResultStore) -> str:
     """The sweep's configurations sorted by WA, in percent, as means over seeds; what is missing is named.
 
-    An incomplete configuration shows an X and how many of its trainings are there, never a partial mean.
+    An incomplete configuration shows an X and how many of its trainings are there, never a partial mean. Notes below
+    say how the trainings ended, and which configurations predict the same.
     """
     rows = _rows(plan)
     columns = differing([row.parameters for row in rows])
-    figures = sorted((row.figures(store) for row in rows), key=lambda figure: -figure[0])
+    figures = sorted((row.figures(store) for row in rows), key=lambda figure: -figure.wa)
     header = [*columns, "seeds", *(f"{name.upper()} %" for name in METRICS)]
-    body = [[*(row.parameters.get(column, "-") for column in columns), *cells] for _, row, cells in figures]
+    body = [[*(each.parameters.get(column, "-") for column in columns), *each.cells] for each in figures]
     parts = sorted({point.part for point in plan.points if point.part})
     notes = [f"Only {' and '.join(parts)}: these are not the figures of the whole corpus."] if parts else []
-    return "\n".join([aligned([header, *body]), *notes, *_failures(plan, store)])
+    notes += [*_endings(figures), *_alike(figures)]
+    below = ["", *notes] if notes else []
+    return "\n".join([aligned([header, *body]), *below, *_failures(plan, store)])
+
+
+def _endings(figures: Iterable["_Figures"]) -> list[str]:
+    """A note on how all trainings that have a result ended; none if there are none."""
+    stopped = [ending for each in figures for ending in each.stopped]
+    return [said(stopped, sum(each.best_first for each in figures))] if stopped else []
+
+
+def _alike(figures: Sequence["_Figures"]) -> list[str]:
+    """A note for each set of complete configurations that predict the same."""
+    alike: dict[str, list[dict[str, str]]] = {}
+    for each in figures:
+        if each.predicted:
+            alike.setdefault(each.predicted, []).append(each.parameters)
+    among = [each.parameters for each in figures]
+    return [likeness.note(rows, among) for rows in alike.values() if len(rows) > 1]
 
 
 def overview(results: Path, names: Sequence[str]) -> str:
@@ -69,7 +90,7 @@ def _summary(name: str, started: float, plan: Plan, with_best: bool) -> list[obj
 def _wa(row: "_Row", store: ResultStore) -> float:
     """A configuration's mean WA; -1 if trainings are missing or a result is damaged."""
     try:
-        return row.figures(store)[0]
+        return row.figures(store).wa
     except UserError:
         return -1.0
 
@@ -100,17 +121,51 @@ class _Row:
     parameters: dict[str, str]
     replicas: set[Replica] = field(default_factory=set)
 
-    def figures(self, store: ResultStore) -> tuple[float, "_Row", list[str]]:
-        """Mean WA (-1 where trainings are missing), the row, and its cells: number of seeds, then each metric."""
-        seeds = sorted({replica.seed for replica in self.replicas})
-        present = [replica for replica in self.replicas if store.has(replica.signature)]
-        if not present or len(present) < len(self.replicas):
-            missing = f"X ({len(present)} of {len(self.replicas)})" if self.replicas else "X"
-            return -1.0, self, [str(len(seeds)), *[missing] * len(METRICS)]
-        outcomes = [store.load(replica.signature).outcome for replica in sorted(self.replicas)]
+    def figures(self, store: ResultStore) -> "_Figures":
+        """What the store has of the row."""
+        present = [replica for replica in sorted(self.replicas) if store.has(replica.signature)]
+        return _Figures.of(self, [store.load(replica.signature) for replica in present])
+
+
+@dataclass(frozen=True)
+class _Figures:
+    """A row as the table shows it. The results themselves are not kept: of a large sweep they are many.
+
+    Attributes:
+        parameters: the configuration.
+        cells: the number of seeds, then each metric.
+        stopped: how each finished training ended.
+        best_first: how many of these had their best epoch first.
+        wa: the mean WA; -1 where trainings are missing.
+        predicted: a hash of all predictions; empty where trainings are missing.
+    """
+
+    parameters: dict[str, str]
+    cells: list[str]
+    stopped: list[str]
+    best_first: int
+    wa: float = -1.0
+    predicted: str = ""
+
+    @classmethod
+    def of(cls, row: _Row, stored: Sequence[Stored]) -> "_Figures":
+        """The figures of a row.
+
+        Args:
+            row: the configuration.
+            stored: those of its trainings that have a result.
+        """
+        outcomes = [one.outcome for one in stored]
+        seeds = sorted({replica.seed for replica in row.replicas})
+        stopped = [convergence(one.outcome.history, max_epochs(one.about)).stopped for one in stored]
+        best_first = sum(outcome.best_epoch == 1 for outcome in outcomes)
+        if not outcomes or len(outcomes) < len(row.replicas):
+            missing = f"X ({len(outcomes)} of {len(row.replicas)})" if row.replicas else "X"
+            return cls(row.parameters, [str(len(seeds)), *[missing] * len(METRICS)], stopped, best_first)
         runs = [run_metrics([outcome for outcome in outcomes if outcome.seed == seed]) for seed in seeds]
-        cells = [_mean_and_deviation([run[name] for run in runs]) for name in METRICS]
-        return float(np.mean([run["wa"] for run in runs])), self, [str(len(seeds)), *cells]
+        cells = [str(len(seeds)), *(_mean_and_deviation([run[name] for run in runs]) for name in METRICS)]
+        wa = float(np.mean([run["wa"] for run in runs]))
+        return cls(row.parameters, cells, stopped, best_first, wa, likeness.digest(outcomes))
 
 
 def _mean_and_deviation(values: Sequence[float]) -> str:

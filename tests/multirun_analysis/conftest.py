@@ -322,6 +322,13 @@ def number(row, pattern):
     return row[name]
 
 
+def seeds_shown(row, pattern):
+    """The scores of seeds that a row shows in place of an interval, as fractions; its ends are empty."""
+    assert pd.isna(number(row, rf"{pattern}.*low$"))
+    assert pd.isna(number(row, rf"{pattern}.*high$"))
+    return [float(value) / 100 for value in number(row, rf"{pattern}.*values$").split()]
+
+
 def t_interval(values):
     values = np.asarray(values)
     half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values - values[0])
@@ -351,5 +358,7 @@ def holm(ps):
 
 @pytest.fixture(scope="session")
 def oracle():
-    """Statistics for comparison, and ``number(row, pattern)``."""
-    return SimpleNamespace(number=number, t_interval=t_interval, best_of=best_of, wilcoxon=wilcoxon, holm=holm)
+    """Statistics for comparison, and what a row shows: ``number(row, pattern)``, ``seeds(row, pattern)``."""
+    return SimpleNamespace(
+        number=number, seeds=seeds_shown, t_interval=t_interval, best_of=best_of, wilcoxon=wilcoxon, holm=holm
+    )

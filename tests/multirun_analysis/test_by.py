@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import time
+from dataclasses import replace
 from unittest.mock import patch
 
 import numpy as np
@@ -56,10 +57,8 @@ def check(oracle):
     def check_row(row, frames, mean):
         for name in ("WA", "UWA"):
             values = mean[name.lower()]
-            low, high = oracle.t_interval(values)
             assert number(row, rf"^{name} % .*]$") == pytest.approx(values.mean(), abs=1e-12)
-            assert number(row, rf"^{name} % .*low$") == pytest.approx(low, abs=1e-12)
-            assert number(row, rf"^{name} % .*high$") == pytest.approx(high, abs=1e-12)
+            assert oracle.seeds(row, f"^{name} %") == pytest.approx(list(values), abs=1e-12)
         scores = np.concatenate([frame["wa"] for frame in frames])
         assert number(row, "^highest WA %$") == pytest.approx(scores.max(), abs=1e-12)
         assert number(row, "^highest WA % n$") == len(scores)
@@ -72,7 +71,7 @@ def check(oracle):
 
 def test_rows_are_averaged_within_each_seed_over_what_is_not_named(by, averaged, check):
     answer = by("fig3", "loader,lambda")
-    name = "sweep_fig3"
+    name = "sweep_fig3_by_loader-lambda"
     frame = answer.csv(name)
     rows = list(itertools.product(LOADERS, LAMBDAS))
     assert list(zip(frame["loader"], frame["lambda"], strict=True)) == [(loader, float(w)) for loader, w in rows]
@@ -86,7 +85,7 @@ def test_rows_are_averaged_within_each_seed_over_what_is_not_named(by, averaged,
 
 def test_the_order_of_keys_is_the_users_and_several_are_averaged(by, averaged, check):
     answer = by("fig3", "lambda.weight")
-    frame = answer.csv("sweep_fig3")
+    frame = answer.csv("sweep_fig3_by_lambda")
     assert frame.columns[0] == "lambda"
     for weight, (_, row) in zip(LAMBDAS, frame.iterrows(), strict=True):
         check(row, *averaged({"lambda": weight, "loss": "cos"}, {"loader": LOADERS, "position": POSITIONS}))
@@ -97,7 +96,7 @@ def test_the_order_of_keys_is_the_users_and_several_are_averaged(by, averaged, c
 def test_all_keys_named_leave_nothing_to_average(by, averaged, check):
     answer = by("fig4", "loss,lambda")
     assert "Averaged within each seed" not in answer.text
-    frame = answer.csv("sweep_fig4")
+    frame = answer.csv("sweep_fig4_by_loss-lambda")
     assert frame[["loss", "lambda"]].to_numpy().tolist() == [["cos", 0.6], ["cos", 1], ["l2", 0.6], ["l2", 1]]
     for _, row in frame.iterrows():
         fixed = {"loader": "loader_1", "position": "pos_1", "loss": row["loss"], "lambda": f"{row['lambda']:g}"}
@@ -106,7 +105,7 @@ def test_all_keys_named_leave_nothing_to_average(by, averaged, check):
 
 def test_differences_are_from_the_row_that_validation_chose(by, averaged, oracle):
     answer = by("fig3", "loader,lambda")
-    frame = answer.csv("sweep_fig3_differences")
+    frame = answer.csv("sweep_fig3_by_loader-lambda_differences")
     groups = {
         f"{loader} {weight}": averaged({"loader": loader, "lambda": weight, "loss": "cos"}, {"position": POSITIONS})[1]
         for loader, weight in itertools.product(LOADERS, LAMBDAS)
@@ -125,7 +124,7 @@ def test_differences_are_from_the_row_that_validation_chose(by, averaged, oracle
 def test_a_task_of_weight_0_is_none(by, averaged, check):
     """Four points of the sweep are one configuration: it counts once."""
     answer = by("table2", "aux_task")
-    frame = answer.csv("sweep_table2")
+    frame = answer.csv("sweep_table2_by_aux_task")
     assert sorted(frame["aux_task"]) == ["activation", "dominance", "gender", "none", "valence"]
     assert set(frame["cells"]) == {1}
     rows = frame.set_index("aux_task")
@@ -136,7 +135,7 @@ def test_a_task_of_weight_0_is_none(by, averaged, check):
 def test_a_row_of_which_a_run_is_missing_is_x(by, without, averaged, oracle):
     store = without(2, loader="loader_2", position="pos_1", **{"lambda": "1"})
     answer = by("fig3", "loader,lambda", store)
-    frame = answer.csv("sweep_fig3").set_index(["loader", "lambda"])
+    frame = answer.csv("sweep_fig3_by_loader-lambda").set_index(["loader", "lambda"])
     row = frame.loc[("loader_2", 1.0)]
     assert oracle.number(row, "^WA % .*]$") == oracle.number(row, "^highest WA %$") == "X (7 of 8)"
     assert np.isnan(row["seeds"])
@@ -144,7 +143,7 @@ def test_a_row_of_which_a_run_is_missing_is_x(by, without, averaged, oracle):
     mean = averaged({"loader": "loader_1", "lambda": "1", "loss": "cos"}, {"position": POSITIONS})[1]
     assert float(oracle.number(whole, "^WA % .*]$")) == pytest.approx(mean["wa"].mean())
     assert "WARN: 3 of 96 trainings are missing in the store" in answer.text
-    assert "loader_2 1" not in answer.markdown("sweep_fig3_differences")
+    assert "loader_2 1" not in answer.markdown("sweep_fig3_by_loader-lambda_differences")
 
 
 def test_a_sweep_does_not_overwrite_the_papers_figure_of_that_name(ask, tmp_path):
@@ -172,8 +171,65 @@ def test_of_rows_equal_in_validation_the_first_is_compared_with_the_others(hand)
         hand.scores({"loss": loss}, [0.5, 0.6, 0.7], validation=validation)
         for loss, validation in (("cos", values), ("l2", values[::-1]))
     ]
-    _, differences = tables(hand.study(*scores, swept=("loss",)), "mine", ["loss"])
+    _, differences, *_ = tables(hand.study(*scores, swept=("loss",)), "mine", ["loss"])
     assert [row[0] for row in differences.rows] == ["cos - l2"]
+
+
+# Folds, seeds and files
+
+
+def test_a_row_for_each_fold_is_of_that_folds_predictions(by, trained, oracle):
+    frame = by("fig4", "loss,fold").csv("sweep_fig4_by_loss-fold").set_index(["loss", "fold"])
+    assert list(frame.index) == [(loss, fold) for loss in LOSSES for fold in (1, 2, 3)]
+    for loss, fold in frame.index:
+        cells = [trained(loader="loader_1", position="pos_1", loss=loss, **{"lambda": w}) for w in LAMBDAS]
+        values = [np.mean([accuracy(cell.attrs["predictions"][seed], fold) for cell in cells]) for seed in range(SEEDS)]
+        row = frame.loc[(loss, fold)]
+        assert oracle.number(row, "^WA % .*]$") == pytest.approx(np.mean(values))
+        assert oracle.seeds(row, "^WA %") == pytest.approx(values)
+        assert (row["cells"], row["seeds"]) == (2, SEEDS)
+
+
+def accuracy(predictions, fold):
+    rows = predictions[predictions["fold"] == fold]
+    return (rows["gold"] == rows["predicted"]).mean()
+
+
+def test_folds_are_not_compared_and_differ_in_whom_they_test(by):
+    answer = by("fig4", "fold")
+    assert not [name for name in answer.names() if "differences" in name]
+    assert "A row is tested on the speakers of its fold alone." in answer.text
+    assert "Averaged within each seed over loss, lambda." in answer.text
+    frame = answer.csv("sweep_fig4_by_fold_convergence")
+    assert frame["trainings"].tolist() == [16, 16, 16]
+
+
+def test_tables_by_other_keys_do_not_overwrite_each_other(ask, tmp_path):
+    first = ask("sweep=fig4", "by=lambda", arguments=(), out=tmp_path).names()
+    both = ask("sweep=fig4", "by=lambda,loss", arguments=(), out=tmp_path).names()
+    assert len(both) == 2 * len(first)
+    assert {"sweep_fig4_by_lambda.csv", "sweep_fig4_by_lambda-loss.csv"} <= both
+
+
+def only_seeds(hand, parameters, seeds):
+    """Scores of these seeds alone."""
+    made = hand.scores(parameters, [0.5] * len(seeds))
+    point = replace(made.point, seeds=tuple(seeds))
+    return replace(made, point=point, values=made.values.set_index(pd.Index(seeds, name="seed")))
+
+
+def test_cells_of_a_row_without_a_common_seed_are_told(hand):
+    scores = [only_seeds(hand, {"loss": "l2", "lambda": w}, seeds) for w, seeds in (("0.6", (0, 1)), ("0.7", (2, 3)))]
+    study = hand.study(*scores, swept=("lambda",))
+    with pytest.raises(UserError, match=r"by=loss: the 2 cells of the row l2 have no seed in common.*Name lambda too"):
+        tables(study, "mine", ["loss"])
+
+
+def test_rows_without_a_common_seed_are_not_compared(hand):
+    scores = [only_seeds(hand, {"loss": a}, seeds) for a, seeds in (("cos", (0, 1)), ("l2", (2, 3)), ("x", (0, 1)))]
+    _, differences, *_ = tables(hand.study(*scores, swept=("loss",)), "mine", ["loss"])
+    assert [row[0] for row in differences.rows] == ["cos - x"]
+    assert "No seed in common with it: l2." in differences.notes
 
 
 # A metric that was added to ``ser.results.metrics``
@@ -209,7 +265,7 @@ def mine(tmp_path, new_store):
         out = tmp_path / "out"
         arguments = [f"results.dir={tmp_path / 'results'}", f"tracking.uri={uri}", f"out={out}"]
         main(["sweep=mine", "by=loss", *arguments])
-        return pd.read_csv(out / "sweep_mine.csv", dtype=str, keep_default_na=False).set_index("loss")
+        return pd.read_csv(out / "sweep_mine_by_loss.csv", dtype=str, keep_default_na=False).set_index("loss")
 
     return rows
 
@@ -233,7 +289,8 @@ def test_an_added_metric_is_a_column_beside_wa_and_uwa(f1, mine):
     for loss in LOSSES:
         for name in ("wa", "uwa", "f1"):
             assert float(rows.loc[loss, f"{name.upper()} % [95 %]"]) == pytest.approx(mean(loss, name))
-            assert float(rows.loc[loss, f"{name.upper()} % [95 %] low"]) < mean(loss, name)
+            shown = rows.loc[loss, f"{name.upper()} % [95 %] values"].split()
+            assert np.mean([float(value) for value in shown]) == pytest.approx(mean(loss, name))
 
 
 @pytest.mark.parametrize(
@@ -252,7 +309,7 @@ def test_a_metric_that_older_runs_lack_is_a_dash_and_changes_no_other_column(f1,
         assert float(rows.loc[loss, "WA % [95 %]"]) == pytest.approx(mean(loss, "wa"))
         assert float(rows.loc[loss, "UWA % [95 %]"]) == pytest.approx(mean(loss, "uwa"))
         assert rows.loc[loss, "seeds"] == "2"
-    header, _, *body = (tmp_path / "out" / "sweep_mine.md").read_text(encoding="utf-8").splitlines()[2:6]
+    header, _, *body = (tmp_path / "out" / "sweep_mine_by_loss.md").read_text(encoding="utf-8").splitlines()[2:6]
     column = [heading.strip() for heading in header.split("|")].index("F1 % [95 %]")
     assert [row.split("|")[column].strip() for row in body] == ["–", "–"]
 

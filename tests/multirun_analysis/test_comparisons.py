@@ -1,10 +1,12 @@
 """Tables of differences made from studies by hand."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from multirun_analysis import comparisons
 from multirun_analysis.comparisons import Comparison
+from multirun_analysis.inference.statistics import clustered_difference, crossed_difference
 
 
 def test_many_seeds_are_compared_by_a_bootstrap_that_repeats_itself(hand, oracle):
@@ -28,3 +30,100 @@ def test_many_seeds_are_compared_by_a_bootstrap_that_repeats_itself(hand, oracle
         low, high = oracle.t_interval(difference)
         assert interval != pytest.approx((low, high), abs=1e-6)
         assert interval == pytest.approx((low, high), abs=0.3 * (high - low))
+
+
+def cell(hand, loss, weight, wa=(0.5, 0.6, 0.7)):
+    return hand.scores({"loss": loss, "lambda": weight}, np.array(wa))
+
+
+def notes(*against):
+    return " ".join(comparisons.table("t", "t", against).notes)
+
+
+def test_rows_at_different_lambdas_say_so(hand):
+    cos, l2, same = cell(hand, "cos", "0.9"), cell(hand, "l2", "0.6"), cell(hand, "l2", "0.9")
+    text = notes(Comparison("Exp. 1 - Exp. 4", [cos], [l2]), Comparison("Exp. 1 - Exp. 4", [cos], [l2], "uwa"))
+    assert text.count("Exp. 1 - Exp. 4: λ = 0.9 against λ = 0.6") == 1
+    assert "settings at different λ" in text
+    for pair in ([cos], [same]), ([cos], [cell(hand, "none", "0")]):
+        assert "different λ" not in notes(Comparison("Exp. 1 - other", *pair))
+
+
+def test_rows_averaged_over_different_lambdas_say_so(hand):
+    cos = [cell(hand, "cos", weight) for weight in ("0.9", "0.6")]
+    assert "cos - l2: λ = 0.6, 0.9 against λ = 0.6" in notes(Comparison("cos - l2", cos, [cell(hand, "l2", "0.6")]))
+
+
+def test_rows_that_have_lambda_in_their_name_need_no_word(hand):
+    pair = [cell(hand, "cos", "0.9")], [cell(hand, "cos", "0.6")]
+    assert "different λ" not in notes(Comparison("cos 0.9 - cos 0.6", *pair))
+
+
+def test_an_interval_of_width_zero_is_pointed_out(hand):
+    first = cell(hand, "none", "0")
+    equal, other = cell(hand, "cos", "0.6", [0.515, 0.615, 0.715]), cell(hand, "l2", "0.6", [0.5, 0.62, 0.7])
+    text = notes(Comparison("equal", [equal], [first]), Comparison("other", [other], [first]))
+    assert "All seeds have the same difference: equal. An interval of width zero is no evidence." in text
+    assert "width zero" not in notes(Comparison("other", [other], [first]))
+
+
+def test_the_smallest_p_is_that_of_the_seeds_that_differ(hand):
+    first = cell(hand, "none", "0", np.full(7, 0.5))
+    second = cell(hand, "cos", "0.6", [0.5, 0.5, 0.5, 0.6, 0.7, 0.8, 0.9])
+    table = comparisons.table("t", "t", [Comparison("a", [second], [first])])
+    row = dict(zip(table.columns, table.rows[0], strict=True))
+    assert row["smallest p"].value == row["p (Wilcoxon)"].value == 2.0**-3
+    assert "no p can be below 0.125" in " ".join(table.notes)
+    clear = cell(hand, "l2", "0.6", np.linspace(0.6, 0.9, 7))
+    text = notes(Comparison("tied", [second], [first]), Comparison("clear", [clear], [first]))
+    assert "Too few seeds differ for a p below 0.05: tied." in text
+    assert "no p can be below" not in text
+
+
+def test_how_many_seeds_would_be_needed_is_not_said(hand):
+    table = comparisons.table("t", "t", [Comparison("a", [cell(hand, "cos", "0.6")], [cell(hand, "none", "0")])])
+    assert not [name for name in table.columns if "needed" in name]
+    assert "needed" not in " ".join(table.notes)
+
+
+# Over speakers
+
+
+@pytest.fixture
+def stored(monkeypatch):
+    """Predictions as a store has them: ``stored[configuration, seed]``, 6 speakers, 3 folds, rows in any order."""
+    frames = {}
+
+    def write(scores, chances):
+        for seed, chance in enumerate(chances):
+            rng = np.random.default_rng([seed, int(1000 * chance)])
+            gold = rng.integers(0, 4, 120)
+            predicted = np.where(rng.random(120) < chance, gold, (gold + 1) % 4)
+            frame = pd.DataFrame({"id": [f"u{n:03}" for n in range(120)], "gold": gold, "predicted": predicted})
+            frame = frame.assign(speaker=[f"s{n % 6}" for n in range(120)], fold=1 + np.arange(120) // 2 % 3)
+            frames[scores.point.configuration, seed] = frame.sample(frac=1, random_state=seed)
+
+    monkeypatch.setattr(comparisons, "predictions", lambda _, configuration, seed: frames[configuration, seed])
+    return write, frames
+
+
+def test_the_difference_over_speakers_and_seeds_is_that_of_the_stored_predictions(hand, stored):
+    """Of the common seeds 0 to 3, and of the planned folds 1 and 2."""
+    write, frames = stored
+    first, second = cell(hand, "cos", "0.6", np.full(5, 0.5)), cell(hand, "l2", "0.6", np.full(4, 0.5))
+    write(first, (0.7, 0.75, 0.8, 0.72, 0.9))
+    write(second, (0.6, 0.55, 0.62, 0.6))
+    found = comparisons.over_speakers(hand.study().collected, first, second)
+
+    def correct(scores):
+        rows = [frames[scores.point.configuration, seed].query("fold < 3").sort_values("id") for seed in range(4)]
+        return np.stack([(row["gold"] == row["predicted"]).to_numpy(float) for row in rows]), rows[0]["speaker"]
+
+    (ours, speakers), (theirs, _) = correct(first), correct(second)
+    assert ours.shape == (4, 80)
+    mean, both = crossed_difference(ours, theirs, speakers, comparisons.rng())
+    assert (found.mean, found.both) == (pytest.approx(mean), pytest.approx(both))
+    _, alone = clustered_difference(ours.mean(axis=0), theirs.mean(axis=0), speakers, comparisons.rng())
+    assert found.speakers == pytest.approx(alone)
+    assert both.high - both.low > alone.high - alone.low
+    assert comparisons.speaker_difference(hand.study().collected, first, second) == (found.mean, found.speakers)

@@ -12,8 +12,9 @@ LAYERS = (
     ("inference", "store"),
     ("output", "audit"),
     ("grids",),
-    ("comparisons",),
+    ("comparisons", "convergence", "likeness", "classes"),
     ("by", "paper"),
+    ("robustness",),
     ("__main__",),
 )
 """From bottom to top. A module or folder imports only what is below it, and what is in its own folder."""

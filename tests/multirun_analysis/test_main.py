@@ -16,12 +16,14 @@ def test_a_table_alone_is_that_of_the_report(grids, full, tmp_path):
     assert process.returncode == 0, process.stderr
     assert process.stderr == ""
     names = {path.name for path in tmp_path.iterdir()}
-    parts = ("table3", "table3_differences", "table3_speakers")
+    shown = ("table3", "table3_differences", "table3_speakers")
+    parts = (*shown, "table3_convergence", "table3_classes", "table3_confusion")
     assert names == {f"{part}.{ending}" for part in parts for ending in ("md", "tex", "csv")}
     for name in names:
         assert (tmp_path / name).read_bytes() == (full.folder / name).read_bytes()
     for part in parts:
-        assert (tmp_path / f"{part}.md").read_text() in process.stdout
+        assert ((tmp_path / f"{part}.md").read_text() in process.stdout) == (part in shown)
+        assert part in process.stdout or part in shown
 
 
 @pytest.mark.parametrize("what", ["table2", "fig2", "fig3", "fig4", "claims"])
@@ -45,6 +47,11 @@ MISTAKES = {
         "fig5: is no experiment.* fig2, table2, baseline, fig3, fig4",
     ),
     "two cells in one place": (["table3", "model.channels=4,8"], "model.channels=4 and model.channels=8, .* one value"),
+    "another experiment": (
+        ["table2", "experiment=fig3"],
+        "experiment=fig3: table2 is made from the experiments table2",
+    ),
+    "another experiment for one": (["report", "fig2:experiment=fig3"], "fig2:experiment=fig3: report is made from"),
     "audit": (["table3", "audit=maybe"], "audit must be refuse or shout, got maybe"),
     "no store": (["table3", "tracking.uri=sqlite:///nowhere.db"], "There is no tracking store .*nowhere.db"),
     "no experiment": (["table3", "tracking.experiment=serr"], "tracking.experiment=serr is not in"),
@@ -81,6 +88,16 @@ def test_a_folder_that_cannot_be_written_is_named(shell, grids, tmp_path):
     assert (process.returncode, process.stdout) == (2, "")
     assert str(tmp_path / "file") in process.stderr
     assert len(process.stderr.splitlines()) == 1
+
+
+def test_a_reader_that_closes_the_pipe_sees_no_message(grids, tmp_path):
+    """As ``| head`` does."""
+    arguments = [*grids.common, "table3", "fig3:lambda=0.6", "fig4:lambda=0.6", f"out={tmp_path}"]
+    command = [sys.executable, "-m", "multirun_analysis", *arguments]
+    with subprocess.Popen(command, cwd=grids.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        error = process.stderr.read().decode()
+    assert (process.returncode, error) == (0, "")
 
 
 def test_help_imports_no_heavy_library():

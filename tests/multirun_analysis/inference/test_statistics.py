@@ -12,14 +12,15 @@ from multirun_analysis.inference.statistics import (
     SMALLEST_BOOTSTRAP,
     Interval,
     clustered_difference,
+    crossed_difference,
     expected_highest,
     holm,
     interquartile_mean,
     normal_bonus,
     paired_difference,
     probability_of_improvement,
-    seeds_needed,
     summarise,
+    t_interval,
 )
 from ser.results.metrics import weighted_accuracy
 
@@ -32,11 +33,6 @@ DRAWS = {
 
 def rng(seed=0):
     return np.random.default_rng(seed)
-
-
-def with_effect(effect):
-    """Two differences of sd 1 whose mean is ``effect``."""
-    return [effect - math.sqrt(0.5), effect + math.sqrt(0.5)]
 
 
 @cache
@@ -74,10 +70,29 @@ class TestSummarise:
         assert (summary.mean, summary.sd, summary.interval) == (value, 0.0, Interval(value, value))
         assert summary.interquartile_mean == expected_highest([value] * 7, 3) == value
 
+    def test_it_holds_the_values_in_the_order_of_seeds(self):
+        assert summarise([0.3, 0.1, 0.2]).values == (0.3, 0.1, 0.2)
+
+    @pytest.mark.parametrize("values", [[0.98, 1.0, 0.93], [0.02, 0.0, 0.07]])
+    def test_the_interval_of_an_accuracy_ends_where_accuracies_do(self, values):
+        low, high = t_interval(values)
+        assert low < 0 or high > 1
+        assert summarise(values).interval == (max(low, 0), min(high, 1))
+        percent = [100 * value for value in values]
+        bounded = summarise(percent, bounds=Interval(0, 100)).interval
+        assert bounded == pytest.approx((max(100 * low, 0), min(100 * high, 100)))
+
+    def test_what_lies_outside_the_bounds_is_no_fraction_and_is_not_bounded(self):
+        assert summarise([60.0, 99.0, 100.0]).interval == t_interval([60.0, 99.0, 100.0])
+
+    def test_one_value_has_no_t_interval(self):
+        with pytest.raises(ValueError, match="at least 2"):
+            t_interval([0.5])
+
     @pytest.mark.parametrize("n", [5, 10, 20])
     @pytest.mark.parametrize("shape, expected", [("normal", [0.95] * 3), ("skewed", [0.88, 0.90, 0.92])])
     def test_coverage_of_the_t_interval_is_as_documented(self, shape, expected, n):
-        intervals = [summarise(values).interval for values in DRAWS[shape](rng(n), (4000, n))]
+        intervals = [t_interval(values) for values in DRAWS[shape](rng(n), (4000, n))]
         covered = np.mean([low <= 0 <= high for low, high in intervals])
         assert covered == pytest.approx(expected[[5, 10, 20].index(n)], abs=0.012)
 
@@ -92,9 +107,7 @@ class TestSummarise:
         with pytest.raises(ValueError, match=rf"{refused}\[0\] is {value}"):
             probability_of_improvement(*((bad, good) if refused == "first" else (good, bad)))
 
-    @pytest.mark.parametrize(
-        "function", [summarise, interquartile_mean, seeds_needed, lambda v: expected_highest(v, 2)]
-    )
+    @pytest.mark.parametrize("function", [summarise, interquartile_mean, t_interval, lambda v: expected_highest(v, 2)])
     @pytest.mark.parametrize("values", [[], [[0.5, 0.6]], 0.5])
     def test_anything_but_a_list_of_numbers_is_refused(self, function, values):
         with pytest.raises(ValueError, match="at least one number"):
@@ -173,7 +186,6 @@ class TestPairedDifference:
         assert difference.interval == pytest.approx(stats.t.interval(0.95, 2, 2.0, 1 / math.sqrt(3)))
         assert difference.p == difference.smallest_p == 0.25
         assert difference.improvement == pytest.approx((2.5 + 3 + 3) / 9)
-        assert difference.needed == seeds_needed([2.0, 3.0, 1.0])
 
     @pytest.mark.parametrize("n", [2, 5, SMALLEST_BOOTSTRAP - 1])
     def test_few_pairs_have_the_t_interval(self, n):
@@ -196,7 +208,6 @@ class TestPairedDifference:
         low, high = np.quantile(means, [tail, 1 - tail])
         difference = paired_difference(first, second, rng(), level, resamples=20_000)
         assert difference.interval == pytest.approx((low, high), abs=0.04 * (high - low))
-        assert difference.needed == seeds_needed(first - second, level=level)
 
     def test_resamples_are_of_pairs(self):
         base = rng().normal(0, 10, 20)
@@ -207,7 +218,7 @@ class TestPairedDifference:
         first, second = rng().integers(500, 600, (2, 20)) / 1000
         fraction, percent = (paired_difference(scale * first, scale * second, rng()) for scale in (1, 100))
         assert percent.interval == pytest.approx([100 * end for end in fraction.interval])
-        assert (percent.p, percent.improvement, percent.needed) == (fraction.p, fraction.improvement, fraction.needed)
+        assert (percent.p, percent.improvement) == (fraction.p, fraction.improvement)
 
     def test_the_generator_decides_the_interval_and_nothing_else_does(self):
         first, second = rng().standard_normal((2, 20))
@@ -223,16 +234,15 @@ class TestPairedDifference:
         assert 0 < difference.interval.low < 2 < difference.interval.high
         assert difference.p < 0.001
         assert difference.improvement > 0.8
-        assert 2 < difference.needed < 20
         backward = paired_difference(second, first, rng())
-        assert backward.mean == -difference.mean and backward.p == difference.p and backward.needed == difference.needed
+        assert backward.mean == -difference.mean and backward.p == difference.p
         assert backward.improvement == pytest.approx(1 - difference.improvement)
 
     def test_one_pair_has_neither_interval_nor_p(self):
         difference = paired_difference([0.7], [0.6], rng())
         assert difference.mean == pytest.approx(0.1)
         assert (difference.n, difference.smallest_p, difference.improvement) == (1, 1.0, 1.0)
-        assert (difference.sd, difference.interval, difference.p, difference.needed) == (None, None, None, None)
+        assert (difference.sd, difference.interval, difference.p) == (None, None, None)
 
     @pytest.mark.parametrize("n", [2, 7, 8, 20])
     def test_equal_differences_have_an_interval_of_length_0(self, n):
@@ -240,13 +250,12 @@ class TestPairedDifference:
         difference = paired_difference(second + 0.1, second, rng())
         assert (difference.mean, difference.sd, difference.interval) == (0.1, 0.0, Interval(0.1, 0.1))
         assert difference.p == difference.smallest_p == 2.0 ** (1 - n)
-        assert difference.needed == 2
 
     @pytest.mark.parametrize("n", [2, 7, 8, 20])
     def test_equal_sides_have_a_difference_of_exactly_0(self, n):
         difference = paired_difference([0.1 + 0.2] * n, [0.3] * n, rng())
         assert (difference.mean, difference.sd, difference.interval) == (0.0, 0.0, Interval(0.0, 0.0))
-        assert (difference.p, difference.improvement, difference.needed) == (1.0, 0.5, None)
+        assert (difference.p, difference.smallest_p, difference.improvement) == (1.0, 1.0, 0.5)
 
     def test_sides_of_unequal_length_are_refused(self):
         with pytest.raises(ValueError, match="2 and 3 values"):
@@ -272,6 +281,16 @@ class TestSignedRanks:
         first = np.linspace(0.4, 0.7, 10) + differences
         assert paired_difference(first, np.linspace(0.4, 0.7, 10), rng(), resamples=1).p == pytest.approx(expected)
 
+    @pytest.mark.parametrize("zeros", [0, 1, 3])
+    @pytest.mark.parametrize("n", [2, 5, 6, 20])
+    def test_the_smallest_p_is_that_of_the_pairs_that_differ(self, n, zeros):
+        """Wilcoxon's test leaves pairs without a difference out: five seeds of which three are tied are as two."""
+        difference = paired_difference(
+            np.arange(1.0 - zeros, n + 1).clip(min=0), np.zeros(n + zeros), rng(), resamples=1
+        )
+        assert difference.n == n + zeros
+        assert difference.p == difference.smallest_p == 2.0 ** (1 - n)
+
     @pytest.mark.parametrize("n", [2, 5, 6, 20])
     def test_the_smallest_p_is_reached(self, n):
         difference = paired_difference(np.arange(1.0, n + 1), np.zeros(n), rng(), resamples=1)
@@ -289,44 +308,6 @@ class TestImprovement:
 
     def test_what_is_equal_on_paper_is_a_tie(self):
         assert probability_of_improvement([0.1 + 0.2], [0.3]) == 0.5
-
-
-class TestSeedsNeeded:
-    @pytest.mark.parametrize("effect, expected", [(0.2, 199), (0.5, 34), (0.8, 15)])
-    def test_they_are_those_of_g_power_for_cohens_effects(self, effect, expected):
-        # Cohen's small, medium and large effects, power 0.8, two-sided 0.05, as G*Power gives them.
-        assert seeds_needed(with_effect(effect)) == seeds_needed(with_effect(-effect)) == expected
-
-    @pytest.mark.parametrize("effect, power, level", [(0.6, 0.8, 0.95), (1.5, 0.8, 0.95), (1.0, 0.95, 0.9)])
-    def test_simulated_power_is_reached_with_them_and_not_with_one_less(self, effect, power, level):
-        needed = seeds_needed(with_effect(effect), power, level)
-        simulated = {
-            n: np.mean(stats.ttest_1samp(rng(n).normal(effect, 1, (20_000, n)), 0, axis=1).pvalue < 1 - level)
-            for n in (needed - 1, needed)
-        }
-        assert simulated[needed - 1] < power + 0.005
-        assert simulated[needed] > power - 0.005
-        assert simulated[needed] - simulated[needed - 1] > 0.005
-
-    @pytest.mark.parametrize("effect, power, level", [(0.3, 0.8, 0.99), (0.1, 0.08, 0.95), (0.05, 0.55, 0.5)])
-    def test_they_are_those_of_a_search_from_2_on(self, effect, power, level):
-        def power_with(n):
-            critical = stats.t.ppf((1 + level) / 2, n - 1)
-            law = stats.nct(n - 1, effect * math.sqrt(n))
-            return law.sf(critical) + law.cdf(-critical)
-
-        expected = next(n for n in itertools.count(2) if power_with(n) >= power)
-        assert seeds_needed(with_effect(effect), power, level) == expected > 2
-
-    def test_there_are_none_for_one_seed_or_a_difference_of_0(self):
-        assert seeds_needed([0.4]) is None
-        assert seeds_needed([0.1, 0.2, -0.3]) is None
-        assert seeds_needed([0.0, 0.0]) is None
-
-    def test_large_and_small_effects(self):
-        assert seeds_needed([0.1, 0.1, 0.1]) == 2
-        assert seeds_needed([1.0, 1.0 + 1e-9]) == 2
-        assert seeds_needed(with_effect(1e-6)) == pytest.approx((1.959964 + 0.841621) ** 2 * 1e12, rel=1e-4)
 
 
 class TestHolm:
@@ -461,3 +442,100 @@ class TestClusteredDifference:
             clustered_difference([1, 60], [1, 0], ["a", "b"], rng())
         with pytest.raises(ValueError, match=r"second_correct\[1\] is nan"):
             clustered_difference([1, 0], [1, math.nan], ["a", "b"], rng())
+
+
+def crossed(generator, seeds, speakers, spread_of_seeds=0.05, spread_of_speakers=0.05, effect=0.0, utterances=30):
+    """Two configurations of independent seeds on the same speakers: (correct, correct, the speakers' names).
+
+    The chance of being right is 0.6, and with the first 0.6 + effect + that seed's + that speaker's deviation.
+    """
+    names = np.repeat(np.arange(speakers), utterances)
+    of_seed = generator.normal(0, spread_of_seeds, (seeds, 1))
+    of_speaker = generator.normal(0, spread_of_speakers, speakers)[names]
+    chances = np.clip(0.6 + effect + of_seed + of_speaker, 0, 1), 0.6
+    first, second = (generator.random((seeds, len(names))) < chance for chance in chances)
+    return first, second, names
+
+
+class TestCrossedDifference:
+    def test_the_difference_is_that_of_all_seeds_on_all_utterances(self):
+        first, second, names = crossed(rng(), 4, 5)
+        assert crossed_difference(first, second, names, rng())[0] == pytest.approx(first.mean() - second.mean())
+
+    @pytest.mark.parametrize("seeds, speakers", [(3, 10), (3, 24), (5, 10), (20, 5), (10, 10), (20, 24)])
+    def test_coverage_is_the_level_where_seeds_and_speakers_vary(self, seeds, speakers):
+        """Seeds differ by 5 points, and speakers too. The interval over speakers alone covers far less."""
+        generator, covered, over_speakers = rng(seeds + speakers), [], []
+        for _ in range(400):
+            first, second, names = crossed(generator, seeds, speakers)
+            _, (low, high) = crossed_difference(first, second, names, generator, resamples=1000)
+            covered.append(low <= 0 <= high)
+            both = first.mean(axis=0), second.mean(axis=0)
+            _, (low, high) = clustered_difference(*both, names, generator, resamples=400)
+            over_speakers.append(low <= 0 <= high)
+        assert 0.93 < np.mean(covered) < 0.995
+        if (seeds, speakers) == (3, 24):
+            assert np.mean(over_speakers) < 0.75
+
+    @pytest.mark.parametrize("spread_of_seeds, spread_of_speakers", [(0.05, 0.0), (0.0, 0.05)])
+    def test_coverage_is_no_less_where_only_one_of_them_varies(self, spread_of_seeds, spread_of_speakers):
+        generator, covered = rng(), []
+        for _ in range(300):
+            data = crossed(generator, 5, 10, spread_of_seeds, spread_of_speakers)
+            _, (low, high) = crossed_difference(*data, generator)
+            covered.append(low <= 0 <= high)
+        assert np.mean(covered) > 0.92
+
+    def test_the_bootstrap_is_that_of_a_plain_loop(self):
+        first, second, names = crossed(rng(), 9, 12, effect=0.05)
+        names = names[np.argsort(rng(1).random(len(names)))]  # speakers of unequal difficulty for either
+        generator, drawn = rng(2), []
+        for _ in range(4000):
+            seeds, speakers = generator.choice(9, 9), generator.choice(12, 12)
+            columns = np.concatenate([np.flatnonzero(names == speaker) for speaker in speakers])
+            drawn.append(first[seeds][:, columns].mean() - second[seeds][:, columns].mean())
+        tail = stats.norm.cdf(stats.t.ppf((1 - 0.8) / 2, 8) * math.sqrt(9 / 8))
+        low, high = np.quantile(drawn, [tail, 1 - tail])
+        _, interval = crossed_difference(first, second, names, rng(), 0.8, 20_000)
+        assert interval == pytest.approx((low, high), abs=0.06 * (high - low))
+
+    def test_few_seeds_have_the_t_interval_of_both_errors(self):
+        first, second, names = crossed(rng(), 4, 6)
+        by_seed = (first.astype(float) - second).mean(axis=1)
+        by_speaker = (first.astype(float) - second).mean(axis=0).reshape(6, -1).mean(axis=1)
+        squares = np.array([stats.sem(by_seed) ** 2, stats.sem(by_speaker) ** 2])
+        freedom = squares.sum() ** 2 / (squares**2 / [3, 5]).sum()
+        expected = stats.t.interval(0.95, freedom, by_seed.mean(), math.sqrt(squares.sum()))
+        assert crossed_difference(first, second, names, rng())[1] == pytest.approx(expected)
+
+    def test_it_is_wider_than_the_interval_over_speakers_and_than_that_over_seeds(self):
+        def width(interval):
+            return interval.high - interval.low
+
+        first, second, names = crossed(rng(3), 10, 10)
+        both = width(crossed_difference(first, second, names, rng())[1])
+        assert both > width(clustered_difference(first.mean(axis=0), second.mean(axis=0), names, rng())[1])
+        assert both > width(paired_difference(first.mean(axis=1), second.mean(axis=1), rng()).interval)
+
+    def test_one_seed_or_one_speaker_has_no_interval(self):
+        first, second, names = crossed(rng(), 3, 4)
+        assert crossed_difference(first[:1], second[:1], names, rng())[1] is None
+        assert crossed_difference(first, second, np.zeros_like(names), rng())[1] is None
+
+    @pytest.mark.parametrize("seeds", [3, 9])
+    def test_equal_predictions_have_a_difference_of_exactly_0(self, seeds):
+        first, _, names = crossed(rng(), seeds, 9)
+        assert crossed_difference(first, first, names, rng()) == (0.0, Interval(0.0, 0.0))
+
+    def test_the_generator_decides_the_interval_and_nothing_else_does(self):
+        data = crossed(rng(), 9, 9)
+        assert crossed_difference(*data, rng(1)) == crossed_difference(*data, rng(1))
+        assert crossed_difference(*data, rng(1))[1] != crossed_difference(*data, rng(2))[1]
+
+    def test_shapes_that_do_not_fit_are_refused(self):
+        first, second, names = crossed(rng(), 3, 4)
+        for arguments in ((first, second[:2], names), (first, second, names[1:]), (first[0], second[0], names)):
+            with pytest.raises(ValueError, match="shape \\(seeds, utterances\\)"):
+                crossed_difference(*arguments, rng())
+        with pytest.raises(ValueError, match=r"must lie in \[0, 1\], got nan"):
+            crossed_difference(np.where(first, np.nan, 0), second, names, rng())

@@ -1,12 +1,14 @@
 """Figures as they are drawn: curves, intervals, missing points, published values; and the files' bytes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from matplotlib.transforms import IdentityTransform
 
-from multirun_analysis.inference.statistics import summarise
+from multirun_analysis.inference.statistics import Interval, summarise
 from multirun_analysis.output import figures
-from multirun_analysis.output.drawings import Curve, CurvePoint, Drawing, Panel
+from multirun_analysis.output.drawings import Band, Curve, CurvePoint, Drawing, LearningCurves, LearningPanel, Panel
 from multirun_analysis.output.tables import Missing
 
 
@@ -14,10 +16,13 @@ def summaries(*rows):
     return [summarise(row) for row in rows]
 
 
+SCORES = {"narrow": [0.5, 0.6] * 3, "high": [0.6, 0.62] * 3, "wide": [0.4, 0.7] * 3}
+
+
 def drawing():
     """Two panels; a curve with a missing point and a star at a place, one with a star at the edge."""
-    narrow, high, wide = summaries([0.5, 0.6], [0.6, 0.62], [0.4, 0.7])
-    first = Curve("first", (CurvePoint(1, narrow), CurvePoint(2, Missing(1, 2)), CurvePoint(3, high)), ((9, 61.05),))
+    narrow, high, wide = summaries(*(SCORES[name] for name in ("narrow", "high", "wide")))
+    first = Curve("first", (CurvePoint(1, narrow), CurvePoint(2, Missing(1, 2)), CurvePoint(3, high)), ((3, 61.05),))
     second = Curve("second", (CurvePoint(1, wide), CurvePoint(2, narrow), CurvePoint(3, narrow)), ((None, 63.21),))
     third = Curve("third", (CurvePoint(1, high), CurvePoint(2, high), CurvePoint(3, wide)))
     panels = (Panel("WA", (first, second)), Panel("UWA", (third,)))
@@ -54,14 +59,16 @@ def test_each_curve_is_one_line_through_its_means():
 
 def test_intervals_and_highest_seeds_are_drawn():
     axes = figures.draw(drawing()).axes[1]
-    high, wide = summaries([0.6, 0.62], [0.4, 0.7])
+    high, wide = summaries(SCORES["high"], SCORES["wide"])
     (bars,) = (drawn for drawn in axes.collections if hasattr(drawn, "get_segments"))
     ends = [sorted(segment[:, 1]) for segment in bars.get_segments()]
     assert ends == [
         pytest.approx([100 * end for end in interval]) for interval in (high.interval, high.interval, wide.interval)
     ]
     hollow = [line for line in axes.lines if line.get_linestyle() == "None" and line.get_markerfacecolor() == "none"]
-    assert [line.get_ydata().tolist() for line in hollow if line.get_marker() != "*"] == [pytest.approx([62, 62, 70])]
+    assert [line.get_ydata().tolist() for line in hollow if line.get_marker() != "*" and len(line.get_xdata())] == [
+        pytest.approx([62, 62, 70])
+    ]
 
 
 def test_a_missing_point_is_an_x_at_its_place():
@@ -76,7 +83,7 @@ def test_a_missing_point_is_an_x_at_its_place():
 def test_published_scores_are_stars_at_their_places():
     axes = figures.draw(drawing()).axes
     place, edge = stars(axes[0])
-    assert (list(place.get_xdata()), list(place.get_ydata())) == ([9], [61.05])
+    assert (list(place.get_xdata()), list(place.get_ydata())) == ([3], [61.05])
     assert list(edge.get_ydata()) == [63.21]
     assert edge.get_transform() == axes[0].get_yaxis_transform(), "at a share of the width, not at a place on the axis"
     assert 0.95 < edge.get_xdata()[0] < 1.1
@@ -87,9 +94,65 @@ def test_published_scores_are_stars_at_their_places():
     assert not isinstance(place.get_transform(), IdentityTransform)
 
 
-def test_the_legend_names_every_curve():
+def test_a_published_score_beyond_the_points_is_a_star_at_the_edge_and_stretches_nothing():
+    """The paper's value is at 9 s; here are 1 to 3 s."""
+    curve = Curve(
+        "first", tuple(CurvePoint(x, summary) for x, summary in enumerate(summaries([0.5], [0.6]), 1)), ((9, 61),)
+    )
+    (axes,) = figures.draw(Drawing("fig9", "t", "length (s)", (Panel("WA", (curve,)),))).axes
+    (star,) = stars(axes)
+    assert star.get_transform() == axes.get_yaxis_transform()
+    assert axes.get_xlim()[1] < 3
+    assert list(axes.get_xticks()) == [1, 2]
+
+
+def test_two_stars_at_the_edge_stand_beside_each_other():
+    curves = tuple(Curve(name, (CurvePoint(1, summarise([0.5])),), ((None, 63.2),)) for name in ("cos", "l2"))
+    (axes,) = figures.draw(Drawing("fig9", "t", "λ", (Panel("WA", curves),))).axes
+    places = [star.get_xdata()[0] for star in stars(axes)]
+    assert places[1] > places[0] + 0.01
+
+
+def test_bars_stay_within_0_and_100():
+    """An interval of accuracies may be computed beyond them."""
+    summary = replace(summarise([0.9, 0.99] * 3), interval=Interval(-0.2, 1.2))
+    (axes,) = figures.draw(Drawing("f", "t", "λ", (Panel("WA", (Curve("c", (CurvePoint(1, summary),)),)),))).axes
+    (bars,) = (drawn for drawn in axes.collections if hasattr(drawn, "get_segments"))
+    (segment,) = bars.get_segments()
+    assert sorted(segment[:, 1]) == pytest.approx([0, 100])
+
+
+def test_few_seeds_are_dashes_in_place_of_a_bar():
+    curve = Curve("c", (CurvePoint(1, summarise([0.5, 0.6, 0.8])),))
+    (axes,) = figures.draw(Drawing("f", "t", "λ", (Panel("WA", (curve,)),))).axes
+    assert not [drawn for drawn in axes.collections if hasattr(drawn, "get_segments")]
+    dashes = [line for line in axes.lines if line.get_marker() == "_" and len(line.get_xdata())]
+    assert [line.get_ydata().tolist() for line in dashes] == [pytest.approx([50, 60, 80])]
+
+
+def test_the_legend_names_every_curve_and_every_mark():
     (legend,) = figures.draw(drawing()).legends
-    assert [text.get_text() for text in legend.get_texts()][:2] == ["first", "second"]
+    words = [text.get_text() for text in legend.get_texts()]
+    assert words == ["first", "second", "highest seed", "published highest (IEMOCAP)"]
+    few = Drawing("f", "t", "λ", (Panel("WA", (Curve("c", (CurvePoint(1, summarise([0.5, 0.6])),)),)),))
+    (legend,) = figures.draw(few).legends
+    assert [text.get_text() for text in legend.get_texts()] == ["c", "highest seed", "each seed"]
+
+
+def test_learning_curves_have_a_column_for_each_cell_and_their_numbers():
+    loss, accuracy = Band((2.0, 1.5), (1.0, 1.0), (3.0, 2.0)), Band((0.5, 0.6), (0.4, 0.5), (0.6, 0.7))
+    panels = tuple(LearningPanel(name, 15, loss, accuracy) for name in ("cos", "l2"))
+    curves = LearningCurves("mine_learning", "Learning", panels, ("A note.",))
+    above, other, below, _ = figures.draw(curves).axes
+    assert [axes.get_title() for axes in (above, other)] == ["cos", "l2"]
+    assert above.lines[0].get_ydata() == pytest.approx([2, 1.5])
+    assert below.lines[0].get_ydata() == pytest.approx([50, 60])
+    assert above.lines[0].get_xdata() == pytest.approx([1, 2])
+    table = curves.table()
+    assert [str(cell) for cell in table.rows[1]] == [
+        "cos", "2", "1.500", "1.000", "2.000", "60.00", "50.00", "70.00", "15",
+    ]  # fmt: skip
+    assert len(table.rows) == 4
 
 
 def test_a_curve_without_any_complete_point_can_be_drawn():

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from multirun_analysis.inference.statistics import Interval
-from multirun_analysis.output.tables import Missing, Percent, Rounded, Table
+from multirun_analysis.inference.statistics import Interval, summarise
+from multirun_analysis.output.tables import Missing, Percent, Rounded, Spread, Table, few_seeds
 
 THIRD = 1 / 3
 TABLE = Table(
@@ -34,6 +34,13 @@ TABLE = Table(
         (Percent(0.5, None), "50.00 [–]"),
         (Percent(0.5, n=20), "50.00 (n = 20)"),
         (Percent(0.5, Interval(0.4, 0.6), 3), "50.00 [40.00, 60.00] (n = 3)"),
+        (Percent(0.5, None, values=(0.4, 0.6)), "50.00 (40.00, 60.00)"),
+        (Percent.of(summarise([0.4, 0.6])), "50.00 (40.00, 60.00)"),
+        (Percent.of(summarise([0.4])), "40.00 [–]"),
+        (Percent.of(summarise([0.5] * 5)), "50.00 [50.00, 50.00]"),
+        (Spread(20, 8, 31), "20 (8 to 31)"),
+        (Spread(2.5, 2, 3), "2.5 (2 to 3)"),
+        (Spread(3, 3, 3), "3"),
         (Missing(3, 4), "X (3 of 4)"),
         (Missing(0, 20), "X (0 of 20)"),
         (Missing(0, 0), "X"),
@@ -86,8 +93,14 @@ def test_latex_has_balanced_columns_and_escapes_what_tex_reads():
     assert not re.search("[λ–±]", body)
     for word in (r"\toprule", r"\midrule", r"\bottomrule", r"\end{tabular}"):
         assert text.count(word) == 1
-    comments = [line for line in text.splitlines() if line.startswith("%")]
-    assert f"% {TABLE.notes[0]}" in comments
+    assert r"{\footnotesize A note with 5 \% \& a\_b.}" in text
+    assert r"\label{tab:mine}" in text
+
+
+@pytest.mark.parametrize("title", ["Table 3: contrastive loss", "Fig. 3: contrastive loss", "contrastive loss"])
+def test_a_latex_caption_has_no_number_of_its_own(title):
+    """LaTeX puts Table 3: before it."""
+    assert r"\caption{Contrastive loss}" in Table("t", title, ("a",), [("b",)]).latex()
 
 
 @pytest.mark.parametrize("wrong", ["$HOME", "a^b", "a~b", "{x}", r"C:\data", "> 10000"])
@@ -95,9 +108,9 @@ def test_latex_escapes_all_that_tex_reads(wrong):
     assert f"\n{wrong} \\\\" not in Table("t", "t", ("a",), [(wrong,)]).latex()
 
 
-def test_a_note_of_two_lines_stays_a_latex_comment():
-    text = Table("t", "t", ("a",), [("b",)], ("An error:\nits second line",)).latex()
-    assert all(line.startswith(("%", "\\", "a ", "b ")) for line in text.splitlines()), text
+def test_a_note_of_two_lines_is_one_paragraph_in_latex():
+    text = Table("t", "t", ("a",), [("b",)], ("An error:\n\nits second line",)).latex()
+    assert "{\\footnotesize An error: its second line}" in text
 
 
 def test_a_bar_or_a_new_line_in_a_cell_keeps_markdowns_rows():
@@ -128,6 +141,21 @@ def test_csv_of_numbers_alone_is_read_as_numbers():
     frame = pd.read_csv(io.StringIO(table.csv()))
     assert frame.dtypes.astype(str).tolist()[:2] == ["float64", "int64"]
     assert frame["a"].tolist() == pytest.approx(100 * values, rel=1e-13)
+
+
+def test_csv_has_the_seeds_values_and_the_ends_of_a_spread():
+    cells = [(Percent.of(summarise([0.4, 0.6])), Spread(20, 8, 31)), (Percent.of(summarise([0.5] * 5)), None)]
+    frame = pd.read_csv(io.StringIO(Table("t", "t", ("WA %", "epochs"), cells).csv()), keep_default_na=False)
+    assert list(frame.columns)[:-1] == [
+        "WA %", "WA % low", "WA % high", "WA % values", "epochs", "epochs low", "epochs high",
+    ]  # fmt: skip
+    assert frame.iloc[0].tolist()[:-1] == [50.0, "", "", "40.0 60.0", "20", "8", "31"]
+    assert frame.iloc[1].tolist()[:-1] == [50.0, "50.0", "50.0", "", "", "", ""]
+
+
+def test_a_table_with_seeds_in_place_of_intervals_says_so():
+    assert len(few_seeds([(Percent.of(summarise([0.4, 0.6])),)])) == 1
+    assert few_seeds([(Percent.of(summarise([0.4] * 5)), "a", None)]) == []
 
 
 class Page(HTMLParser):
@@ -167,6 +195,11 @@ def test_html_escapes_and_is_balanced():
     assert "5 % &amp; a_b" in text
 
 
+def test_html_breaks_no_line_within_an_interval():
+    """Cells may be broken, so that a wide table is not cut off."""
+    assert "33.33 [30.00,\N{NO-BREAK SPACE}66.67]" in TABLE.html()
+
+
 @pytest.mark.parametrize(
     "name", ["table1", "table2", "table2_differences", "table3", "table3_speakers", "claims", "fig2"]
 )
@@ -180,7 +213,7 @@ def test_each_form_of_a_table_says_the_same(full, name):
         plain = [cell.replace("–", "--").replace("λ", r"$\lambda$").replace("±", r"$\pm$") for cell in ours]
         assert others == plain, words
     raw = full.raw(name)
-    rest = [column for column in raw.columns if not column.endswith((" low", " high", " n"))]
+    rest = [column for column in raw.columns if not column.endswith((" low", " high", " n", " values"))]
     assert [re.sub(r"^Unnamed: \d+$", "", column) for column in rest] == markdown[0]
     assert len(raw) == len(markdown) - 2
     checked = 0

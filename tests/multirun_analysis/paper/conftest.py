@@ -28,7 +28,9 @@ def task(trained):
     """``task("Gender")``: the scores of a row of Table 2, by weight."""
 
     def by_weight(name):
-        words = {"aux_task": "none"} if name == "None" else {"aux_task": name.lower(), "aux_task.weight": "0.4"}
+        words = (
+            {"aux_task": "none"} if name.startswith("None") else {"aux_task": name.lower(), "aux_task.weight": "0.4"}
+        )
         return {words.get("aux_task.weight", "0"): trained(loss="none", **words)}
 
     return by_weight

@@ -15,6 +15,7 @@ from benchmarks import store as large
 from multirun_analysis.store import collect as module
 from multirun_analysis.store.collect import REPLICA, collect, columns, fold_metrics, predictions
 from ser.errors import UserError
+from ser.results.convergence import FIGURES
 
 EXPERIMENT = "ser"
 A, B, C = "a" * 32, "b" * 32, "c" * 32
@@ -132,7 +133,7 @@ def test_replicas_are_those_of_a_plain_loop_over_mlflows_client(made):
     for key, row in zip(keys, replicas.to_dict("records"), strict=True):
         newest = expected[key][-1]
         assert all(same(row[name], newest[name]) for name in newest), (key, row, newest)
-        assert set(row) == {*newest, *REPLICA}
+        assert set(row) == {*newest, *REPLICA, *FIGURES, "stopped"}
 
 
 def test_columns_have_their_types_even_without_rows(made):
