@@ -29,7 +29,7 @@ FORMER_TASKS = {
 }
 """Additional tasks had no ``_target_`` then; their names said what they are."""
 
-FORMER_VALUES = {"trainer": {"statistics": "running"}}
+FORMER_VALUES = {"trainer": {"statistics": "running", "below": "lowest"}}
 """Keys that were added later, by group, each with the value at which a configuration does what it did before."""
 
 

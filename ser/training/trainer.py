@@ -40,6 +40,8 @@ class Recipe:
         statistics: what batch normalisation uses outside training. "epoch": the mean over the mini-batches of the last
             epoch. "running": PyTorch's running average with the model's own momentum (0.1 by default), which is still
             close to its initial values after an epoch of few mini-batches.
+        below: what the watched loss must fall below to count as decreasing: its lowest value so far ("lowest"), or its
+            value in the epoch before ("previous"). The paper says only that it "doesn't decrease".
     """
 
     batch_size: Count
@@ -52,6 +54,7 @@ class Recipe:
     batch_norm: Literal["joint", "branch"]
     precision: Literal["float32", "tf32", "bf16"]
     statistics: Literal["epoch", "running"] = field(default="epoch", kw_only=True)
+    below: Literal["lowest", "previous"] = field(default="lowest", kw_only=True)
 
     moments: ClassVar[tuple[str, ...]] = ("first", "second")
     """Names of the tensors that ``update`` keeps for each parameter; each has the parameter's shape and starts at 0."""
@@ -101,7 +104,7 @@ class Recipe:
 
 
 class HalvingSchedule:
-    """Multiplies the learning rate by ``factor`` when the watched loss does not fall below its lowest value so far.
+    """Multiplies the learning rate by ``factor`` when the watched loss does not decrease, see ``Recipe.below``.
 
     The first ``patience`` epochs in a row without such a decrease leave the learning rate as it is.
 
@@ -117,7 +120,7 @@ class HalvingSchedule:
     def __init__(self, recipe: Recipe) -> None:
         self.lr = recipe.lr
         self._recipe = recipe
-        self._lowest = math.inf
+        self._mark = math.inf
         self._epochs_without_decrease = 0
 
     def step(self, loss: float) -> bool:
@@ -129,10 +132,12 @@ class HalvingSchedule:
         Returns:
             True if training goes on; False if the learning rate is below ``min_lr``.
         """
-        if loss < self._lowest:
-            self._lowest, self._epochs_without_decrease = loss, 0
+        if loss < self._mark:
+            self._mark, self._epochs_without_decrease = loss, 0
         else:
             self._epochs_without_decrease += 1
+            if self._recipe.below == "previous" and not math.isnan(loss):
+                self._mark = loss
         if self._epochs_without_decrease > self._recipe.patience:
             self.lr, self._epochs_without_decrease = self.lr * self._recipe.factor, 0
         return self.lr >= self._recipe.min_lr

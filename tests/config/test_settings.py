@@ -52,7 +52,7 @@ DECIDES = {
     "aux_task.weight": "0.1", "aux_task.edges": "[2.5,3.5]", "validation.fraction": "0.1",
     "trainer.batch_size": "16", "trainer.lr": "1e-3", "trainer.min_lr": "1e-5", "trainer.factor": "0.7",
     "trainer.patience": "2", "trainer.watch": "train", "trainer.max_epochs": "7", "trainer.batch_norm": "branch",
-    "trainer.statistics": "running",
+    "trainer.statistics": "running", "trainer.below": "previous",
     "trainer.precision": "bf16", "position.vector": "probabilities",
 }  # fmt: skip
 DECIDES_NOTHING = {

@@ -30,8 +30,8 @@ ALTERNATIVES = [
     "aux_task=valence aux_task.edges=[2.5,3.5] loss=none", "aux_task=gender loss=l2",
     "loader=loader_2", "loader.redraw=false", "loader=loader_2 loader.redraw=false",
     "trainer.batch_norm=branch", "trainer.statistics=running", "trainer.watch=train", "trainer.patience=3",
-    "trainer.precision=bf16",
-    "trainer.precision=tf32", "trainer.factor=0.7", "validation=session", "validation.fraction=0.4",
+    "trainer.below=previous", "trainer.precision=bf16", "trainer.precision=tf32", "trainer.factor=0.7",
+    "validation=session", "validation.fraction=0.4",
     "corpus.turns=scripted +corpus.labels.fru=happy length.train=first validation.fraction=0.5 loss=none",
     "feature.top_db=null",
 ]  # fmt: skip
