@@ -26,15 +26,13 @@ def measure(options: Options) -> Section:
     """Each stack against one replica at a time; one sentence where there is no CUDA device."""
     if not torch.cuda.is_available():
         return Section(_TITLE, (), [], "Not run: there is no CUDA device here.")
-    from ser.training.stack.engine import stack
-
     task = workload.task_on(workload.task(options.folder, LENGTH).data, LENGTH * 100, "cuda", _EPOCHS)
     peak = _rate_of_products(task)
     rows, values = [], {}
     for size in _SIZES[: 3 if options.quick else None]:
         found = paired(
             lambda number: _rate(engines.serial, task, _replicas(number, 1)),
-            lambda number, size=size: _rate(partial(stack, size=size), task, _replicas(number, size)),
+            lambda number, size=size: _rate(partial(engines.in_stacks, size=size), task, _replicas(number, size)),
             options.repetitions(3, 1),
         )
         rate = found.medians[1]
@@ -56,7 +54,7 @@ def _rate(engine: engines.Engine, task: Task, replicas: Sequence[Replica]) -> fl
     """Replicas a minute of an engine; an error in one is an error here."""
     torch.cuda.synchronize()
     began = time.perf_counter()
-    for _, result in engine(task, replicas):
+    for _, result in engine(engines.work(task, replicas)):
         if isinstance(result, Exception):
             raise result
     torch.cuda.synchronize()

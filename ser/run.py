@@ -22,11 +22,14 @@ from ser.system.progress import ConsoleHandler
 def job(cfg: DictConfig) -> float | None:
     """One point of a sweep: do the missing trainings and deliver the runs.
 
+    On this machine ``_sweep`` has done the trainings of all points before; then what failed is told here.
+
     Returns:
         The mean WA over the finished seeds, for a sweeper that optimises it; None if no seed is finished.
     """
     from ser.config.settings import resolve
     from ser.data.experiment import make_experiment
+    from ser.sweep import queue
     from ser.sweep.job import Job
 
     overrides = list(HydraConfig.get().overrides.task)
@@ -34,7 +37,7 @@ def job(cfg: DictConfig) -> float | None:
         this = Job(make_experiment(resolve(cfg, overrides), overrides))
         this.announce()
         try:
-            this.train()
+            queue.train(this)
         finally:
             wa = this.deliver()
         return wa
@@ -78,13 +81,22 @@ def _sweep() -> int:
         name = f"sweep={sweep_name(args.overrides)}"
         sys.argv[1:] = commandline.with_override(sys.argv[1:], args.overrides, name)
         args.overrides.append(name)
-    plan = make_plan(args)
-    if plan is None:
+    planned = make_plan(args)
+    if planned is None:
         job()
         return 0
+    plan, here = planned
     os.environ[PLANNED] = plan.name
+
+    def run() -> None:
+        from ser.sweep import queue
+        from ser.sweep.job import Job
+
+        queue.train_all([Job(experiment) for experiment in here])
+        job()
+
     try:
-        return watch(plan, job)
+        return watch(plan, run)
     except UserError as error:  # after the start: failed, not refused
         print(error, file=sys.stderr)
         return 1

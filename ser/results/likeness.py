@@ -29,22 +29,22 @@ def named(rows: Sequence[Mapping[str, str]], among: Sequence[Mapping[str, str]])
 
 def reason(rows: Sequence[Mapping[str, str]]) -> str:
     """Say what equal predictions of these configurations, given by their parameters, may come from."""
-    keys = set(differing(rows))
+    keys = differing(rows)
     adam = all(row.get("trainer", "adam") in _ADAM for row in rows)
-    if adam and keys <= {"lambda"}:
+    if adam and set(keys) <= {"lambda"}:
         return (
             "lambda weighs the two parts of the loss, and Adam divides a gradient by its scale, so that a factor on "
             "the loss cancels where one part outweighs the other or moves other weights than it; after few steps the "
             "predictions can be the same."
         )
-    if adam and keys <= {"aux_task", "aux_task.weight"}:
+    if adam and set(keys) <= {"aux_task", "aux_task.weight"}:
         return (
             "the additional task enters the loss with the factor aux_task.weight. Where that is small, or changes "
             "little, Adam, which divides a gradient by its scale, takes nearly the same steps; after few of them the "
             "predictions can be the same."
         )
-    said = " and ".join(differing(rows))
-    return f"{said} has no effect on them, or they were trained too shortly for one."
+    verb = "has" if len(keys) == 1 else "have"
+    return f"{' and '.join(keys)} {verb} no effect on them, or they were trained too shortly for one."
 
 
 def note(rows: Sequence[Mapping[str, str]], among: Sequence[Mapping[str, str]], what: str = "equal predictions") -> str:

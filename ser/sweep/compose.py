@@ -18,7 +18,7 @@ from ser.config.groups import GROUPS, unknown_key
 from ser.config.paths import conf_dir
 from ser.config.settings import TOP
 from ser.errors import UserError
-from ser.sweep.hydra_internals import BASIC_SWEEPER, LOCAL_LAUNCHERS, parse_override, split_points
+from ser.sweep.hydra_internals import BASIC_LAUNCHER, BASIC_SWEEPER, LOCAL_LAUNCHERS, parse_override, split_points
 
 _VALUE_KEY = re.compile(r"(?!hydra\.)[a-z_]+(\.\w+)+|seed|repeats|fold|device|resume|save|sweep")
 
@@ -50,6 +50,8 @@ class Composer:
         self._bases: dict[tuple[str, ...], DictConfig] = {}
         self.runs_here = True
         """Whether the jobs run on this machine, so that its devices can be checked beforehand."""
+        self.in_turn = True
+        """Whether they run in this process, one after another."""
 
     def points(self, overrides: list[str], sweep: bool) -> list[list[str]] | None:
         """The overrides of every point, in Hydra's order.
@@ -73,6 +75,7 @@ class Composer:
         fixed = [str(override.input_line) for override in parsed if not override.is_sweep_override()]
         composed = self._compose([override for override in fixed if not _is_value(override)]).hydra
         self.runs_here = composed.launcher._target_ in LOCAL_LAUNCHERS
+        self.in_turn = composed.launcher._target_ == BASIC_LAUNCHER and not composed.job.env_set
         sweeper = composed.sweeper
         if sweep and sweeper._target_ != BASIC_SWEEPER:
             return None

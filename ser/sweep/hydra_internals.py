@@ -28,8 +28,10 @@ VERSION = "1.3"
 
 BASIC_SWEEPER = f"{BasicSweeper.__module__}.{BasicSweeper.__qualname__}"
 
+BASIC_LAUNCHER = f"{BasicLauncher.__module__}.{BasicLauncher.__qualname__}"
+
 LOCAL_LAUNCHERS = (
-    f"{BasicLauncher.__module__}.{BasicLauncher.__qualname__}",
+    BASIC_LAUNCHER,
     "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher",
 )
 """Launchers whose jobs run on this machine."""

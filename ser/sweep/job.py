@@ -1,18 +1,20 @@
-"""One job of a sweep: the trainings that lack a result are done, and its runs are delivered to the tracking store."""
+"""One job of a sweep: which trainings lack a result, what is stored of them, and its runs in the tracking store."""
 
 import logging
 import os
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ser.data.experiment import Experiment
 from ser.data.replicas import Replica
 from ser.errors import UserError
+from ser.results.outcome import Outcome
 from ser.results.runs import parent_run, run_metrics, seed_run
 from ser.results.store import ResultStore, Stored
 from ser.sweep.code import check_unchanged
@@ -20,60 +22,89 @@ from ser.sweep.handover import PLANNED, STARTED
 from ser.sweep.plan import store_point
 from ser.system import environment
 
+if TYPE_CHECKING:  # a finished sweep is shown again without torch
+    from ser.training.task import Task
+
 _log = logging.getLogger(__name__)
 
 
 class Job:
-    """An experiment's trainings: which are missing, training them, and what came of them."""
+    """An experiment's trainings: which are missing, their task, and what came of them (``ser.sweep.queue`` trains)."""
 
     def __init__(self, experiment: Experiment) -> None:
         self.experiment, self.settings = experiment, experiment.settings
         self.started = os.environ.get(STARTED, str(time.time()))
         self.store = ResultStore(self.settings.results, self.started if self.settings.resume is False else None)
 
+    @property
+    def engine(self) -> tuple[str, int | None, str, int | None]:
+        """The arguments of ``ser.training.engines.choose``."""
+        engine = self.settings.engine
+        return engine.name, engine.workers, self.device, engine.stack
+
+    @cached_property
+    def device(self) -> str:
+        """PyTorch's device."""
+        return environment.device(self.settings.device)
+
     def announce(self) -> None:
-        """Log what the canonical form changed; store a plan where the sweep has none for this job."""
-        for note in self.settings.notes:
-            _log.info("%s: %s", self.experiment.name, note)
+        """Where the sweep has no plan for this job: store one, and log what the canonical form changed."""
         if os.environ.get(PLANNED) != self.settings.sweep:
+            for note in self.settings.notes:
+                _log.info("%s: %s", self.experiment.name, note)
             store_point(self.experiment)
 
     def missing(self) -> list[Replica]:
-        """The trainings without a result that counts, by ``resume``."""
+        """The trainings without a result that counts, by ``resume``, but for those that failed in this command."""
         missing = [each for each in self.experiment.replicas() if not self.store.is_whole(each.signature)]
+        missing = [each for each in missing if self.store.failure(each.signature, self.started) is None]
         if self.settings.resume == "failed":
             return [replica for replica in missing if self.store.failure(replica.signature) is not None]
         return missing
 
-    def train(self) -> None:
-        """Do the missing trainings, each result stored as it comes; one that fails stops no other.
+    def task(self) -> "Task":
+        """Make the task of the trainings.
 
         Raises:
-            UserError: some failed; the message says how many and why the first did.
+            UserError: code was edited while the sweep ran; a class cannot be imported, or refuses an argument.
         """
-        missing = self.missing()
-        if not missing:
-            return
-        check_unchanged(self.experiment)
-        from ser.training.engines import choose  # late: a finished sweep is shown again without torch
         from ser.training.task import make_task
 
-        settings, name = self.settings, self.experiment.name
-        device = environment.device(settings.device)
-        task = make_task(self.experiment, device, settings.results / "checkpoints" / self.experiment.configuration)
-        engine = choose(settings.engine.name, settings.engine.workers, device, settings.engine.stack)
-        failures = []
-        for replica, result in engine(task, missing):
-            if isinstance(result, Exception):
-                failures.append(self._failed(replica, result))
-            else:
-                assert (result.seed, result.fold) == (replica.seed, replica.fold)
-                check_unchanged(self.experiment)
-                self.store.save(replica.signature, result, about(self.experiment, device, self.started))
-                if result.diverged:
-                    _log.warning("%s: seed %d, fold %d diverged", name, replica.seed, replica.fold)
-        if failures:
-            raise UserError(f"{len(failures)} of {len(missing)} trainings of {name} failed. {failures[0]}")
+        check_unchanged(self.experiment)
+        checkpoints = self.settings.results / "checkpoints" / self.experiment.configuration
+        return make_task(self.experiment, self.device, checkpoints)
+
+    def keep(self, replica: Replica, result: Outcome | Exception) -> None:
+        """Store the outcome of a training, or a note of its failure.
+
+        Raises:
+            UserError: code was edited while the sweep ran, so that nothing is stored.
+        """
+        name = self.experiment.name
+        if isinstance(result, Exception):
+            self._failed(replica, result)
+            return
+        assert (result.seed, result.fold) == (replica.seed, replica.fold)
+        check_unchanged(self.experiment)
+        self.store.save(replica.signature, result, about(self.experiment, self.device, self.started))
+        if result.diverged:
+            _log.warning("%s: seed %d, fold %d diverged", name, replica.seed, replica.fold)
+
+    def check(self) -> None:
+        """Check that no training has failed in this command.
+
+        Raises:
+            UserError: some have; the message says how many and why the first did.
+        """
+        replicas = [each for each in self.experiment.replicas() if not self.store.has(each.signature)]
+        failures = [(each, self.store.failure(each.signature, self.started)) for each in replicas]
+        failed = [(replica, message) for replica, message in failures if message is not None]
+        if failed:
+            (first, message), planned = failed[0], len(self.experiment.replicas())
+            raise UserError(
+                f"{len(failed)} of {planned} trainings of {self.experiment.name} failed. Seed {first.seed}, fold "
+                f"{first.fold}: {message}"
+            )
 
     def deliver(self) -> float | None:
         """Log the finished runs to the tracking store; the mean WA over them, for sweepers that optimise it.
@@ -112,7 +143,7 @@ class Job:
             started=self.started if self.settings.resume is False else None,
         )
 
-    def _failed(self, replica: Replica, error: Exception) -> str:
+    def _failed(self, replica: Replica, error: Exception) -> None:
         notes: Sequence[str] = getattr(error, "__notes__", ())
         place = f" ({notes[0]})" if notes else ""  # a worker that was killed leaves none
         message = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}{place}"
@@ -122,7 +153,6 @@ class Job:
         details = "\n".join([message, *notes])
         about = {"details": details, "seed": replica.seed, "fold": replica.fold, "started": self.started}
         self.store.fail(replica.signature, message, about)
-        return f"Seed {replica.seed}, fold {replica.fold}: {message}"
 
 
 def about(experiment: Experiment, device: str, started: str) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,14 +95,16 @@ class Plan:
         return {replica.signature: point for point in self.points for replica in point.replicas()}
 
 
-def make_plan(args: argparse.Namespace) -> Plan | None:
+def make_plan(args: argparse.Namespace) -> tuple[Plan, list[Experiment]] | None:
     """Compose and check every point of a command line, and store the plan.
 
     Args:
         args: the command line as Hydra's own parser read it.
 
     Returns:
-        None where another sweeper than Hydra's basic one chooses the points as it goes.
+        The plan, and the experiments of its points that this process can train as one queue: those that can run, or
+        none where a launcher runs the jobs elsewhere. None where another sweeper than Hydra's basic one chooses the
+        points as it goes.
 
     Raises:
         UserError: an override is wrong in any of the points, or no point can run, all for one reason.
@@ -117,16 +120,16 @@ def make_plan(args: argparse.Namespace) -> Plan | None:
     composed = _compose(overrides, sweep, args.config_name, args.config_dir, prepare=True)
     if composed is None:
         return None
-    plan, experiments = composed
+    plan, experiments, in_turn = composed
     os.environ[SOURCES] = json.dumps({k: v for experiment in experiments for k, v in modules(experiment).items()})
-    for sentence in (*_dropped(experiments), *changes(experiments)):
+    for sentence in (*_dropped(experiments), *changes(experiments), *_notes(experiments)):
         _log.info(sentence)
     _say_which_points_are_equal(plan)
     cannot = [point for point in plan.points if point.error]
     if cannot:
         _log.warning("%d of %d points cannot run, the others will: %s", len(cannot), len(plan.points), cannot[0].error)
     store_plan(plan)
-    return plan
+    return plan, experiments if in_turn else []
 
 
 def compose_plan(overrides: list[str]) -> Plan | None:
@@ -148,8 +151,8 @@ def _compose(
     config_name: str | None = None,
     config_dir: str | None = None,
     prepare: bool = False,
-) -> tuple[Plan, list[Experiment]] | None:
-    """A plan, and the experiments of those of its points that can run; see ``compose_plan``.
+) -> tuple[Plan, list[Experiment], bool] | None:
+    """A plan, the experiments of those of its points that can run, and whether its jobs run in turn in this process.
 
     Args:
         overrides: what was typed.
@@ -162,7 +165,7 @@ def _compose(
         if points is None:
             return None
         settings = [resolve(composing.config(point), point) for point in points]
-        prepare = prepare and composing.runs_here
+        prepare, in_turn = prepare and composing.runs_here, composing.in_turn
     if prepare:
         for wanted in {one.device for one in settings} - {"auto", "cpu"}:
             environment.device(wanted)
@@ -173,7 +176,7 @@ def _compose(
     planned = [_point(*each) for each in zip(made, settings, points, strict=True)]
     first = settings[0]
     plan = Plan(first.sweep, tuple(overrides), tuple(planned), first.results, first.resume is False)
-    return plan, [each for each in made if isinstance(each, Experiment)]
+    return plan, [each for each in made if isinstance(each, Experiment)], in_turn
 
 
 def compose_settings(overrides: list[str]) -> Settings:
@@ -252,6 +255,12 @@ def _dropped(experiments: Sequence[Experiment]) -> list[str]:
         for corpus in corpora.values()
         if corpus.dropped
     ]
+
+
+def _notes(experiments: Sequence[Experiment]) -> list[str]:
+    """What the canonical form changed in the points, each change once, with the number of points."""
+    counts = Counter(note for experiment in experiments for note in experiment.settings.notes)
+    return [f"{note} ({number} points)" if number > 1 else note for note, number in counts.items()]
 
 
 def _say_which_points_are_equal(plan: Plan) -> None:

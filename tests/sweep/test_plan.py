@@ -13,7 +13,8 @@ def plan(tiny, tmp_path, *arguments):
     common = [f"corpus.root={tiny}", "corpus.size=tiny", f"results.dir={tmp_path}/r", f"cache.dir={tmp_path}/c"]
     overrides = rewrite([*common, *arguments])
     name = [] if any(o.startswith("sweep=") for o in overrides) else [f"sweep={sweeps.sweep_name(overrides)}"]
-    return sweeps.make_plan(parse_flags(["-m", *overrides, *name]))
+    made, _ = sweeps.make_plan(parse_flags(["-m", *overrides, *name]))
+    return made
 
 
 @pytest.mark.parametrize(

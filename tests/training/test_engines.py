@@ -13,15 +13,16 @@ from ser.training.loop import train
 def test_workers_agree_with_serial_to_the_last_bit(new_task):
     task = new_task()
     replicas = [Replica(seed, fold, f"{seed}{fold}") for seed in (0, 1) for fold in (1, 2)]
-    serial = dict(engines.serial(task, replicas))
-    workers = dict(engines.on_workers(task, replicas, workers=2))
+    serial = dict(engines.serial(engines.work(task, replicas)))
+    workers = dict(engines.on_workers(engines.work(task, replicas), workers=2))
     assert serial.keys() == workers.keys() == set(replicas)
     assert all(identical(serial[replica], workers[replica]) for replica in replicas)
     assert all((outcome.seed, outcome.fold) == (replica.seed, replica.fold) for replica, outcome in workers.items())
 
 
 def test_a_failed_replica_does_not_stop_the_others(new_task):
-    results = dict(engines.on_workers(new_task(), [Replica(0, 1, "a"), Replica(0, 99, "b"), Replica(0, 2, "c")], 2))
+    replicas = [Replica(0, 1, "a"), Replica(0, 99, "b"), Replica(0, 2, "c")]
+    results = dict(engines.on_workers(engines.work(new_task(), replicas), 2))
     errors = {replica.fold for replica, result in results.items() if isinstance(result, Exception)}
     assert errors == {99}
 
@@ -42,7 +43,7 @@ def test_a_killed_worker_costs_only_the_replica_that_kills_it(new_task):
     task = new_task()
     killing = type(task)(**{**vars(task), "validation": KillsItsWorker(task.validation)})
     replicas = [Replica(0, fold, str(fold)) for fold in (1, 2, 3, 4, 5)]
-    results = dict(engines.on_workers(killing, replicas, workers=2))
+    results = dict(engines.on_workers(engines.work(killing, replicas), workers=2))
     errors = {
         replica.fold: type(result).__name__ for replica, result in results.items() if isinstance(result, Exception)
     }
@@ -53,6 +54,6 @@ def test_a_killed_worker_costs_only_the_replica_that_kills_it(new_task):
 def test_the_choice_of_an_engine():
     assert engines.choose("serial", None, "cpu") is engines.serial
     assert engines.choose("auto", 1, "cpu") is engines.serial
-    assert engines.choose("auto", 4, "cuda", 16).func is engines.stacked
+    assert engines.choose("auto", 4, "cuda", 16).func is engines.in_stacks
     assert engines.choose("stack", 4, "cpu", 16).keywords == {"size": 16}
     assert engines.choose("auto", 4, "cpu").keywords == {"workers": 4}

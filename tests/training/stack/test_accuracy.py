@@ -12,7 +12,6 @@ from ser.data.experiment import make_experiment
 from ser.results.metrics import weighted_accuracy
 from ser.results.outcome import Replica
 from ser.training import engines
-from ser.training.stack.engine import stack
 from ser.training.task import make_task
 
 
@@ -26,7 +25,10 @@ def test_wa_over_seeds_is_that_of_serial(loss, tmp_path):
     chosen = settings("corpus=emodb", f"corpus.root={EMODB}", f"cache.dir={tmp_path}", *keys)
     task = make_task(make_experiment(chosen), "cpu", None)
     replicas = [Replica(seed, fold, f"{seed}-{fold}") for seed in range(8) for fold in range(1, 6)]
-    serial, stacked = (_wa_by_seed(engine(task, replicas)) for engine in (engines.serial, partial(stack, size=10)))
+    serial, stacked = (
+        _wa_by_seed(engine(engines.work(task, replicas)))
+        for engine in (engines.serial, partial(engines.in_stacks, size=10))
+    )
     comparison = paired_difference(serial, stacked, np.random.default_rng(0))
     print(f"{loss}: serial {serial.mean():.4f}, stack {stacked.mean():.4f}, {comparison}")
     assert comparison.interval.low <= 0 <= comparison.interval.high

@@ -27,7 +27,7 @@ from ser.training.stack.engine import stack
 def test_outcomes_agree_with_serial(new_task, setting):
     task = new_task("trainer.max_epochs=3", *setting.split())
     replicas = REPLICAS[1:3] if "spectrogram" in setting else REPLICAS[:4]
-    serial, stacked = dict(engines.serial(task, replicas)), dict(stack(task, replicas, size=3))
+    serial, stacked = dict(engines.serial(engines.work(task, replicas))), dict(stack(task, replicas, size=3))
     assert serial.keys() == stacked.keys()
     for replica, reference in serial.items():
         assert difference(stacked[replica], reference) < 2e-5
@@ -37,7 +37,7 @@ def test_outcomes_agree_with_serial(new_task, setting):
 
 def test_bf16_agrees_with_serial_within_its_rounding(new_task):
     task = new_task("trainer.precision=bf16", "trainer.max_epochs=2")
-    (reference,) = outcomes(engines.serial(task, REPLICAS[:1]))
+    (reference,) = outcomes(engines.serial(engines.work(task, REPLICAS[:1])))
     (stacked,) = outcomes(stack(task, REPLICAS[:1]))
     assert [row["train_loss"] for row in stacked.history] == pytest.approx(
         [row["train_loss"] for row in reference.history], rel=0.02
@@ -46,7 +46,7 @@ def test_bf16_agrees_with_serial_within_its_rounding(new_task):
 
 def test_each_replica_has_a_schedule_of_its_own(new_task):
     task = new_task("trainer.patience=0", "trainer.lr=1e-2", "trainer.min_lr=3e-3", "trainer.max_epochs=12")
-    serial, stacked = dict(engines.serial(task, REPLICAS)), dict(stack(task, REPLICAS, size=2))
+    serial, stacked = dict(engines.serial(engines.work(task, REPLICAS))), dict(stack(task, REPLICAS, size=2))
     rates = {replica: [row["lr"] for row in outcome.history] for replica, outcome in stacked.items()}
     epochs = {len(replica_rates) for replica_rates in rates.values()}
     assert len(epochs) > 1, "they end at different epochs, and other replicas take their slots"
@@ -94,7 +94,7 @@ class TestReplicasOfOneStack:
 
 def test_the_engine_is_chosen_by_name_and_writes_weights(new_task, tmp_path):
     task = new_task("trainer.max_epochs=2", "save=all", checkpoints=tmp_path)
-    results = dict(engines.choose("stack", None, "cpu", 2)(task, REPLICAS))
+    results = dict(engines.choose("stack", None, "cpu", 2)(engines.work(task, REPLICAS)))
     assert results.keys() == set(REPLICAS)
     assert all((outcome.seed, outcome.fold) == replica[:2] for replica, outcome in results.items())
     names = {path.stem for path in (tmp_path / "seed_1_fold_3").iterdir()}

@@ -42,7 +42,7 @@ class CombinesRows(OwnModel):
 
 def test_a_new_model_needs_no_code_in_any_engine(new_task, caplog):
     task = new_task("trainer.max_epochs=4", "aux_task=gender", model=OwnModel)
-    serial, stacked = dict(engines.serial(task, REPLICAS)), dict(stack(task, REPLICAS))
+    serial, stacked = dict(engines.serial(engines.work(task, REPLICAS))), dict(stack(task, REPLICAS))
     assert max(difference(serial[replica], stacked[replica]) for replica in REPLICAS) < 1e-5
     assert not caplog.records
 
@@ -58,5 +58,5 @@ def test_replicas_that_pytorch_cannot_batch_are_trained_one_after_another(new_ta
     task = new_task("feature=logspec", "model=spectrogram_cnn_lstm", "model.hidden=4", "trainer.max_epochs=1")
     (stacked,) = outcomes(stack(task, REPLICAS[:1]))
     assert "one after another" in caplog.text
-    (serial,) = outcomes(engines.serial(task, REPLICAS[:1]))
+    (serial,) = outcomes(engines.serial(engines.work(task, REPLICAS[:1])))
     assert difference(stacked, serial) == 0

@@ -1,0 +1,106 @@
+"""All trainings of a sweep on this machine as one queue, so that no core waits for a job's slowest fold.
+
+Trainings are done in the order of the jobs. A job's runs are delivered as soon as its last training has ended, while
+trainings of later jobs go on. Order and queue change no number.
+"""
+
+import itertools
+import logging
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from ser.results.outcome import Outcome, Replica
+from ser.sweep.job import Job
+
+if TYPE_CHECKING:  # a finished sweep is shown again without torch
+    from ser.training.engines import Work
+
+_log = logging.getLogger(__name__)
+
+
+def train_all(jobs: Sequence[Job]) -> None:
+    """Do the missing trainings of jobs, each result stored as it comes, and deliver their runs.
+
+    What fails stops nothing else. It is noted in the result store or, where that has no place for it (a class cannot be
+    built, code was edited, the tracking store cannot be reached), will be met and told by ``train`` and
+    ``Job.deliver`` of the same job.
+
+    Args:
+        jobs: the jobs, in this order; trainings that two of them have in common are done once.
+    """
+    queue = _Queue(deliver=True)
+    for _, same_engine in itertools.groupby(jobs, key=lambda job: job.engine):
+        queue.run(list(same_engine))
+
+
+def train(job: Job) -> None:
+    """Do the missing trainings of one job.
+
+    Raises:
+        UserError: some failed, here or before in this command; the message says how many and why the first did.
+        Exception: the trainings could not begin.
+    """
+    queue = _Queue(deliver=False)
+    queue.run([job])
+    if job in queue.errors:
+        raise queue.errors[job]
+    job.check()
+
+
+class _Queue:
+    """The jobs that have begun.
+
+    Attributes:
+        errors: the jobs whose trainings could not begin or go on, with the reason.
+    """
+
+    def __init__(self, deliver: bool) -> None:
+        self.errors: dict[Job, Exception] = {}
+        self._deliver = deliver
+        self._job_of: dict[str, Job] = {}
+        """The job of every training that was handed out, by the training's signature."""
+        self._running: dict[Job, int] = {}
+        """How many trainings of a job have been handed out and have not ended."""
+
+    def run(self, jobs: Sequence[Job]) -> None:
+        """Train jobs that have the same engine."""
+        work = self._work(jobs)
+        first = next(work, None)
+        if first is None:
+            return
+        from ser.training.engines import choose
+
+        for replica, result in choose(*jobs[0].engine)(itertools.chain([first], work)):
+            self._ended(self._job_of[replica.signature], replica, result)
+
+    def _work(self, jobs: Sequence[Job]) -> "Iterator[Work]":
+        """Each missing training with its task, which is made when the job's turn comes."""
+        for job in jobs:
+            missing = [replica for replica in job.missing() if replica.signature not in self._job_of]
+            if not missing:
+                continue
+            try:
+                task = job.task()
+            except Exception as error:  # told by the job, when Hydra comes to it
+                self.errors[job] = error
+                continue
+            self._job_of.update((replica.signature, job) for replica in missing)
+            self._running[job] = len(missing)
+            for replica in missing:
+                if job in self.errors:
+                    self._running[job] -= 1
+                else:
+                    yield task, replica
+
+    def _ended(self, job: Job, replica: Replica, result: Outcome | Exception) -> None:
+        self._running[job] -= 1
+        try:
+            job.keep(replica, result)
+        except Exception as error:
+            self.errors[job] = error
+        if self._running[job] == 0 and self._deliver:
+            try:
+                job.deliver()
+            except Exception as error:  # told by the job, which tries again when Hydra comes to it
+                _log.debug("%s", error)
+                self._deliver = False

@@ -1,0 +1,151 @@
+"""A sweep's trainings as one queue."""
+
+import numpy as np
+import pytest
+from support import experiment, run
+from sweep.workplace import SMALL, rows
+
+from ser.errors import UserError
+from ser.results.store import ResultStore
+from ser.sweep import queue
+from ser.sweep.job import Job
+from ser.system import pool
+from ser.training import engines
+
+keep = Job.keep
+
+
+@pytest.fixture
+def jobs(tiny, tmp_path):
+    """``jobs("loss=cos", "loss=l2")``: a job of folds 1 and 2 for each override, of one store."""
+    common = (
+        *SMALL,
+        f"corpus.root={tiny}",
+        f"cache.dir={tiny.parent}/cache",
+        f"results.dir={tmp_path}/r",
+        "fold=[1,2]",
+    )
+
+    def make(*overrides, engine="serial"):
+        more = (*common, f"engine={engine}", "trainer.max_epochs=1", "tracking=none")
+        return [Job(experiment(*more, override)) for override in overrides]
+
+    return make
+
+
+def signatures(job):
+    return [replica.signature for replica in job.experiment.replicas()]
+
+
+def test_a_job_is_delivered_when_its_last_training_has_ended(jobs, monkeypatch):
+    """While the trainings of the jobs after it have not begun."""
+    made, seen = jobs("loss=cos", "loss=l2", "loss=none"), []
+    store = made[0].store
+
+    def deliver(job):
+        seen.append((made.index(job), [sum(map(store.has, signatures(each))) for each in made]))
+
+    monkeypatch.setattr(Job, "deliver", deliver)
+    queue.train_all(made)
+    assert seen == [(0, [2, 0, 0]), (1, [2, 2, 0]), (2, [2, 2, 2])]
+
+
+def test_workers_go_from_one_job_to_the_next(jobs, monkeypatch):
+    """Of two workers, four trainings at most are handed out: with two jobs of two, those of both."""
+    handed = []
+    submit = engines._submit
+    monkeypatch.setattr(engines, "_submit", lambda item, workers: handed.append(item[1]) or submit(item, workers))
+    monkeypatch.setattr(pool, "cores", lambda: 2)
+    made = jobs("loss=cos", "loss=l2", "loss=none", engine="workers")
+    at_end = []
+    monkeypatch.setattr(
+        Job, "keep", lambda job, replica, result: at_end.append(len(handed)) or keep(job, replica, result)
+    )
+    queue.train_all(made)
+    assert [replica.signature for replica in handed] == [each for job in made for each in signatures(job)]
+    assert at_end[0] >= 4, "while the first job trains, the second one's trainings are handed out"
+
+
+def test_trainings_that_two_jobs_have_in_common_are_done_once(jobs, monkeypatch):
+    kept = []
+    monkeypatch.setattr(
+        Job, "keep", lambda job, replica, result: kept.append(replica.signature) or keep(job, replica, result)
+    )
+    first, second = jobs("lambda=0", "loss=none")
+    assert signatures(first) == signatures(second)
+    queue.train_all([first, second])
+    assert kept == signatures(first)
+
+
+def test_a_failed_training_is_told_and_not_tried_again_in_the_same_command(jobs, monkeypatch):
+    """By whichever job comes to it. The next command tries it again."""
+    monkeypatch.setenv("SER_SWEEP_STARTED", "first")
+    first, second = jobs("loss=none", "lambda=0")
+    failing = first.experiment.replicas()[1]
+    keep_or_fail = lambda job, replica, result: keep(job, replica, ValueError("no") if replica == failing else result)  # noqa: E731
+    monkeypatch.setattr(Job, "keep", keep_or_fail)
+    queue.train_all([first, second])
+    assert not first.missing()
+    for job in (first, second):
+        with pytest.raises(UserError, match=r"1 of 2 trainings of .* failed. Seed 0, fold 2: ValueError: no"):
+            queue.train(job)
+    monkeypatch.setattr(Job, "keep", keep)
+    monkeypatch.setenv("SER_SWEEP_STARTED", "second")
+    (again,) = jobs("loss=none")
+    assert again.missing() == [failing]
+    queue.train(again)
+    assert not again.missing()
+
+
+def test_a_job_that_cannot_begin_stops_no_other(jobs, monkeypatch):
+    made = jobs("loss=cos", "loss=l2")
+
+    def task(job):
+        if job is made[0]:
+            raise UserError("no such class")
+        return make(job)
+
+    make = Job.task
+    monkeypatch.setattr(Job, "task", task)
+    queue.train_all(made)
+    assert [sum(map(made[0].store.has, signatures(job))) for job in made] == [0, 2]
+    with pytest.raises(UserError, match="no such class"):
+        queue.train(made[0])
+
+
+def test_a_tracking_store_that_fails_costs_no_training(jobs, monkeypatch):
+    tried = []
+
+    def deliver(job):
+        tried.append(job)
+        raise UserError("no server")
+
+    monkeypatch.setattr(Job, "deliver", deliver)
+    made = jobs("loss=cos", "loss=l2")
+    queue.train_all(made)
+    assert tried == made[:1], "the jobs try again when Hydra comes to them"
+    assert not [replica for job in made for replica in job.missing()]
+
+
+def test_joblib_trains_the_same_numbers(tmp_path, tiny):
+    """Where each job trains for itself, with one process for each of two jobs."""
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs hydra-joblib-launcher")
+    sweep = ("-m", *SMALL, f"corpus.root={tiny}", "loss=cos,l2", "lambda=0.6,0.9", "fold=[1,2]")
+    launcher = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    tables, stores = [], []
+    for name, more in (("queue", ("engine=workers", "engine.workers=2")), ("joblib", launcher)):
+        folder = tmp_path / name
+        folder.mkdir()
+        done = run(*sweep, *more, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        tables.append(done.stdout.split("\n", 2)[2])
+        stores.append(ResultStore(folder / "results"))
+        assert rows(folder, "select count(*) from runs where status = 'FINISHED'") == [(4,)]
+    assert tables[0] == tables[1]
+    names = [sorted(path.stem for path in store.directory.glob("replicas/*/*.npz")) for store in stores]
+    assert names[0] == names[1]
+    assert len(names[0]) == 8
+    for name in names[0]:
+        first, second = (store.load(name).outcome for store in stores)
+        assert np.array_equal(first.average, second.average)
+        assert first.history == second.history
