@@ -81,6 +81,15 @@ def deliver(
         ) from error
 
 
+def prepare(uri: str | None, experiment: str) -> None:
+    """Import MLflow and open the store, which takes seconds, before the first runs are there to be delivered.
+
+    Args:
+        uri, experiment: as for ``deliver``.
+    """
+    _experiment(resolve_uri(uri), experiment)
+
+
 def page(uri: str | None, experiment: str) -> str:
     """The path in MLflow's UI, after the host, of the table of runs sorted by WA."""
     return f"/#/experiments/{_experiment(resolve_uri(uri), experiment).id}/runs?viewStateShareKey={_VIEW}"

@@ -106,6 +106,14 @@ class Job:
                 f"{first.fold}: {message}"
             )
 
+    def open_tracking(self) -> None:
+        """Open the tracking store, so that the first delivery need not."""
+        tracking = self.settings.tracking
+        if tracking.name != "none":
+            from ser.results import mlflow
+
+            mlflow.prepare(tracking.uri, str(tracking.experiment))
+
     def deliver(self) -> float | None:
         """Log the finished runs to the tracking store; the mean WA over them, for sweepers that optimise it.
 

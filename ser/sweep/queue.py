@@ -7,10 +7,12 @@ trainings of later jobs go on. Order and queue change no number.
 import itertools
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ser.results.outcome import Outcome, Replica
 from ser.sweep.job import Job
+from ser.system import pool
 
 if TYPE_CHECKING:  # a finished sweep is shown again without torch
     from ser.training.engines import Work
@@ -70,8 +72,18 @@ class _Queue:
             return
         from ser.training.engines import choose
 
-        for replica, result in choose(*jobs[0].engine)(itertools.chain([first], work)):
+        queue = self._opening_tracking(itertools.chain([first], work), jobs[0])
+        for replica, result in choose(*jobs[0].engine)(queue):
             self._ended(self._job_of[replica.signature], replica, result)
+
+    def _opening_tracking(self, work: "Iterator[Work]", job: Job) -> "Iterator[Work]":
+        """Open the tracking store when every worker has its first training, or all trainings are handed out."""
+        busy = job.settings.engine.workers or pool.cores()
+        yield from itertools.islice(work, busy)
+        if self._deliver:
+            with suppress(Exception):  # met again by the first delivery
+                job.open_tracking()
+        yield from work
 
     def _work(self, jobs: Sequence[Job]) -> "Iterator[Work]":
         """Each missing training with its task, which is made when the job's turn comes."""

@@ -7,10 +7,12 @@ import atexit
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver
 from typing import Any, TypeVar
 
 from ser.errors import UserError
@@ -20,6 +22,9 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+_IMPORTED = ("ser.run", "ser.training.loop")
+"""What workers import, by name: this module is below them."""
+
 _pool: ProcessPoolExecutor | None = None
 _size = 0
 
@@ -53,9 +58,33 @@ def workers(size: int | None = None) -> ProcessPoolExecutor:
     size = size or cores()
     if _pool is None or _size != size:
         close()
-        context = multiprocessing.get_context("spawn")
-        _pool, _size = ProcessPoolExecutor(size, mp_context=context, initializer=_start_worker), size
+        _pool, _size = ProcessPoolExecutor(size, mp_context=_context(), initializer=_start_worker), size
     return _pool
+
+
+def _context() -> Any:
+    """How worker processes are started.
+
+    On Linux a server process imports what they need once, and is forked for each. Elsewhere, or where the server cannot
+    start (its socket's path can be too long for the system), each worker is a new Python that imports it again.
+    """
+    if not sys.platform.startswith("linux"):
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(_IMPORTED))
+    before = {variable: os.environ.get(variable) for variable in _THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, "1"))  # read when numpy and PyTorch are imported
+    try:
+        forkserver.ensure_running()
+    except OSError:
+        return multiprocessing.get_context("spawn")
+    finally:
+        for variable, value in before.items():
+            if value is None:
+                del os.environ[variable]
+            else:
+                os.environ[variable] = value
+    return context
 
 
 def close(kill: bool = False) -> None:

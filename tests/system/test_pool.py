@@ -1,0 +1,94 @@
+"""The pool of worker processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from multiprocessing import forkserver
+
+import pytest
+
+from ser.system import pool
+
+SLEEPING = """
+import os, sys, time
+from ser.system import pool
+
+def busy(_):
+    time.sleep(600)
+
+if __name__ == "__main__":
+    executor = pool.workers(2)
+    [executor.submit(os.getpid).result(), *(executor.submit(time.sleep, 600) for _ in range(2))]
+    time.sleep(1)
+    print(*executor._processes, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    """Without a pool before and after."""
+    pool.close()
+    yield
+    pool.close(kill=True)
+
+
+def threads():
+    """What a worker says of its threads."""
+    import numpy  # noqa: F401
+    import threadpoolctl
+    import torch
+
+    assert os.environ["OMP_NUM_THREADS"] == "1"
+    return {info["num_threads"] for info in threadpoolctl.threadpool_info()} | {torch.get_num_threads()}
+
+
+def test_a_worker_has_one_thread_and_the_parent_keeps_its_own(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.delenv("NUMBA_NUM_THREADS", raising=False)
+    assert pool.workers(1).submit(threads).result() == {1}
+    assert os.environ["OMP_NUM_THREADS"] == "7"
+    assert "NUMBA_NUM_THREADS" not in os.environ
+
+
+def test_where_the_fork_server_cannot_start_workers_are_spawned(monkeypatch):
+    """As in a temporary folder with a path too long for a socket."""
+
+    def fail():
+        raise OSError("AF_UNIX path too long")
+
+    monkeypatch.setattr(forkserver, "ensure_running", fail)
+    assert pool.workers(1)._mp_context.get_start_method() == "spawn"
+    assert pool.workers(1).submit(threads).result() == {1}
+
+
+def ended(process):
+    """Whether a process is gone, or dead and not yet collected by its parent."""
+    try:
+        with open(f"/proc/{process}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="needs /proc")
+def test_workers_and_their_server_end_when_their_parent_is_killed(tmp_path):
+    """With SIGKILL, which it cannot see coming, while they are busy."""
+    (tmp_path / "sleeping.py").write_text(SLEEPING)
+    command = [sys.executable, str(tmp_path / "sleeping.py")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as parent:
+        workers = [int(word) for word in parent.stdout.readline().split()]
+        session = subprocess.run(
+            ["ps", "-o", "pid=", "-s", str(parent.pid)], capture_output=True, text=True, check=True
+        )
+        family = {int(word) for word in session.stdout.split()} - {parent.pid}
+        assert len(workers) == 2
+        assert {*workers} <= family
+        assert not any(map(ended, workers))
+        os.kill(parent.pid, signal.SIGKILL)
+    until = time.monotonic() + 30
+    while not all(map(ended, family)) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not [process for process in family if not ended(process)]
