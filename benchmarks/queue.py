@@ -25,8 +25,8 @@ _SWEEPS = {
 _SIMULATED = ((6, 5, 2), (6, 5, 16), (100, 5, 64), (100, 100, 64))
 """Jobs, trainings of each, cores."""
 
-_NOTES = """Whole processes, `python -m ser.run -m ...` on the synthetic corpus, from their start to their end, MLflow's \
-store included; the corpus and its features are there before. In turns, without results and store of the one before. \
+_NOTES = """Whole processes, `python -m ser.run -m ...` on the synthetic corpus, from start to end, MLflow's store \
+included; the corpus and its features are there before. In turns, without results and store of the one before. \
 Jobs one after another: the same program, whose jobs train for themselves as they do under another launcher \
 (`benchmarks/in_turn.py`). Below: idle cores, simulated from the durations of the second sweep's trainings, each core \
 taking the next training of the queue."""

@@ -1,5 +1,11 @@
 """A sweep's trainings as one queue."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+
 import numpy as np
 import pytest
 from support import experiment, run
@@ -127,25 +133,38 @@ def test_a_tracking_store_that_fails_costs_no_training(jobs, monkeypatch):
     assert not [replica for job in made for replica in job.missing()]
 
 
-def test_joblib_trains_the_same_numbers(tmp_path, tiny):
-    """Where each job trains for itself, with one process for each of two jobs."""
+def killed(folder, sweep):
+    """Kill a sweep with all of its processes when it has a first result."""
+    command = [sys.executable, "-m", "ser.run", *sweep]
+    with subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+        while process.poll() is None and not list(folder.glob("results/replicas/*/*.npz")):
+            time.sleep(0.05)
+        assert process.poll() is None, "it was too fast to be killed"
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_queue_joblib_and_a_killed_sweep_that_goes_on_have_the_same_numbers(tmp_path, tiny):
+    """Under joblib each job trains for itself, with one process for each of two jobs."""
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs hydra-joblib-launcher")
     sweep = ("-m", *SMALL, f"corpus.root={tiny}", "loss=cos,l2", "lambda=0.6,0.9", "fold=[1,2]")
+    workers = ("engine=workers", "engine.workers=2")
     launcher = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
     tables, stores = [], []
-    for name, more in (("queue", ("engine=workers", "engine.workers=2")), ("joblib", launcher)):
+    for name, more in (("queue", workers), ("joblib", launcher), ("killed", workers)):
         folder = tmp_path / name
         folder.mkdir()
+        if name == "killed":
+            killed(folder, (*sweep, *more))
         done = run(*sweep, *more, cwd=folder)
         assert done.returncode == 0, done.stderr
         tables.append(done.stdout.split("\n", 2)[2])
         stores.append(ResultStore(folder / "results"))
         assert rows(folder, "select count(*) from runs where status = 'FINISHED'") == [(4,)]
-    assert tables[0] == tables[1]
+    assert tables[0] == tables[1] == tables[2]
     names = [sorted(path.stem for path in store.directory.glob("replicas/*/*.npz")) for store in stores]
-    assert names[0] == names[1]
+    assert names[0] == names[1] == names[2]
     assert len(names[0]) == 8
     for name in names[0]:
-        first, second = (store.load(name).outcome for store in stores)
-        assert np.array_equal(first.average, second.average)
-        assert first.history == second.history
+        first, *others = (store.load(name).outcome for store in stores)
+        assert all(np.array_equal(first.average, other.average) for other in others)
+        assert all(first.history == other.history for other in others)
