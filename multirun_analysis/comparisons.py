@@ -9,7 +9,7 @@ import pandas as pd
 from multirun_analysis.grids import Group, Scores, common_seeds, paired
 from multirun_analysis.inference import statistics
 from multirun_analysis.inference.statistics import Difference, Interval
-from multirun_analysis.output.tables import Cell, Percent, Rounded, Table
+from multirun_analysis.output.tables import FEWEST_SEEDS, Cell, Percent, Rounded, Table, few_seeds
 from multirun_analysis.store.collect import Collected, predictions
 
 
@@ -82,19 +82,22 @@ def table(name: str, title: str, comparisons: Sequence[Comparison], notes: Seque
         "that differ. P(improvement): that a seed of the first is above one of the second."
     )
     compared = list(zip(comparisons, differences, strict=True))
-    told = (*_few_seeds(compared), *_equal_seeds(compared), *_unequal_lambdas(comparisons))
+    told = (*few_seeds(rows), *_few_seeds(compared), *_equal_seeds(compared), *_unequal_lambdas(comparisons))
     return Table(name, title, COLUMNS, rows, (reading, *told, *notes))
 
 
 def _cells(difference: Difference, adjusted_p: float) -> tuple[Cell, ...]:
     return (
-        Percent(difference.mean, difference.interval),
+        Percent.of(difference),
         difference.n,
         None if difference.p is None else Rounded(difference.p, 4),
         None if np.isnan(adjusted_p) else Rounded(adjusted_p, 4),
         Rounded(difference.smallest_p, 4),
         Rounded(difference.improvement, 2),
     )
+
+
+_NORMAL = " The intervals (Student's t below 8 seeds) rest on normal differences."
 
 
 def _few_seeds(compared: Compared) -> list[str]:
@@ -107,7 +110,7 @@ def _few_seeds(compared: Compared) -> list[str]:
     n, smallest = compared[0][1].n, min(difference.smallest_p for _, difference in compared)
     return [
         f"With {n} seed{'s' * (n > 1)} no p can be below {smallest:g}: a test at 0.05 cannot reject, whatever "
-        "the difference. The intervals (Student's t below 8 seeds) rest on normal differences."
+        "the difference." + (_NORMAL if n >= FEWEST_SEEDS else "")
     ]
 
 

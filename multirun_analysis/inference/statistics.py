@@ -90,6 +90,7 @@ class Difference:
         smallest_p: the smallest p-value that these pairs can give, 2^(1-k) where k pairs differ, since the test leaves
             pairs without a difference out: above 0.05 for fewer than 6 pairs that differ, 1 if none does.
         improvement: ``probability_of_improvement`` of the first over the second.
+        values: the differences themselves, in the order of seeds. With fewer than five, they say more than an interval.
     """
 
     n: int
@@ -99,6 +100,7 @@ class Difference:
     p: float | None
     smallest_p: float
     improvement: float
+    values: tuple[float, ...] = ()
 
 
 def summarise(values: ArrayLike, level: float = LEVEL, bounds: Interval = SHARES) -> Summary:
@@ -282,6 +284,7 @@ def paired_difference(
         p=None if n == 1 else _signed_rank_p(differences),
         smallest_p=min(1.0, 2.0 ** (1 - np.count_nonzero(differences))),
         improvement=probability_of_improvement(first, second),
+        values=tuple(map(float, differences)),
     )
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from multirun_analysis.inference.statistics import Interval, Summary
+from multirun_analysis.inference.statistics import Difference, Interval, Summary
 
 FEWEST_SEEDS = 5
 """Below so many seeds, a cell shows the seeds' scores in place of an interval, which would say little."""
@@ -31,8 +31,8 @@ class Percent:
     values: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, summary: Summary) -> "Percent":
-        """The mean of scores over seeds with its interval; with few seeds, with the scores in place of an interval."""
+    def of(cls, summary: Summary | Difference) -> "Percent":
+        """A mean over seeds with its interval; with few seeds, with the seeds' own values in place of an interval."""
         if 1 < summary.n < FEWEST_SEEDS:
             return cls(summary.mean, None, values=summary.values)
         return cls(summary.mean, summary.interval)
@@ -178,10 +178,10 @@ class Table:
 
 
 def few_seeds(rows: Iterable[Sequence[Cell]]) -> list[str]:
-    """A note if a cell shows the scores of its seeds in place of an interval."""
+    """A note if a cell shows the values of its seeds in place of an interval."""
     if not any(isinstance(cell, Percent) and cell.values for row in rows for cell in row):
         return []
-    return [f"Below {FEWEST_SEEDS} seeds the seeds' own scores stand in parentheses, in place of an interval."]
+    return [f"Below {FEWEST_SEEDS} seeds the seeds' own values stand in parentheses, in place of an interval."]
 
 
 def _text(cell: Cell) -> str:

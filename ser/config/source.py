@@ -2,11 +2,13 @@
 
 A user's own model, loss, feature or loader (a ``_target_`` outside this package) enters the signature by the text of
 its module and of every module that it imports, directly or not, except those of Python itself, of installed packages
-and of this package. The files are read and never run. An import whose name is made at run time is not seen.
+and of this package. The files are read and never run. What is imported by a name made at run time, and files that the
+code reads, are not seen: ``unseen`` finds where.
 """
 
 import ast
 import hashlib
+import re
 import sysconfig
 from collections.abc import Iterator
 from functools import lru_cache
@@ -14,6 +16,12 @@ from pathlib import Path
 
 from ser.config.constructor import source_file
 from ser.errors import UserError
+
+_UNSEEN = re.compile(
+    r"^(open|exec|eval|__import__)$|\b(import_module|read_text|read_bytes|loadtxt|genfromtxt|fromfile|read_csv)$"
+    r"|\b(np|numpy|json|torch|pickle|yaml|joblib)\.load$"
+)
+"""Calls that import a module by a name made at run time, or read a file."""
 
 _INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
@@ -73,6 +81,24 @@ def _named(node: ast.AST, package: str) -> Iterator[str]:
     for name in names:
         parts = name.split(".")
         yield from (".".join(parts[: depth + 1]) for depth in range(len(parts)))
+
+
+def unseen(module: str) -> tuple[int, str] | None:
+    """Where a module first does what its hash cannot follow: it imports by a name made at run time, or reads a file.
+
+    Returns:
+        The line and the call, such as ``importlib.import_module``; None if it does neither, as far as calls that are
+        commonly used for it tell.
+    """
+    file = source_file(module)
+    if file is None:
+        return None
+    try:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+    except (SyntaxError, ValueError):
+        return None
+    calls = [(node.lineno, ast.unparse(node.func)) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return min(((line, call) for line, call in calls if _UNSEEN.search(call)), default=None)
 
 
 def _is_installed(file: Path) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from ser.config import signature
+from ser.config.source import unseen
 from ser.data.experiment import Experiment
 from ser.data.replicas import replicas
 from ser.errors import UserError
@@ -22,6 +23,17 @@ from ser.system.files import read_mapping, write_text
 def modules(experiment: Experiment) -> dict[str, str]:
     """The modules of an experiment's own classes with their hashes."""
     return {module: digest for found in experiment.settings.sources.values() for module, digest in found.items()}
+
+
+def not_followed(experiments: Iterable[Experiment]) -> list[str]:
+    """A sentence for each module of users' own that imports by names made at run time, or reads files."""
+    found = {module: unseen(module) for experiment in experiments for module in modules(experiment)}
+    return [
+        f"{module}, line {where[0]}: what {where[1]} brings in is not part of what names the results. After a change "
+        "of it, results of before would be taken: use resume=false then."
+        for module, where in sorted(found.items())
+        if where is not None
+    ]
 
 
 def check_unchanged(experiment: Experiment) -> None:

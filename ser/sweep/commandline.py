@@ -9,6 +9,9 @@ from decimal import Decimal, InvalidOperation
 from ser.config.words import NUMBER_KEYS
 from ser.errors import UserError
 
+MOST_POINTS = 100_000
+"""The largest sweep. The paper's grids have 164 points."""
+
 _CALL = re.compile(r"(range|interval|choice)\((.*)\)", re.DOTALL)
 
 
@@ -66,16 +69,26 @@ def _expand(key: str, value: str) -> str:
         if number is None or (equals and word.strip() not in numbers):
             raise UserError(f"{key}={value} is no range of numbers. Write range(start,stop,step), e.g. range(1,16).")
         numbers[word.strip() or name] = number
-    start, stop, step = numbers["start"] or Decimal(0), numbers["stop"], numbers["step"]
-    values = _between(start, stop, step) if stop is not None and step else []
+    start, stop, step = numbers["start"] or Decimal(0), numbers["stop"], numbers["step"] or Decimal(0)
+    count = max(0, math.ceil((stop - start) / step)) if stop is not None and step else 0
+    check_number(count, f"{key}={value}")
+    values = [start + index * step for index in range(count)]
     if not values:
         raise UserError(f"{key}={value} holds no number: the stop is left out, as in Python.")
     return ",".join(_text(number) for number in values)
 
 
-def _between(start: Decimal, stop: Decimal, step: Decimal) -> list[Decimal]:
-    count = max(0, math.ceil((stop - start) / step))
-    return [start + index * step for index in range(count)]
+def check_number(points: int, typed: str) -> None:
+    """Refuse more points than anybody trains, before they are written out.
+
+    Raises:
+        UserError: there are more than ``MOST_POINTS``.
+    """
+    if points > MOST_POINTS:
+        raise UserError(
+            f"{typed}: these are {points:,} points, and a sweep may have {MOST_POINTS:,}. Choose a larger step, or "
+            "fewer values."
+        )
 
 
 def _decimal(text: str) -> Decimal | None:

@@ -1,15 +1,17 @@
 """From a command line to the configuration of each of its points, as Hydra composes it."""
 
+import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
@@ -18,6 +20,7 @@ from ser.config.groups import GROUPS, unknown_key
 from ser.config.paths import conf_dir
 from ser.config.settings import TOP
 from ser.errors import UserError
+from ser.sweep.commandline import check_number
 from ser.sweep.hydra_internals import BASIC_LAUNCHER, BASIC_SWEEPER, LOCAL_LAUNCHERS, parse_override, split_points
 
 _VALUE_KEY = re.compile(r"(?!hydra\.)[a-z_]+(\.\w+)+|seed|repeats|fold|device|resume|save|sweep")
@@ -84,6 +87,8 @@ class Composer:
             if params:
                 raise UserError(f"The experiment is a sweep over {', '.join(sweeper.params)}: add -m.")
             return [overrides]
+        swept = [override for override in (*_parse(params), *parsed) if override.is_sweep_override()]
+        check_number(math.prod(map(_values, swept)), " ".join(str(override.input_line) for override in swept))
         try:
             return split_points([*_parse(params), *parsed])
         except HydraException as error:
@@ -138,6 +143,15 @@ def _check_names(config_dir: Path) -> None:
 def _is_value(override: str) -> bool:
     """Whether an override sets a plain value, so that no composition is needed for it."""
     return _VALUE_KEY.fullmatch(override.split("=")[0]) is not None
+
+
+def _values(override: Override) -> int:
+    """How many values a sweep has: counted, not written out."""
+    value = override.value()
+    if isinstance(value, RangeSweep):
+        start, stop, step = (Decimal(str(number)) for number in (value.start or 0, value.stop or 0, value.step))
+        return max(0, math.ceil((stop - start) / step)) if step else 0
+    return len(value.list) if isinstance(value, ChoiceSweep) else 1
 
 
 @lru_cache(maxsize=4096)

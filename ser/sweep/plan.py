@@ -22,7 +22,7 @@ from ser.corpora.table import dropped_text
 from ser.data.experiment import Experiment, make_experiment, parameters_of
 from ser.data.replicas import Replica, replicas
 from ser.errors import UserError
-from ser.sweep.code import changes, modules
+from ser.sweep.code import changes, modules, not_followed
 from ser.sweep.compose import composer
 from ser.sweep.handover import SOURCES
 from ser.system import environment
@@ -122,7 +122,7 @@ def make_plan(args: argparse.Namespace) -> tuple[Plan, list[Experiment]] | None:
         return None
     plan, experiments, in_turn = composed
     os.environ[SOURCES] = json.dumps({k: v for experiment in experiments for k, v in modules(experiment).items()})
-    for sentence in (*_dropped(experiments), *changes(experiments), *_notes(experiments)):
+    for sentence in (*_dropped(experiments), *changes(experiments), *not_followed(experiments), *_notes(experiments)):
         _log.info(sentence)
     _say_which_points_are_equal(plan)
     cannot = [point for point in plan.points if point.error]
@@ -202,9 +202,16 @@ def sweep_name(overrides: Sequence[str]) -> str:
     if "experiment" in given:
         return given["experiment"].replace(",", "-")
     said = [override for override in _decisive(overrides) if override.partition("=")[0] not in ("seed", "repeats")]
-    words = [given["corpus"], *map(_words, said)] if "corpus" in given else list(map(_words, said))
+    words = [_corpus_word(given), *map(_words, said)]
     text = re.sub(r"[^\w.+-]", "", "-".join(filter(None, words)))[:_LONGEST_NAME].strip("-+.")
     return "-".join([text or "defaults", _short_hash(sorted(said), 6)])
+
+
+def _corpus_word(given: dict[str, str]) -> str:
+    """The corpus, if it was typed; a manifest by its file, as in the tables."""
+    if given.get("corpus") == "manifest" and "corpus.root" in given:
+        return given.get("corpus.name") or Path(given["corpus.root"]).stem
+    return given.get("corpus", "")
 
 
 def _words(override: str) -> str:

@@ -4,7 +4,7 @@ import pytest
 from support import settings
 
 from ser.config import signature
-from ser.config.source import sources
+from ser.config.source import sources, unseen
 from ser.errors import UserError
 
 
@@ -65,3 +65,32 @@ def test_a_class_without_a_source_file_is_refused(target):
     with pytest.raises(UserError, match=rf"_target_: {target} has no source file") as error:
         settings(f"model._target_={target}")
     assert "PYTHONPATH" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("import importlib; part = importlib.import_module('own_' + 'x')", "importlib.import_module"),
+        ("from pathlib import Path; TABLE = Path('t.json').read_text()", "Path('t.json').read_text"),
+        ("import numpy as np; WEIGHTS = np.load('w.npy')", "np.load"),
+        ("with open('t.txt') as file: TABLE = file", "open"),
+        ("model.load(x); reopen(x); reading = 1", None),
+    ],
+)
+def test_what_the_hash_of_a_module_cannot_follow_is_found_by_its_line(package, line, found):
+    (package / "unused.py").write_text(f"import math\n{line}\n")
+    assert unseen("own_pkg.unused") == (None if found is None else (2, found))
+
+
+def test_a_module_that_reads_a_file_is_named_once(package):
+    from types import SimpleNamespace
+
+    from ser.sweep.code import not_followed
+
+    (package / "parts" / "layer.py").write_text("\nTABLE = open('t')\n")
+    same = SimpleNamespace(settings=SimpleNamespace(sources={"model": sources("own_pkg.model.Mine")}))
+    (sentence,) = not_followed([same, same])
+    assert sentence.startswith(
+        "own_pkg.parts.layer, line 2: what open brings in is not part of what names the results."
+    )
+    assert "resume=false" in sentence

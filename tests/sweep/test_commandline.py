@@ -36,6 +36,12 @@ def test_numbers_as_choices(typed, meant):
     assert rewrite([typed]) == [meant]
 
 
+@pytest.mark.parametrize("typed", ["lambda=range(0,1,1e-7)", "trainer.lr=range(0.0,1,0.000001)"])
+def test_a_range_that_nobody_trains_is_refused_before_it_is_written_out(typed):
+    with pytest.raises(UserError, match=r"1(0,0|,0)00,000 points, and a sweep may have 100,000"):
+        rewrite([typed])
+
+
 @pytest.mark.parametrize("typed", ["lambda=0.6,linear", "lambda=range(1,0.6)", "length=range(1,x)"])
 def test_mixed_or_empty_lists_are_refused(typed):
     with pytest.raises(UserError) as error:

@@ -86,3 +86,10 @@ def test_values_set_on_a_copy_compose_as_hydra_does(tiny, tmp_path):
         quick = composing.config(point)
         slow = compose("config", overrides=point)
     assert OmegaConf.to_container(quick, resolve=True) == OmegaConf.to_container(slow, resolve=True)
+
+
+def test_a_sweep_over_a_manifest_is_called_by_its_file():
+    manifest = ["corpus=manifest", "corpus.root=/data/nemo.csv", "loss=cos,l2"]
+    assert sweeps.sweep_name(manifest).startswith("nemo-loss-cos+l2-")
+    assert sweeps.sweep_name([*manifest, "corpus.name=polish"]).startswith("polish-loss-cos+l2-")
+    assert sweeps.sweep_name(["corpus=emodb", "corpus.root=/data/x", "loss=cos"]).startswith("emodb-loss-cos-")

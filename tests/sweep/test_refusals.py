@@ -17,6 +17,8 @@ REFUSED = {
     "no such session": (["fold=9"], ["fold=9", "5 sessions"]),
     "no corpus": (["corpus=iemocap", "corpus.root=nowhere"], ["iemocap", "nowhere", "corpus=synthetic"]),
     "not a sweep": (["loss=cos,l2"], ["add -m"]),
+    "a sweep that nobody trains": (["seed=range(1000000000)"], ["1,000,000,000 points", "100,000"]),
+    "many values of many keys": (["seed=range(1000)", "lambda=range(0,1,0.005)"], ["200,000 points"]),
     "a misspelt new key": (["+repeat=5"], ["no key repeat", "repeats"]),
     "a list for a group": (["loss=[cos,l2]"], ["gives loss a list", "loss=cos,l2 with -m"]),
     "an option's class by itself": (["model._target_=nowhere.X"], ["model._target_", "model=<option>"]),

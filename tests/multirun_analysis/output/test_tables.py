@@ -220,13 +220,17 @@ def test_each_form_of_a_table_says_the_same(full, name):
     for row, (_, written) in zip(markdown[2:], raw.iterrows(), strict=True):
         for column, cell in zip(rest, row, strict=True):
             value = written[column]
-            if re.match(r"-?\d+\.\d\d( \[|$| \(n)", cell) and "%" in column:
+            if re.match(r"-?\d+\.\d\d( \[|$| \()", cell) and "%" in column:
                 assert cell.split()[0] == f"{float(value):.2f}"
                 checked += 1
                 ends = re.search(r"\[(-?[\d.]+), (-?[\d.]+)\]", cell)
                 if ends:
                     assert ends[1] == f"{float(written[f'{column} low']):.2f}"
                     assert ends[2] == f"{float(written[f'{column} high']):.2f}"
+                seeds = re.search(r"\((-?[\d.]+(?:, -?[\d.]+)+)\)", cell)
+                if seeds:
+                    values = written[f"{column} values"].split()
+                    assert seeds[1].split(", ") == [f"{float(each):.2f}" for each in values]
             elif cell == "–":
                 assert value == ""
             elif not re.match(r"[\d.<]", cell):
