@@ -30,17 +30,26 @@ def job(cfg: DictConfig) -> float | None:
     from ser.config.settings import resolve
     from ser.data.experiment import make_experiment
     from ser.sweep import queue
-    from ser.sweep.job import Job
+    from ser.sweep.job import FailedTrainingsError, Job
 
     overrides = list(HydraConfig.get().overrides.task)
+    if tuple(overrides) in _cannot_run:
+        return None
     with told_to_user():
         this = Job(make_experiment(resolve(cfg, overrides), overrides))
         this.announce()
         try:
             queue.train(this)
+        except FailedTrainingsError:
+            if os.environ.get(PLANNED) != this.settings.sweep:  # else the closing table tells them
+                raise
         finally:
             wa = this.deliver()
         return wa
+
+
+_cannot_run: set[tuple[str, ...]] = set()
+"""The overrides of the planned points that cannot run; the closing table tells why."""
 
 
 def main() -> None:
@@ -87,6 +96,7 @@ def _sweep() -> int:
         return 0
     plan, here = planned
     os.environ[PLANNED] = plan.name
+    _cannot_run.update(point.overrides for point in plan.points if point.error)
 
     def run() -> None:
         from ser.sweep import queue

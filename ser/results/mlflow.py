@@ -61,6 +61,8 @@ def deliver(
         UserError: the tracking store cannot be reached. The results stay on disk, and the same command delivers them.
     """
     uri = resolve_uri(uri)
+    if uri in _unreachable:
+        raise _not_taken(uri, runs, locks, _unreachable[uri])
     lock = locks / f"{hashlib.sha256(f'{uri} {experiment}'.encode()).hexdigest()[:12]}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -75,10 +77,20 @@ def deliver(
                 parent_id = store.log_once(parent, logged)
                 store.nest([child for child in children if nested.get(child) != parent_id], parent_id)
     except _mlflow_errors() as error:
-        raise UserError(
-            f"MLflow at {uri} did not take the runs of {runs[0].name} ({first_line(error)}). The results are kept in "
-            f"{locks.parent}; the same command delivers them without training again."
-        ) from error
+        if not _experiment.cache_info().currsize:
+            _unreachable[uri] = first_line(error)
+        raise _not_taken(uri, runs, locks, first_line(error)) from error
+
+
+_unreachable: dict[str, str] = {}
+"""Why a store could not be opened when runs were to be delivered; it is not tried again in this process."""
+
+
+def _not_taken(uri: str, runs: Sequence[Run], locks: Path, why: str) -> UserError:
+    return UserError(
+        f"MLflow at {uri} did not take the runs of {runs[0].name} ({why}). The results are kept in {locks.parent}; the "
+        "same command delivers them without training again."
+    )
 
 
 def prepare(uri: str | None, experiment: str) -> None:

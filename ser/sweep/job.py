@@ -28,6 +28,10 @@ if TYPE_CHECKING:  # a finished sweep is shown again without torch
 _log = logging.getLogger(__name__)
 
 
+class FailedTrainingsError(UserError):
+    """Trainings failed; each has a note in the result store, from which the closing table tells the reason."""
+
+
 class Job:
     """An experiment's trainings: which are missing, their task, and what came of them (``ser.sweep.queue`` trains)."""
 
@@ -94,14 +98,14 @@ class Job:
         """Check that no training has failed in this command.
 
         Raises:
-            UserError: some have; the message says how many and why the first did.
+            FailedTrainingsError: some have; the message says how many and why the first did.
         """
         replicas = [each for each in self.experiment.replicas() if not self.store.has(each.signature)]
         failures = [(each, self.store.failure(each.signature, self.started)) for each in replicas]
         failed = [(replica, message) for replica, message in failures if message is not None]
         if failed:
             (first, message), planned = failed[0], len(self.experiment.replicas())
-            raise UserError(
+            raise FailedTrainingsError(
                 f"{len(failed)} of {planned} trainings of {self.experiment.name} failed. Seed {first.seed}, fold "
                 f"{first.fold}: {message}"
             )

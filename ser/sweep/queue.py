@@ -7,7 +7,6 @@ trainings of later jobs go on. Order and queue change no number.
 import itertools
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ser.results.outcome import Outcome, Replica
@@ -39,7 +38,7 @@ def train(job: Job) -> None:
     """Do the missing trainings of one job.
 
     Raises:
-        UserError: some failed, here or before in this command; the message says how many and why the first did.
+        FailedTrainingsError: some failed, here or before in this command.
         Exception: the trainings could not begin.
     """
     queue = _Queue(deliver=False)
@@ -81,8 +80,11 @@ class _Queue:
         busy = job.settings.engine.workers or pool.cores()
         yield from itertools.islice(work, busy)
         if self._deliver:
-            with suppress(Exception):  # met again by the first delivery
+            try:
                 job.open_tracking()
+            except Exception as error:  # told by the job, which tries again when Hydra comes to it
+                _log.debug("%s", error)
+                self._deliver = False
         yield from work
 
     def _work(self, jobs: Sequence[Job]) -> "Iterator[Work]":

@@ -58,7 +58,8 @@ def device(wanted: str) -> str:
 
 
 def quiet_mlflow() -> None:
-    """Set the environment variables that MLflow reads on import: few retries, no telemetry, no warnings about git."""
+    """Set what MLflow reads from the environment on import: few retries, short waits, no telemetry, no word of git."""
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

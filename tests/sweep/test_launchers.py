@@ -1,10 +1,8 @@
-"""Several processes in one working directory: Hydra's joblib launcher, two commands at once."""
+"""Two commands at once in one working directory. (Hydra's joblib launcher: test_queue.)"""
 
 import subprocess
 import sys
 
-import pytest
-from support import run
 from sweep.workplace import SMALL, rows
 
 
@@ -14,12 +12,3 @@ def test_two_sweeps_at_once_in_one_folder(tmp_path, tiny):
     ends = [process.communicate(timeout=300)[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], "\n".join(ends)
     assert rows(tmp_path, "select count(*) from runs") == [(2,)]
-
-
-def test_joblib_runs_the_jobs(tmp_path, tiny):
-    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs hydra-joblib-launcher")
-    launcher = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
-    done = run("-m", *SMALL, f"corpus.root={tiny}", "loss=cos,l2,none", "fold=[1,2]", *launcher, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "6 of 6 trainings done" in done.stderr
-    assert rows(tmp_path, "select count(*) from runs where status = 'FINISHED'") == [(3,)]

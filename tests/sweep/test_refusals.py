@@ -58,6 +58,7 @@ def test_a_bad_point_fails_alone_and_is_named(tmp_path, tiny):
     assert done.returncode == 1
     assert "1 of 1 trainings done" in done.stderr
     assert f"failed: corpus.root={broken}" in done.stdout
+    assert "Error executing job" not in done.stderr, "the closing table tells it"
     assert "cannot be read as audio" in done.stdout
     assert "Only fold 1 of 5" in done.stdout
     assert "Traceback" not in done.stderr
