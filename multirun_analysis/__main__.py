@@ -272,11 +272,11 @@ def _drawn(
 ) -> str:
     """Write figures as PNG and PDF, and their numbers as tables; arguments and result as in ``_written``."""
     from multirun_analysis.grids import told
-    from multirun_analysis.output.figures import draw, save
+    from multirun_analysis.output.figures import save
 
     drawings = told(drawings, findings)
     for drawing in drawings:
-        save(draw(drawing), _folder(command, name), drawing.name)
+        save(drawing, _folder(command, name))
     return _written([drawing.table() for drawing in drawings], command, name)
 
 

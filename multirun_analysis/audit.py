@@ -31,11 +31,13 @@ class Finding:
         severity: whether the comparison is refused.
         text: one or more sentences.
         in_tables: whether every table and figure must say it, because its numbers would be taken for others.
+        in_title: what their titles say of it, in a few words; empty if nothing.
     """
 
     severity: Severity
     text: str
     in_tables: bool = False
+    in_title: str = ""
 
 
 def together(findings: Iterable[Finding]) -> list[Finding]:
@@ -229,7 +231,7 @@ def _part_of_the_folds(compared: _Compared) -> Iterator[Finding]:
     parts = sorted({point.part for point in compared.planned.values() if point.part})
     if parts:
         text = f"Only {' and '.join(parts)}: these are not the figures of the whole corpus."
-        yield Finding("warn", text, in_tables=True)
+        yield Finding("warn", text, in_tables=True, in_title=f"only {' and '.join(parts)}")
 
 
 def _unequal_folds(compared: _Compared) -> Iterator[Finding]:

@@ -319,11 +319,14 @@ def told(items: Iterable[Shown], findings: Sequence[Finding]) -> list[Shown]:
     """Add a note for each finding that a reader of a table or figure must know.
 
     A figure's title says NOT COMPARABLE if one of them refuses the comparison, since pictures are shown without notes.
+    Every title says which part of the folds was trained, if not all: a row of a CSV has only its title.
     """
     refused = [f"NOT COMPARABLE: {finding.text}" for finding in findings if finding.severity == "refuse"]
     notes = (*refused, *(finding.text for finding in findings if finding.in_tables))
-    marked = [
-        replace(item, title=f"{item.title} (NOT COMPARABLE)") if refused and not isinstance(item, Table) else item
-        for item in items
-    ]
-    return [replace(item, notes=(*notes, *item.notes)) for item in marked]
+    parts = [finding.in_title for finding in findings if finding.in_title]
+    result = []
+    for item in items:
+        marks = [*parts, *(["NOT COMPARABLE"] if refused and not isinstance(item, Table) else [])]
+        title = f"{item.title} ({', '.join(marks)})" if marks else item.title
+        result.append(replace(item, title=title, notes=(*notes, *item.notes)))
+    return result

@@ -65,18 +65,19 @@ def _draw_band(axes: Any, band: Band, scale: float, colour: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def png(figure: Figure) -> bytes:
-    """The figure as a PNG file without a date, so that equal numbers give equal bytes."""
-    data = io.BytesIO()
-    figure.savefig(data, format="png", metadata={"Software": None})
+def png(drawing: Drawing | LearningCurves) -> bytes:
+    """A drawing as a PNG file without a date, so that equal numbers give equal bytes; its notes are in its metadata."""
+    data, about = io.BytesIO(), {"Title": drawing.title, "Description": "\n".join(drawing.notes)}
+    draw(drawing).savefig(data, format="png", metadata={"Software": None, **about})
     return data.getvalue()
 
 
-def save(figure: Figure, folder: Path, name: str) -> None:
-    """Write ``name.png`` and ``name.pdf`` into a folder, which is made if it does not exist."""
+def save(drawing: Drawing | LearningCurves, folder: Path) -> None:
+    """Write a drawing as PNG and PDF into a folder, which is made if it does not exist; as in ``png``."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.png").write_bytes(png(figure))
-    figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None, "ModDate": None})
+    (folder / f"{drawing.name}.png").write_bytes(png(drawing))
+    about = {"Title": drawing.title, "Subject": "\n".join(drawing.notes)}
+    draw(drawing).savefig(folder / f"{drawing.name}.pdf", metadata={"CreationDate": None, "ModDate": None, **about})
 
 
 def _draw_panel(axes: Any, panel: Panel, label: str) -> None:

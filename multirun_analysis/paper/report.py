@@ -153,6 +153,6 @@ def _below(drawing: Drawing | LearningCurves) -> str:
 
 
 def _picture(drawing: Drawing | LearningCurves) -> str:
-    data = base64.b64encode(figures.png(figures.draw(drawing))).decode()
+    data = base64.b64encode(figures.png(drawing)).decode()
     title = html.escape(drawing.title)
     return f"<figure><img alt='{title}' src='data:image/png;base64,{data}'></figure>\n"

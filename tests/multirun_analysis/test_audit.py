@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from multirun_analysis.audit import Finding, audit
+from multirun_analysis.grids import told
+from multirun_analysis.output.tables import Table
 from multirun_analysis.store.collect import Collected, columns
 from ser.sweep.plan import Point
 
@@ -291,6 +293,11 @@ def test_a_part_of_the_folds_is_said_in_every_table():
     assert Point((), {}, (0,), (1, 2), "c").part is None, "a plan that was stored before knows no number of sessions"
     warning, refusal = Finding("warn", "Only a part.", in_tables=True), Finding("refuse", "Mixed.")
     assert together([warning, refusal, warning]) == [refusal, warning]
+    partial = only(audit([point], collected(point), ["loss"]))
+    (shown,) = told([Table("t", "Table 3", ("a",), [(1,)])], [partial])
+    assert shown.title == "Table 3 (only folds 1, 2 of 5)"
+    assert shown.csv().splitlines()[1].endswith('"Table 3 (only folds 1, 2 of 5)"')
+    assert shown.notes == ("Only folds 1, 2 of 5: these are not the figures of the whole corpus.",)
 
 
 # Convergence

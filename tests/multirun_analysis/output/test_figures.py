@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from matplotlib.transforms import IdentityTransform
+from PIL import Image
 
 from multirun_analysis.inference.statistics import Interval, summarise
 from multirun_analysis.output import figures
@@ -158,8 +159,7 @@ def test_learning_curves_have_a_column_for_each_cell_and_their_numbers():
 def test_a_curve_without_any_complete_point_can_be_drawn():
     nothing = Curve("first", (CurvePoint(1, Missing(0, 2)), CurvePoint(2, Missing(0, 2))))
     for panel in (Panel("WA", (nothing,)), Panel("WA", (Curve("first", ()),))):
-        figure = figures.draw(Drawing("fig9", "t", "λ", (panel,)))
-        assert len(figures.png(figure)) > 1000
+        assert len(figures.png(Drawing("fig9", "t", "λ", (panel,)))) > 1000
 
 
 def test_one_seed_has_neither_bar_nor_hollow_mark():
@@ -172,21 +172,31 @@ def test_one_seed_has_neither_bar_nor_hollow_mark():
 def test_equal_numbers_are_equal_bytes(tmp_path):
     """In one process; test_report.py does it in two."""
     for folder in ("one", "other"):
-        figures.save(figures.draw(drawing()), tmp_path / folder, "fig9")
+        figures.save(drawing(), tmp_path / folder)
     for name in ("fig9.png", "fig9.pdf"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
 
 
 def test_other_numbers_are_other_bytes():
     changed = Drawing("fig9", "Fig. 9: a test_of & things", "length (s)", drawing().panels[::-1], ("A note.",))
-    assert figures.png(figures.draw(changed)) != figures.png(figures.draw(drawing()))
+    assert figures.png(changed) != figures.png(drawing())
 
 
 def test_png_and_pdf_say_nothing_of_when_they_were_made(tmp_path):
-    figures.save(figures.draw(drawing()), tmp_path, "fig9")
+    figures.save(drawing(), tmp_path)
     assert (tmp_path / "fig9.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
     assert b"tIME" not in (tmp_path / "fig9.png").read_bytes()
     text = (tmp_path / "fig9.pdf").read_bytes()
     assert text.startswith(b"%PDF")
     assert b"CreationDate" not in text
     assert b"ModDate" not in text
+
+
+def test_a_picture_s_file_says_what_its_notes_say(tmp_path):
+    """A picture is shown without its notes, and its file is passed on without the table beside it."""
+    noted = replace(drawing(), notes=("Only folds 1, 2 of 5.", "A second note."))
+    figures.save(noted, tmp_path)
+    with Image.open(tmp_path / "fig9.png") as picture:
+        assert picture.info["Title"] == noted.title
+        assert picture.info["Description"] == "Only folds 1, 2 of 5.\nA second note."
+    assert b"/Subject" in (tmp_path / "fig9.pdf").read_bytes()
