@@ -3,9 +3,10 @@
 The function and its gradients are those of ``nn.Conv1d``, ``nn.BatchNorm1d``, ``nn.ReLU`` and ``nn.MaxPool1d``, applied
 in this order.
 
-Forward, in each channel, for segment b, frame t and pooled frame p, with a kernel of 2 h + 1 frames:
+Forward, in each channel, for segment b, frame t and pooled frame p, with a kernel of K = 2 h + 1 frames:
 
-    z[b,t] = sum_{k,d} w[d,k] x[b,t+k-h,d]                          convolution without its bias
+    u[b,t] = (x[b,t-h], ..., x[b,t+h])                              window of frame t: K D numbers, x = 0 outside 0..T-1
+    z[b,t] = w . u[b,t]                                             convolution without its bias
     mean = sum_{b,t} z[b,t] / (B T)
     var = sum_{b,t} z[b,t]^2 / (B T) - mean^2
     scale = gamma / sqrt(var + eps)
@@ -19,23 +20,48 @@ Backward, where g[b,p] = dL/dy[b,p] if y[b,p] > 0, else 0:
 
     dL/dbeta = sum_{b,p} g[b,p]
     dL/dgamma = sum_{b,p} g[b,p] (best[b,p] - mean) / sqrt(var + eps)
-    dL/dz[b,t] = scale sum_{p whose best is z[b,t]} g[b,p]
-                 - scale / (B T) (dL/dbeta + dL/dgamma (z[b,t] - mean) / sqrt(var + eps))
-    dL/dw[d,k] = sum_{b,t} dL/dz[b,t] x[b,t+k-h,d]
+    slope = -scale / sqrt(var + eps) dL/dgamma / (B T)
+    offset = -scale dL/dbeta / (B T) - slope mean
+    dL/dz[b,t] = offset + slope z[b,t] + scale sum_{p whose best is z[b,t]} g[b,p]
+    dL/dw = sum_{b,t} dL/dz[b,t] u[b,t]
 
-In evaluation, mean and var are the running statistics. They do not depend on z, so dL/dz has no second line.
+In evaluation, mean and var are the running statistics. They do not depend on z, so offset and slope are 0.
 
 The convolution's bias shifts z and the mean by the same amount. In training it cancels, so its gradient is exactly
 zero. Only the running mean contains the bias.
+
+The sum and the Gram matrix of the windows replace all sums over z, so that dL/dz need not be computed:
+
+    S = sum_{b,t} u[b,t]                                            K D numbers
+    G = sum_{b,t} u[b,t] u[b,t]^T                                   K D x K D numbers
+    sum_{b,t} z[b,t] = w . S
+    sum_{b,t} z[b,t]^2 = w . (w G)
+    dL/dw = offset S + slope w G + scale sum_{b,p} g[b,p] u[row of best[b,p]]
+
+The last sum is short: neighbouring pooled frames often have the same maximum, and their g are added first. S and G do
+not depend on the weights, and those of a smaller kernel are the middle part of those of the largest. S consists of K
+parts S_i of D numbers (i = 0..K-1), G of K x K blocks G_ij of D x D numbers. With sums over all b, and x = 0 outside
+0..T-1:
+
+    G_ij = sum_t x[b,t+i-h] x[b,t+j-h]^T                            for t = 0..T-1
+    L_l = sum_t x[b,t] x[b,t+l]^T                                   lag products, over all t
+    G_0j = L_j - sum_{t=T-h..T-1} x[b,t] x[b,t+j]^T
+    G_i+1,j+1 = G_ij - x[b,i-h] x[b,j-h]^T + x[b,T+i-h] x[b,T+j-h]^T
+    S_0 = sum_t x[b,t] - sum_{t=T-h..T-1} x[b,t]
+    S_i+1 = S_i - x[b,i-h] + x[b,T+i-h]
+
+The steps from i to i + 1 shift the sum over t by one: its first term leaves and a term after its last one enters.
 
 What makes the kernels fast:
 
 - A frame is called constant if its receptive field holds only padding: its z is 0, whatever the weights. The other
   frames are called varying. Only varying frames are convolved, packed one segment after another into one sequence.
-  Constant frames add nothing to the sums over z and nothing to dL/dw, but they count in B T. A pooling window of
-  constant frames gives max(0, shift).
+  Constant frames add nothing to S and G, but they count in B T. A pooling window of constant frames gives
+  max(0, shift).
 - Normalisation and ReLU act on pooled frames, which are fewer by the factor of the stride.
-- The forward pass stores the row of every maximum, so the backward pass adds g to that row directly.
+- The forward pass stores the row of every maximum, so the backward pass finds its window directly.
+- The K lag products cost D / C of the convolution; dL/dw through dL/dz costs at least as much as the convolution. With
+  many features (``_MOST_FEATURES``), dL/dz is the cheaper way, and ``FromResponses`` takes it.
 - The channels of a frame are adjacent in memory (``channels_last``), in the convolution and in all that follows.
 
 B: segments, T: frames of a segment, D: features of a frame, C: channels of a convolution, P: pooled frames of a
@@ -43,6 +69,7 @@ segment, N: rows of the packed sequence, M: pooled frames of the batch whose win
 """
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -55,12 +82,18 @@ from torch.nn import functional
 from torch.nn.grad import conv2d_weight
 
 from ser.kernels.compiled import applies as compiled_applies
-from ser.kernels.compiled import compiled
+from ser.kernels.compiled import compiled, reordering
 
 Array = NDArray[Any]
 
 _ROUND = 256
 """N is rounded up to a multiple of this, because PyTorch's convolution has a set-up cost for every new length."""
+
+_BLOCK = 4
+"""F, frames of a block in the lag products."""
+
+_MOST_FEATURES = 40
+"""With more features, G can take longer than dL/dz: measured for segments of 1 s, 100 channels, kernels of 13 and 7."""
 
 
 def applies(frames: Tensor, pool: int, stride: int) -> bool:
@@ -116,9 +149,9 @@ def _update_running(norm: Any, mean: Tensor, variance: Tensor) -> None:
 
 
 class Packed:
-    """The varying frames of a batch as one sequence, with ``half`` rows of zeros after each segment.
+    """The real frames of a batch as one sequence, with ``half`` rows of zeros before it and 2 ``half`` after a segment.
 
-    The zeros keep neighbouring segments out of each other's receptive fields.
+    The zeros keep neighbouring segments out of each other's receptive fields, and out of each other's lag products.
 
     Args:
         frames: segments, zero after their real frames, shape (B, T, D).
@@ -129,6 +162,7 @@ class Packed:
 
     Attributes:
         segments, length, pooled_length: B, T and P.
+        half: h of the largest kernel.
         width: number of strides in a pooling window.
         varying: number of varying frames of each segment, shape (B,).
         start: segment b occupies the rows from start[b] on, up to start[b + 1] with its zeros; shape (B + 1,).
@@ -139,28 +173,120 @@ class Packed:
 
     def __init__(self, frames: Tensor, count: Tensor, half: int, pool: int, stride: int) -> None:
         self.segments, self.length, features = frames.shape
-        self.width, self.stride = pool // stride, stride
+        self.half, self.width, self.stride = half, pool // stride, stride
         self.pooled_length = (self.length - pool) // stride + 1
         self.varying = np.minimum(count.numpy() + half, self.length)
-        self.start = _offsets(self.varying + half)
+        self.start = half + _offsets(count.numpy() + 2 * half)
         self.pooled_start = _offsets(np.minimum(-(-self.varying // stride), self.pooled_length))
         self.data = torch.empty(-(-int(self.start[-1]) // _ROUND) * _ROUND, features)
+        self._frames = frames
         _pack(frames.contiguous().numpy(), count.numpy(), self.start, self.data.numpy())
 
     def convolve(self, weight: Tensor) -> Tensor:
         """Convolve the sequence with ``weight`` (C, D, kernel); returns the response z (N, C)."""
-        response = functional.conv2d(self._image(self.data), weight.unsqueeze(2), padding=(0, weight.shape[2] // 2))
-        return response.permute(0, 2, 3, 1).reshape(-1, weight.shape[0])
+        response = functional.conv2d(_image(self.data), weight.unsqueeze(2), padding=(0, weight.shape[2] // 2))
+        return response.permute(0, 2, 3, 1).reshape(-1, len(weight))
 
-    def weight_gradient(self, weight: Tensor, response_gradient: Tensor) -> Tensor:
-        """Return dL/dw (C, D, kernel), given dL/dz (N, C)."""
-        shape, padding = weight.unsqueeze(2).shape, (0, weight.shape[2] // 2)
-        return conv2d_weight(self._image(self.data), shape, self._image(response_gradient), padding=padding).squeeze(2)
+    def gram(self, kernel: int) -> tuple[Tensor, Tensor]:
+        """Return S (kernel * D) and G (kernel * D, kernel * D), in float64, of the windows of a kernel size.
 
-    @staticmethod
-    def _image(rows: Tensor) -> Tensor:
-        """View (N, channels) as an image of height 1 in ``channels_last`` format, shape (1, channels, 1, N)."""
-        return rows[None, None].permute(0, 3, 1, 2)
+        They are the middle of those of the largest kernel, because all kernels have the same rows.
+        """
+        window_sum, gram = self._gram
+        features = self.data.shape[1]
+        skipped = (self.half - kernel // 2) * features
+        middle = slice(skipped, skipped + kernel * features)
+        return window_sum[middle], gram[middle, middle]
+
+    @cached_property
+    def _gram(self) -> tuple[Tensor, Tensor]:
+        """S and G of the largest kernel."""
+        half = self.half
+        lags = torch.from_numpy(_lag_products(self.data, 2 * half + 1))
+        inside = min(half, self.length)
+        first = functional.pad(self._frames[:, :inside], (0, 0, 0, half - inside)).flatten(1)
+        last = functional.pad(self._frames[:, self.length - inside :], (0, 0, half - inside, 0)).flatten(1)
+        total = self.data.sum(0, dtype=torch.float64)
+        first_gram, last_gram = first.T @ first, last.T @ last
+        arrays = (total, first.sum(0), last.sum(0), lags, first_gram, last_gram)
+        window_sum, gram = _window_gram(*(array.numpy() for array in arrays))
+        return torch.from_numpy(window_sum), torch.from_numpy(gram)
+
+
+def _lag_products(data: Tensor, number: int) -> Array:
+    """Return L_l = sum_m x_m x_{m+l}^T for each lag l from 0 to ``number`` - 1, shape (number, D, D).
+
+    ``data`` is cut into blocks of F frames, Z_q of F * D numbers. The matrix product sum_q Z_q Z_{q+r}^T consists of
+    D x D blocks sum_q x_{qF+i} x_{(q+r)F+j}^T, and L_l is the sum of those with r F + j - i = l. Few large products
+    are faster than a small one for each lag.
+    """
+    size, features = _BLOCK, data.shape[1]
+    blocks = data[: len(data) // size * size].view(-1, size * features)
+    apart = (size + number - 2) // size + 1
+    products = [blocks[: len(blocks) - r].T @ blocks[r:] for r in range(apart)]
+    return _sum_of_blocks(torch.stack(products).view(apart, size, features, size, features).numpy(), number)
+
+
+class FromWindows:
+    """The sums over z and dL/dw of one kernel size from S and G; see the module's formulas.
+
+    Args:
+        packed: the batch.
+        weight: w, shape (C, D, kernel).
+        response: z; not kept.
+    """
+
+    def __init__(self, packed: Packed, weight: Tensor, response: Tensor) -> None:
+        self._packed, self._kernel = packed, weight.shape[2]
+        self._weight = weight.transpose(1, 2).flatten(1).double()  # C, kernel * D
+
+    def sums(self) -> tuple[Array, Array]:
+        """Sums of z and of its squares, each (C,), in float64."""
+        window_sum, _ = self._packed.gram(self._kernel)
+        return (self._weight @ window_sum).numpy(), (self._weight_gram * self._weight).sum(1).numpy()
+
+    @cached_property
+    def _weight_gram(self) -> Tensor:
+        """The product w G."""
+        return self._weight @ self._packed.gram(self._kernel)[1]
+
+    def weight_gradient(self, scaled_gradient: Array, best_row: Array, offset: Array, slope: Array) -> Tensor:
+        """Return dL/dw (C, D, kernel), given scale * g and the rows of the maxima, both (M, C)."""
+        packed, channels = self._packed, len(self._weight)
+        gradient = torch.zeros(self._weight.shape)
+        rows = (best_row, packed.pooled_start, packed.data.numpy())
+        _add_windows(scaled_gradient, *rows, self._kernel, gradient.numpy())
+        if slope.any() or offset.any():
+            window_sum, _ = packed.gram(self._kernel)
+            gradient += torch.from_numpy(offset)[:, None] * window_sum
+            gradient += torch.from_numpy(slope)[:, None] * self._weight_gram
+        return gradient.view(channels, self._kernel, -1).transpose(1, 2).contiguous()
+
+
+class FromResponses:
+    """The same from z and dL/dz. With many features this is less work than G."""
+
+    def __init__(self, packed: Packed, weight: Tensor, response: Tensor) -> None:
+        self._packed, self._weight, self._response = packed, weight, response
+
+    def sums(self) -> tuple[Array, Array]:
+        """Sums of z and of its squares, each (C,), in float64."""
+        return _channel_sums(self._response.numpy(), self._packed.start, self._packed.varying)
+
+    def weight_gradient(self, scaled_gradient: Array, best_row: Array, offset: Array, slope: Array) -> Tensor:
+        """Return dL/dw (C, D, kernel), given scale * g and the rows of the maxima; overwrites z by dL/dz."""
+        packed = self._packed
+        _response_gradient(
+            scaled_gradient, best_row, packed.pooled_start, packed.start, packed.varying,
+            offset.astype(np.float32), slope.astype(np.float32), self._response.numpy(),
+        )  # fmt: skip
+        shape, padding = self._weight.unsqueeze(2).shape, (0, self._weight.shape[2] // 2)
+        return conv2d_weight(_image(packed.data), shape, _image(self._response), padding=padding).squeeze(2)
+
+
+def _image(rows: Tensor) -> Tensor:
+    """View (N, channels) as an image of height 1 in ``channels_last`` format, shape (1, channels, 1, N)."""
+    return rows[None, None].permute(0, 3, 1, 2)
 
 
 def _offsets(lengths: Array) -> Array:
@@ -200,8 +326,9 @@ class ConvNormReluPool(Function):
         saved = []
         for index, (weight, gamma, beta) in enumerate(kernels):
             response = packed.convolve(weight)  # N, C
+            through = (FromWindows if weight.shape[1] <= _MOST_FEATURES else FromResponses)(packed, weight, response)
             if statistics is None:
-                sums = _channel_sums(response.numpy(), packed.start, packed.varying)
+                sums = through.sums()
                 mean[index], variance[index] = _mean_and_variance(sums, packed.segments * packed.length)
             else:
                 mean[index], variance[index] = statistics[index]
@@ -218,9 +345,9 @@ class ConvNormReluPool(Function):
             shift = beta - mean[index] * scale
             kernel_output = output.numpy()[:, :, index * channels : (index + 1) * channels]
             _scale_and_rectify(best, packed.pooled_start, scale.numpy(), shift.numpy(), kernel_output)
-            saved.append((response, best, best_row, scale, shift))
+            saved.append((through, best, best_row, scale, shift))
         ctx.packed, ctx.saved, ctx.eps, ctx.batch_statistics = packed, saved, eps, statistics is None
-        ctx.save_for_backward(mean, variance, *parameters)
+        ctx.save_for_backward(mean, variance)
         ctx.mark_non_differentiable(mean, variance)
         return output, mean, variance
 
@@ -228,11 +355,11 @@ class ConvNormReluPool(Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         """Return dL/dw, dL/dgamma and dL/dbeta of each kernel size, given dL/dy; the input gets no gradient."""
-        mean, variance, *parameters = ctx.saved_tensors
+        mean, variance = ctx.saved_tensors
         output_gradient, parameter_gradients = gradient.contiguous().numpy(), []
         packed, channels = ctx.packed, mean.shape[1]
         number = packed.segments * packed.length if ctx.batch_statistics else np.inf
-        for index, (response, best, best_row, scale, shift) in enumerate(ctx.saved):
+        for index, (through, best, best_row, scale, shift) in enumerate(ctx.saved):
             kernel_gradient = output_gradient[:, :, index * channels : (index + 1) * channels]
             beta_gradient, best_sum = _relu_backward(
                 kernel_gradient, best, packed.pooled_start, scale.numpy(), shift.numpy()
@@ -240,15 +367,10 @@ class ConvNormReluPool(Function):
             inverse_deviation = (1 / torch.sqrt(variance[index] + ctx.eps)).numpy()
             kernel_mean = mean[index].numpy()
             gamma_gradient = (best_sum - kernel_mean * beta_gradient) * inverse_deviation
-            # The second line of dL/dz as a linear function of z: offset + slope z.
             slope = -scale.numpy() * inverse_deviation * gamma_gradient / number
             offset = -scale.numpy() * beta_gradient / number - slope * kernel_mean
-            _response_gradient(
-                best, best_row, packed.pooled_start, packed.start, packed.varying,
-                offset.astype(np.float32), slope.astype(np.float32), response.numpy(),
-            )  # fmt: skip
             parameter_gradients += [
-                packed.weight_gradient(parameters[3 * index], response),
+                through.weight_gradient(best, best_row, offset, slope),
                 torch.from_numpy(gamma_gradient.astype(np.float32)),
                 torch.from_numpy(beta_gradient.astype(np.float32)),
             ]
@@ -266,6 +388,7 @@ def _mean_and_variance(sums: tuple[Array, Array], number: int) -> tuple[Tensor, 
 @compiled
 def _pack(frames: Array, count: Array, start: Array, data: Array) -> None:
     """Copy the real frames of each segment to ``data`` and fill the other rows with zeros."""
+    data[: start[0]] = 0
     for b in range(len(count)):
         begin, end = start[b], start[b] + count[b]
         data[begin:end] = frames[b, : count[b]]
@@ -293,6 +416,56 @@ def _channel_sums(response: Array, start: Array, varying: Array) -> tuple[Array,
 
 
 @compiled
+def _sum_of_blocks(products: Array, number: int) -> Array:
+    """Add up the lag products (number, D, D) from ``products`` (r, F, D, F, D), see ``_lag_products``; in float64."""
+    size, features = products.shape[1], products.shape[2]
+    lags = np.zeros((number, features, features))
+    for lag in range(number):
+        for i in range(size):
+            r, j = (i + lag) // size, (i + lag) % size
+            for d in range(features):
+                for e in range(features):
+                    lags[lag, d, e] += products[r, i, d, j, e]
+    return lags
+
+
+@compiled
+def _window_gram(
+    total: Array, first: Array, last: Array, lags: Array, first_gram: Array, last_gram: Array
+) -> tuple[Array, Array]:
+    """S and G from the sums of all frames and the lag products, by the recursion in the module's docstring."""
+    kernel, features = lags.shape[0], lags.shape[1]
+    half, dimensions = kernel // 2, kernel * features
+    edge = half * features
+    window_sum, gram = np.empty(dimensions), np.empty((dimensions, dimensions))
+    for d in range(features):
+        window_sum[d] = total[d]
+        for a in range(half):
+            window_sum[d] -= last[a * features + d]
+    for n in range(dimensions - features):
+        change = last[n] if n < edge else (-first[n - edge] if n < 2 * edge else np.float32(0))
+        window_sum[n + features] = window_sum[n] + change
+    for d in range(features):
+        for j in range(kernel):
+            for e in range(features):
+                value = lags[j, d, e]
+                for a in range(half - j):
+                    value -= last_gram[a * features + d, (a + j) * features + e]
+                gram[d, j * features + e] = value
+    for n in range(dimensions - features):
+        for m in range(dimensions - features):
+            value = gram[n, m]
+            if n >= edge and m >= edge:
+                value -= first_gram[n - edge, m - edge]
+            elif n < edge and m < edge:
+                value += last_gram[n, m]
+            gram[n + features, m + features] = value
+        for m in range(features):
+            gram[n + features, m] = gram[m, n + features]
+    return window_sum, gram
+
+
+@compiled
 def _pool(
     response: Array, start: Array, varying: Array, pooled_start: Array, lowest: Array, width: int, stride: int
 ) -> tuple[Array, Array]:
@@ -312,13 +485,14 @@ def _pool(
     most_blocks = 0
     for b in range(len(varying)):
         most_blocks = max(most_blocks, pooled_start[b + 1] - pooled_start[b] + width - 1)
-    prefix, prefix_row = np.empty((most_blocks, channels), np.float32), np.empty((most_blocks, channels), np.int32)
-    suffix, suffix_row = np.empty_like(prefix), np.empty_like(prefix_row)
+    block, block_row = np.empty((most_blocks, channels), np.float32), np.empty((most_blocks, channels), np.int32)
+    prefix, prefix_row = np.empty_like(block), np.empty_like(block_row)
+    suffix, suffix_row = np.empty_like(block), np.empty_like(block_row)
     for b in range(len(varying)):
         windows = pooled_start[b + 1] - pooled_start[b]
         blocks = windows + width - 1
-        _reduce_blocks(response, start[b], start[b] + varying[b], sign, stride, prefix[:blocks], prefix_row[:blocks])
-        _running_maxima(prefix[:blocks], prefix_row[:blocks], suffix, suffix_row, width)
+        _reduce_blocks(response, start[b], start[b] + varying[b], sign, stride, block[:blocks], block_row[:blocks])
+        _running_maxima(block[:blocks], block_row[:blocks], prefix, prefix_row, suffix, suffix_row, width)
         segment = slice(pooled_start[b], pooled_start[b + 1])
         _window_maxima(suffix, suffix_row, prefix[:blocks], prefix_row[:blocks], sign, best[segment], best_row[segment])
     return best, best_row
@@ -350,25 +524,38 @@ def _reduce_blocks(
 
 
 @compiled
-def _running_maxima(prefix: Array, prefix_row: Array, suffix: Array, suffix_row: Array, width: int) -> None:
-    """Compute running maxima within every group of ``width`` blocks.
+def _running_maxima(
+    block: Array, block_row: Array, prefix: Array, prefix_row: Array, suffix: Array, suffix_row: Array, width: int
+) -> None:
+    """Compute running maxima within every group of ``width`` blocks, from the maximum of each block in ``block``.
 
-    At the start ``prefix`` holds the maximum of each block. ``suffix`` receives the maxima from each block to the end
-    of its group. ``prefix`` is overwritten by the maxima from the beginning of the group to each block.
+    ``prefix`` receives the maxima from the beginning of the group to each block, ``suffix`` those from each block to
+    the end of its group.
     """
-    blocks, channels = prefix.shape
-    for q in range(blocks - 1, -1, -1):
-        last_of_group = q == blocks - 1 or (q + 1) % width == 0
-        for c in range(channels):
-            keep = last_of_group or prefix[q, c] >= suffix[q + 1, c]
-            suffix[q, c] = prefix[q, c] if keep else suffix[q + 1, c]
-            suffix_row[q, c] = prefix_row[q, c] if keep else suffix_row[q + 1, c]
-    for q in range(1, blocks):
-        if q % width:
-            for c in range(channels):
-                keep = prefix[q - 1, c] >= prefix[q, c]
-                prefix[q, c] = prefix[q - 1, c] if keep else prefix[q, c]
-                prefix_row[q, c] = prefix_row[q - 1, c] if keep else prefix_row[q, c]
+    last = len(block) - 1
+    for q in range(last + 1):
+        if q % width == 0:
+            prefix[q], prefix_row[q] = block[q], block_row[q]
+        else:
+            _larger(prefix[q - 1], prefix_row[q - 1], block[q], block_row[q], prefix[q], prefix_row[q])
+    for q in range(last, -1, -1):
+        if q == last or (q + 1) % width == 0:
+            suffix[q], suffix_row[q] = block[q], block_row[q]
+        else:
+            _larger(block[q], block_row[q], suffix[q + 1], suffix_row[q + 1], suffix[q], suffix_row[q])
+
+
+@compiled
+def _larger(first: Array, first_row: Array, second: Array, second_row: Array, larger: Array, larger_row: Array) -> None:
+    """Write the larger of two numbers and its row, in each channel; the first if they are equal.
+
+    The rows of the result must not be rows of an argument: then the compiler needs no branches, which would be
+    mispredicted often.
+    """
+    for c in range(len(larger)):
+        a, b, a_row, b_row = first[c], second[c], first_row[c], second_row[c]
+        larger[c] = a if a >= b else b
+        larger_row[c] = a_row if a >= b else b_row
 
 
 @compiled
@@ -447,8 +634,9 @@ def _response_gradient(
     """Overwrite z in ``response`` (N, C) by dL/dz.
 
     Every varying frame gets offset + slope z, the term from the batch statistics. The row of each maximum also gets
-    scale * g from ``scaled_gradient`` (M, C). The rows of zeros between the segments get 0.
+    scale * g from ``scaled_gradient`` (M, C). The rows of zeros around the segments get 0.
     """
+    response[: start[0]] = 0
     for b in range(len(varying)):
         end = start[b] + varying[b]
         for n in range(start[b], end):
@@ -460,3 +648,58 @@ def _response_gradient(
                 if best_row[m, c] >= 0:
                     response[best_row[m, c], c] += scaled_gradient[m, c]
     response[start[-1] :] = 0
+
+
+@reordering
+def _add_windows(
+    scaled_gradient: Array, best_row: Array, pooled_start: Array, data: Array, kernel: int, weight_gradient: Array
+) -> None:
+    """Add scale * g times the window of the row of each maximum to ``weight_gradient`` (C, kernel * D).
+
+    Args:
+        scaled_gradient: scale * g, shape (M, C).
+        best_row: the rows of the maxima, shape (M, C).
+        pooled_start: see ``Packed``. One segment is done at a time: its rows stay in the L1 cache for all channels.
+        data: the sequence, shape (N, D).
+        kernel: K.
+        weight_gradient: is added to.
+    """
+    features, half, flat, size = data.shape[1], kernel // 2, data.ravel(), weight_gradient.shape[1]
+    most = 0
+    for b in range(len(pooled_start) - 1):
+        most = max(most, pooled_start[b + 1] - pooled_start[b])
+    row, factor = np.empty(most + 3, np.int64), np.empty(most + 3, np.float32)
+    for b in range(len(pooled_start) - 1):
+        segment = slice(pooled_start[b], pooled_start[b + 1])
+        for c in range(len(weight_gradient)):
+            found = _distinct_maxima(scaled_gradient[segment, c], best_row[segment, c], row, factor)
+            row[found : found + 3] = half  # up to three additions of 0 times the first window
+            factor[found : found + 3] = 0
+            target = weight_gradient[c]
+            for k in range(0, found, 4):  # four windows at a time: the target is read and written less often
+                n0, n1 = (row[k] - half) * features, (row[k + 1] - half) * features
+                n2, n3 = (row[k + 2] - half) * features, (row[k + 3] - half) * features
+                u0, u1, u2, u3 = flat[n0 : n0 + size], flat[n1 : n1 + size], flat[n2 : n2 + size], flat[n3 : n3 + size]
+                f0, f1, f2, f3 = factor[k], factor[k + 1], factor[k + 2], factor[k + 3]
+                for i in range(size):
+                    target[i] += f0 * u0[i] + f1 * u1[i] + f2 * u2[i] + f3 * u3[i]
+
+
+@compiled
+def _distinct_maxima(gradient: Array, best_row: Array, row: Array, total: Array) -> int:
+    """Add up the gradients of neighbouring pooled frames that have the same maximum, in one channel of a segment.
+
+    Writes the maxima's rows to ``row`` and the sums to ``total``, without constant frames and sums of 0; returns how
+    many there are.
+    """
+    found, current, current_sum = 0, -1, np.float32(0)
+    for m in range(len(gradient) + 1):
+        if m == len(gradient) or best_row[m] != current:
+            if current >= 0 and current_sum != 0:
+                row[found], total[found] = current, current_sum
+                found += 1
+            if m == len(gradient):
+                break
+            current, current_sum = best_row[m], np.float32(0)
+        current_sum += gradient[m]
+    return found

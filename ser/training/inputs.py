@@ -15,6 +15,8 @@ from torch import Tensor
 from ser.data import segments
 from ser.data.folds import Fold
 from ser.data.segments import Segments
+from ser.kernels.compiled import applies
+from ser.kernels.gathering import gather
 from ser.training.task import Task
 
 
@@ -49,6 +51,8 @@ def windows(
         Shape (B, T, D), zero after the real frames.
     """
     group = normalisation.group[utterance]
+    if applies(frames):
+        return gather(frames, normalisation.mean, normalisation.scale, group, start, count, length)
     steps = torch.arange(length, device=frames.device)
     real = steps < count[:, None]  # B, T
     rows = (start[:, None] + steps).where(real, start[:, None])

@@ -18,10 +18,10 @@ def batch(segments, frames, features=13, seed=0):
     return data * (torch.arange(frames) < count[:, None])[..., None], count
 
 
-def conv_pool(frames, channels=10, kernels=(13, 7), pool=30, stride=3, seed=0):
+def conv_pool(frames, channels=10, kernels=(13, 7), pool=30, stride=3, seed=0, features=13):
     """Layers with random gamma and beta; where gamma is negative, pooling takes minima."""
     torch.manual_seed(seed)
-    layers = ConvPool(frames, 13, channels, kernels, pool, stride)
+    layers = ConvPool(frames, features, channels, kernels, pool, stride)
     for norm in layers.norms:
         torch.nn.init.uniform_(norm.weight, -0.5, 1.5)
         torch.nn.init.normal_(norm.bias, std=0.3)
@@ -34,10 +34,51 @@ SHAPES = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("features", [13, 60])  # few: dL/dw through the windows' Gram matrix; many: through dL/dz
 @pytest.mark.parametrize(("frames", "kernels", "pool", "stride"), SHAPES)
-def test_features_and_gradients_are_those_of_plain_modules(frames, kernels, pool, stride):
-    data, count = batch(12, frames)
-    layers = conv_pool(frames, kernels=kernels, pool=pool, stride=stride)
+def test_features_and_gradients_are_those_of_plain_modules(frames, kernels, pool, stride, features):
+    layers = conv_pool(frames, kernels=kernels, pool=pool, stride=stride, features=features)
+    check(layers, *batch(12, frames, features))
+
+
+@pytest.mark.parametrize("kernel", [1, 3, 5, 9, 21, 31, 61, 99])
+@pytest.mark.parametrize("frames", [30, 77])
+def test_every_kernel_size_even_one_that_is_longer_than_a_segment(kernel, frames):
+    check(conv_pool(frames, kernels=(kernel,)), *batch(9, frames))
+
+
+@pytest.mark.parametrize("count", [1, 2, 24, 25, 29, 30, 31, 36, 37, 42, 43])
+def test_one_segment_alone(count):
+    data, _ = batch(1, 43)
+    data[:, count:] = 0
+    check(conv_pool(43), data, torch.tensor([count]))
+
+
+@pytest.mark.parametrize("count", [1, 43])
+def test_segments_of_one_frame_only_and_full_ones_only(count):
+    data = torch.randn(8, 43, 13, generator=torch.Generator().manual_seed(0))
+    data[:, count:] = 0
+    check(conv_pool(43), data, torch.full((8,), count))
+
+
+def test_negative_gammas_only():
+    layers = conv_pool(100)
+    for norm in layers.norms:
+        torch.nn.init.uniform_(norm.weight, -1.5, -0.5)
+    check(layers, *batch(12, 100))
+
+
+@pytest.mark.parametrize("momentum", [None, 0.1])  # trainer.statistics=epoch and running
+def test_the_running_statistics_of_several_steps(momentum):
+    layers = conv_pool(100)
+    for norm in layers.norms:
+        norm.momentum = momentum
+    for seed in range(3):
+        layers, _ = check(layers, *batch(12, 100, seed=seed))
+
+
+def check(layers, data, count):
+    """Compare the packed kernels with the plain modules; returns both after the step."""
     reference = copy.deepcopy(layers)
     output, expected_output = layers(data, count), reference.plain(data)
     assert output.shape == expected_output.shape
@@ -53,6 +94,31 @@ def test_features_and_gradients_are_those_of_plain_modules(frames, kernels, pool
             assert (parameter.grad - expected.grad).abs().max() <= 1e-5 * expected.grad.abs().max(), name
     for (name, buffer), expected in zip(layers.named_buffers(), reference.buffers(), strict=True):
         assert torch.allclose(buffer, expected, atol=1e-6), name
+    layers.zero_grad()
+    return layers, reference
+
+
+def test_the_gram_matrix_of_three_windows_by_hand():
+    """The frames 1, 2, 3 with a kernel of 3: the windows are (0, 1, 2), (1, 2, 3) and (2, 3, 0)."""
+    frames = torch.tensor([[[1.0], [2.0], [3.0]]])
+    window_sum, gram = packed.Packed(frames, torch.tensor([3]), half=1, pool=1, stride=1).gram(3)
+    assert window_sum.tolist() == [3, 6, 5]
+    assert gram.tolist() == [[5, 8, 3], [8, 14, 8], [3, 8, 13]]
+
+
+@pytest.mark.parametrize(("frames", "half", "kernel"), [(20, 6, 13), (20, 6, 7), (9, 3, 1), (4, 6, 13), (30, 0, 1)])
+def test_the_gram_matrix_is_the_sum_over_all_windows(frames, half, kernel):
+    data, count = batch(7, frames, features=3)
+    window_sum, gram = packed.Packed(data, count, half, 1, 1).gram(kernel)
+    padded = torch.nn.functional.pad(data.double(), (0, 0, kernel // 2, kernel // 2))
+    expected_sum, expected = torch.zeros_like(window_sum), torch.zeros_like(gram)
+    for segment in padded:
+        for t in range(frames):
+            window = segment[t : t + kernel].flatten()
+            expected_sum += window
+            expected += torch.outer(window, window)
+    assert torch.allclose(window_sum, expected_sum, atol=1e-5)
+    assert torch.allclose(gram, expected, atol=1e-5 * expected.abs().max().item())
 
 
 def test_evaluation_uses_the_running_statistics():

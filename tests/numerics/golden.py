@@ -1,7 +1,7 @@
 """What a few small configurations give, on a corpus that is the same on every machine: to notice when numbers move.
 
-python tests/numerics/golden.py    write the table again, after ``ser.config.signature.NUMERICS`` was raised; on
-                                   another kind of machine, add that machine's digests to the table
+python tests/numerics/golden.py    write the table again, after ``ser.config.signature.NUMERICS`` was raised or the
+                                   order of the arithmetic has changed; on another kind of machine, add its digests
 """
 
 import hashlib
@@ -37,6 +37,9 @@ CONFIGURATIONS = {
 }  # fmt: skip
 CLOSE = 5e-3
 """How far a number may be from the table's on another kind of machine, whose kernels round differently."""
+
+ROUNDING = 2e-5
+"""How far on a machine of the table, where only the order of the arithmetic has changed."""
 
 
 def machine() -> str:

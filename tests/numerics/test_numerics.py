@@ -32,13 +32,18 @@ def test_the_table_is_of_this_version():
 
 @pytest.mark.parametrize("name", golden.CONFIGURATIONS)
 def test_the_numbers_are_those_of_the_table(folder, name):
-    """To the last bit on a machine whose digests are in the table, else within a tolerance."""
+    """To the last bit on a machine whose digests are in the table, else within a tolerance.
+
+    Where only last bits move, the order of the arithmetic has changed. Kinds of processors differ in it as well, under
+    one signature: so earlier results stay in use, and the digest is written anew.
+    """
     values, digest = golden.numbers(name, folder)
     moved = (
         f"The numbers of {name!r} have moved while NUMERICS is {NUMERICS}. If that is meant, raise "
         f"ser.config.signature.NUMERICS, so that earlier results are not taken for new ones. {AGAIN}"
     )
-    assert values == pytest.approx(TABLE["values"][name], rel=golden.CLOSE, abs=golden.CLOSE), moved
     known = TABLE["digests"].get(golden.machine())
+    close = golden.CLOSE if known is None else golden.ROUNDING
+    assert values == pytest.approx(TABLE["values"][name], rel=close, abs=close), moved
     if known is not None:
-        assert digest == known[name], moved
+        assert digest == known[name], f"Only the last bits of {name!r} have moved. If that is meant: {AGAIN}"
