@@ -1,13 +1,36 @@
 """The same recording in several places of a corpus: found by the content of the audio files, not by their names."""
 
+import logging
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ser.corpora.row_checks import ROUNDING_SECONDS
 from ser.corpora.table import Corpus, Utterance
 from ser.errors import UserError
+
+_FACTS = ("emotion", "gender", "valence", "activation", "dominance")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """Two utterances with the same audio of which the corpus says different things.
+
+    Attributes:
+        first, second: the utterances.
+        fact: the attribute of an utterance that differs: its emotion, gender or a rating.
+    """
+
+    first: Utterance
+    second: Utterance
+    fact: str
+
+    def __str__(self) -> str:
+        values = [getattr(utterance, self.fact) for utterance in (self.first, self.second)]
+        return f"{self.fact} {' and '.join(f'{v:g}' if isinstance(v, float) else str(v) for v in values)}"
 
 
 def duplicated(corpus: Corpus, hashes: Mapping[Path, str]) -> list[tuple[Utterance, ...]]:
@@ -40,9 +63,10 @@ def first_copies(corpus: Corpus, hashes: Mapping[Path, str]) -> tuple[int, ...]:
 
 
 def check_duplicates(corpus: Corpus, hashes: Mapping[Path, str], allow: bool) -> int:
-    """Check that no recording occurs in two sessions or under two speakers.
+    """Check that no recording occurs in two sessions or under two speakers, or with two labels.
 
-    A model would be trained on a recording and tested on it, and its accuracy would say little about new speech.
+    A model would be trained on a recording and tested on it, and its accuracy would say little about new speech; and
+    no answer is right for a recording of two classes. Allowed ones are warned of.
 
     Args:
         corpus: the corpus.
@@ -53,13 +77,27 @@ def check_duplicates(corpus: Corpus, hashes: Mapping[Path, str], allow: bool) ->
         The number of redundant copies: utterances that repeat another one of the same speaker and session.
 
     Raises:
-        UserError: a recording occurs in two sessions or under two speakers, and ``allow`` is False.
+        UserError: a recording occurs in two sessions or under two speakers, or has two emotions, genders or ratings,
+            and ``allow`` is False.
     """
     groups = duplicated(corpus, hashes)
-    spread = [group for group in groups if len(_homes(group)) > 1]
-    if spread and not allow:
-        raise UserError(_message(corpus, spread))
+    for problem in problems(corpus, groups):
+        if not allow:
+            raise UserError(f"{problem}, or accept such copies: corpus.duplicates=keep.")
+        _log.warning("%s. Accepted: corpus.duplicates=keep.", problem)
+    return redundant(groups)
+
+
+def redundant(groups: Sequence[Sequence[Utterance]]) -> int:
+    """The number of utterances that repeat another one of the same speaker and session, of groups of ``duplicated``."""
     return sum(count - 1 for group in groups for count in _homes(group).values())
+
+
+def problems(corpus: Corpus, groups: Sequence[Sequence[Utterance]]) -> list[str]:
+    """Say what is wrong with groups of ``duplicated``: sentences without their full stop, at most two."""
+    spread = [group for group in groups if len(_homes(group)) > 1]
+    found = [contradiction for group in groups if (contradiction := _contradiction(group))]
+    return ([_spread_text(corpus, spread)] if spread else []) + ([_contradiction_text(corpus, found)] if found else [])
 
 
 def _groups(corpus: Corpus, hashes: Mapping[Path, str]) -> list[list[int]]:
@@ -94,16 +132,49 @@ def _homes(group: Sequence[Utterance]) -> Counter[tuple[str, str]]:
     return Counter((utterance.session, utterance.speaker) for utterance in group)
 
 
-def _message(corpus: Corpus, spread: Sequence[Sequence[Utterance]]) -> str:
+def _contradiction(group: Sequence[Utterance]) -> Contradiction | None:
+    """The first two utterances of a group of which one lies within the other's part, but has another label."""
+    by_start = sorted(group, key=lambda utterance: (_part(utterance)[0], -_part(utterance)[1]))
+    for fact in _FACTS:
+        if len({getattr(utterance, fact) for utterance in group} - {None}) < 2:
+            continue
+        for place, long in enumerate(by_start):
+            for short in by_start[place + 1 :]:
+                if _part(short)[0] >= _part(long)[1]:
+                    break
+                values = {getattr(long, fact), getattr(short, fact)} - {None}
+                if len(values) > 1 and (_lies_within(short, long) or _lies_within(long, short)):
+                    first, second = sorted((long, short), key=group.index)
+                    return Contradiction(first, second, fact)
+    return None
+
+
+def _lies_within(short: Utterance, long: Utterance) -> bool:
+    (start, end), (long_start, long_end) = _part(short), _part(long)
+    return start >= long_start - ROUNDING_SECONDS and end <= long_end + ROUNDING_SECONDS
+
+
+def _spread_text(corpus: Corpus, spread: Sequence[Sequence[Utterance]]) -> str:
     first, *others = spread[0]
     second = next(other for other in others if (other.session, other.speaker) != (first.session, first.speaker))
     number = "one recording occurs" if len(spread) == 1 else f"{len(spread)} recordings occur"
     return (
         f"{corpus.root}: {number} in two sessions or under two speakers, and would be trained on and tested. "
-        f"The first: {_described(first)} and {_described(second)} have the same audio. Leave one of them out with "
-        "corpus.exclude, or accept such copies: corpus.duplicates=keep."
+        f"The first: {_described(corpus, first)} and {_described(corpus, second)} have the same audio. Leave one of "
+        "them out with corpus.exclude"
     )
 
 
-def _described(utterance: Utterance) -> str:
-    return f"{utterance.id} ({utterance.path}, session {utterance.session}, speaker {utterance.speaker})"
+def _contradiction_text(corpus: Corpus, found: Sequence[Contradiction]) -> str:
+    first = found[0]
+    number = "one recording has two labels" if len(found) == 1 else f"{len(found)} recordings have two labels each"
+    return (
+        f"{corpus.root}: {number}, and no answer is right for it. The first: {_described(corpus, first.first)} and "
+        f"{_described(corpus, first.second)} have the same audio, but {first}. Correct one of the two, leave one out "
+        "with corpus.exclude"
+    )
+
+
+def _described(corpus: Corpus, utterance: Utterance) -> str:
+    line = f"line {corpus.lines[utterance.id]}, " if utterance.id in corpus.lines else ""
+    return f"{utterance.id} ({line}{utterance.path}, session {utterance.session}, speaker {utterance.speaker})"

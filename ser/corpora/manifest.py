@@ -73,13 +73,15 @@ def read(
     _check_words(file, labelled, words, named)
     if used is None:
         used = {word: word for word in sorted(words)}
-    utterances = _utterances(labelled, used, needed)
+    listed = _listed(labelled, used, needed)
+    utterances = [utterance for _, utterance in listed]
     if sessions and utterances:
         utterances = _in_sessions(utterances, sessions)
     require_audio(utterances, file)
     dropped = Counter({f"label {word}": count for word, count in words.items() if word not in used})
     dropped["no label"] = len(rows) - len(labelled)
-    return make_corpus(SOURCE.name, file, utterances, +dropped, classes=class_order(used), exclude=exclude)
+    corpus = make_corpus(SOURCE.name, file, utterances, +dropped, classes=class_order(used), exclude=exclude)
+    return replace(corpus, lines={utterance.id: row.line for row, utterance in listed})
 
 
 def _csv_file(path: Path) -> Path:
@@ -140,8 +142,8 @@ def _merged(words: Counter[str]) -> str:
     )
 
 
-def _utterances(labelled: Sequence[Row], used: Mapping[str, str], needed: Collection[str]) -> list[Utterance]:
-    """The utterances of the rows whose emotion is used, after the checks that compare rows with one another.
+def _listed(labelled: Sequence[Row], used: Mapping[str, str], needed: Collection[str]) -> Listed:
+    """The rows whose emotion is used, each with its utterance, after the checks that compare rows with one another.
 
     If ``session`` is not among the ``needed`` columns, their session is an empty string: it is made later.
     """
@@ -161,7 +163,7 @@ def _utterances(labelled: Sequence[Row], used: Mapping[str, str], needed: Collec
     check_parts(parts)
     check_ids(listed)
     _check_speakers(listed)
-    return [utterance for _, utterance in listed]
+    return listed
 
 
 def _check_speakers(listed: Listed) -> None:

@@ -56,6 +56,7 @@ class Corpus:
         dropped: reason -> number of turns that are not used for this reason.
         synthetic: True for generated speech; its results are labelled as synthetic everywhere.
         keep_duplicates: True if the same recording may occur in two sessions or under two speakers.
+        lines: id -> the line of the list of utterances (``root``) that it is on, where the reader knows it.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Corpus:
     dropped: dict[str, int] = field(default_factory=dict)
     synthetic: bool = False
     keep_duplicates: bool = False
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False)
 
     @property
     def sessions(self) -> tuple[str, ...]:

@@ -84,3 +84,44 @@ def test_the_error_tells_how_many_recordings_are_concerned() -> None:
     made = corpus(A, B, utterance("y", "2", "bert"), utterance("z", "2", "bert"))
     with pytest.raises(UserError, match=r"/audio: 2 recordings occur in two sessions"):
         check_duplicates(made, hashes(a="p", b="q", y="p", z="q"), allow=False)
+
+
+ANGRY = replace(utterance("z"), emotion="angry")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "values"),
+    [
+        (A, ANGRY, "emotion sad and angry"),
+        (replace(A, valence=2.0), replace(B, valence=4.5), "valence 2 and 4.5"),
+        (replace(A, gender="male"), replace(B, gender="female"), "gender male and female"),
+        (A, replace(ANGRY, start=0.05, end=0.9), "emotion sad and angry"),
+        (replace(A, end=0.9), ANGRY, "emotion sad and angry"),
+    ],
+)
+def test_one_recording_with_two_labels_is_refused_unless_allowed(
+    first: Utterance, second: Utterance, values: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    made, contents = corpus(first, second), hashes(a="x", b="x", z="x")
+    with pytest.raises(UserError) as raised:
+        check_duplicates(made, contents, allow=False)
+    assert str(raised.value) == (
+        "/audio: one recording has two labels, and no answer is right for it. The first: a (/audio/a.wav, session 1, "
+        f"speaker anna) and {second.id} ({second.path}, session 1, speaker anna) have the same audio, but {values}. "
+        "Correct one of the two, leave one out with corpus.exclude, or accept such copies: corpus.duplicates=keep."
+    )
+    assert check_duplicates(made, contents, allow=True) == 1
+    assert f"but {values}" in caplog.text
+    assert "Accepted: corpus.duplicates=keep." in caplog.text
+
+
+def test_parts_that_overlap_partly_or_lack_a_rating_may_have_other_labels() -> None:
+    windows = [replace(A, start=0.0, end=2.0), replace(ANGRY, start=1.0, end=3.0)]
+    assert check_duplicates(corpus(*windows), hashes(a="x", z="x"), allow=False) == 1
+    assert check_duplicates(corpus(replace(A, valence=2.0), B), hashes(a="x", b="x"), allow=False) == 1
+
+
+def test_the_lines_of_the_list_of_utterances_are_named() -> None:
+    made = replace(corpus(A, ANGRY), lines={"a": 2, "z": 9})
+    with pytest.raises(UserError, match=r"a \(line 2, /audio/a.wav, .* and z \(line 9, /audio/z.wav, "):
+        check_duplicates(made, hashes(a="x", z="x"), allow=False)

@@ -37,6 +37,11 @@ def test_a_csv_with_the_required_columns_is_read(tmp_path: Path) -> None:
     assert corpus.root == file
 
 
+def test_the_line_of_each_utterance_is_known(tmp_path: Path) -> None:
+    path = manifest(tmp_path, "path,emotion,session,speaker", ["b.wav,sad,1,x", "", "c.wav,,1,x", "a.wav,joy,2,y"])
+    assert read(path).lines == {"b": 2, "a": 5}
+
+
 def test_a_folder_with_one_csv_is_accepted_as_root(tmp_path: Path) -> None:
     file = manifest(tmp_path, HEADER, ROWS)
     (tmp_path / "._corpus.csv").write_bytes(b"\x00\x05\x16\x07")
