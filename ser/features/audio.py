@@ -6,8 +6,8 @@ import numpy as np
 
 from ser.errors import UserError
 
-LOUDEST = 1e5
-"""The largest magnitude of a sample. Full scale is 1; 16-bit integers stored as floats reach 32768."""
+LOUDEST = 4.0
+"""The largest magnitude of a sample. Full scale is 1; floats may exceed it; 16-bit integers as floats reach 32768."""
 
 RATES = (4000, 768_000)
 """The lowest and the highest sample rate of a file (Hz)."""
@@ -42,8 +42,12 @@ def read_audio(path: Path, sample_rate: int, start: float | None = None, end: fl
         raise UserError(f"{path}: has no samples.")
     if not np.isfinite(signal).all():
         raise UserError(f"{path}: has samples that are not finite numbers.")
-    if np.abs(signal).max() > LOUDEST:
-        raise UserError(f"{path}: has samples up to {np.abs(signal).max():.3g}, far outside [-1, 1]. Export it again.")
+    peak = np.abs(channels).max()
+    if peak > LOUDEST:
+        raise UserError(
+            f"{path}: has samples up to {peak:.3g}, far outside [-1, 1]. If they are 16-bit integers stored as floats, "
+            "divide them by 32768 or save them as PCM; otherwise export the file again."
+        )
     if signal.min() == signal.max():
         raise UserError(f"{path}: is silent: all {signal.size} samples are equal.")
     if rate == sample_rate:

@@ -276,6 +276,21 @@ def test_samples_far_outside_full_scale_are_refused(tmp_path, noise):
         read_audio(tmp_path / "a.wav", RATE)
 
 
+@pytest.mark.parametrize("opposite", [False, True])
+def test_integers_stored_as_floats_are_refused(tmp_path, noise, opposite):
+    scaled = np.round(noise * 0.2 * 32768)
+    channels = np.stack([scaled, -scaled], axis=1) if opposite else scaled
+    soundfile.write(tmp_path / "a.wav", channels, RATE, subtype="FLOAT")
+    with pytest.raises(UserError, match=r"a\.wav: has samples up to .*, divide them by 32768 or save them as PCM"):
+        read_audio(tmp_path / "a.wav", RATE)
+
+
+def test_floats_may_exceed_full_scale(tmp_path, noise):
+    loud = noise / np.abs(noise).max() * 3.5
+    soundfile.write(tmp_path / "a.wav", loud, RATE, subtype="FLOAT")
+    np.testing.assert_array_equal(read_audio(tmp_path / "a.wav", RATE), loud)
+
+
 @pytest.mark.parametrize("rate", [1, 1000, 2_000_000])
 def test_absurd_sample_rates_are_refused(tmp_path, noise, rate):
     soundfile.write(tmp_path / "a.wav", noise, rate)
