@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from hydra.errors import HydraException
@@ -14,9 +15,15 @@ from ser.corpora.describe.layout import as_text
 from ser.corpora.describe.request import Request, composed, options, parse
 from ser.corpora.describe.summary import summarise
 from ser.corpora.load import load
-from ser.corpora.table import Corpus
+from ser.corpora.row_checks import refuse
+from ser.corpora.table import Corpus, Utterance
+from ser.errors import UserError
+from ser.system.files import read_mapping
+from ser.system.pool import cores
+from ser.system.progress import track
 from ser.system.text import aligned
 
+_SHOWN = 5
 _USAGE = """\
 Describe a corpus: utterances by session, emotion and speaker, durations, ratings, and what was left out.
 
@@ -25,7 +32,8 @@ Describe a corpus: utterances by session, emotion and speaker, durations, rating
   python -m ser.corpora corpus=emodb format=json                   as JSON; the folder is taken from $EMODB
   python -m ser.corpora corpus=iemocap corpus.labels.exc=null      with another value of any key of the corpus
   python -m ser.corpora --config-dir my_conf corpus=mine           a corpus of your own
-  python -m ser.corpora corpus=emodb verify=true                   read all audio: was any replaced unnoticed? (cache/)
+  python -m ser.corpora corpus=emodb verify=true                   read all audio: is any damaged, or was replaced
+                                                                   unnoticed since ser.run cached it? (cache.dir=...)
 """
 
 
@@ -70,19 +78,51 @@ def describe(request: Request) -> str:
     """
     corpus = load(composed(request))
     if request.verify:
-        _verify(corpus)
+        _verify(corpus, request.cache_dir)
     summary = summarise(corpus)
     return json.dumps(summary, indent=2, ensure_ascii=False) if request.format == "json" else as_text(corpus, summary)
 
 
-def _verify(corpus: Corpus) -> None:
-    """Read all audio, and say on standard error what has changed behind the cache's back."""
-    from ser.data.cache import changed_audio
+def _verify(corpus: Corpus, directory: Path) -> None:
+    """Read and decode all audio, and say on standard error what the cache remembers otherwise or not at all.
 
-    changed = changed_audio(corpus, Path("cache"))
-    names = "".join(f"\n  {path}" for path in changed[:5]) + "\n  ..." * (len(changed) > 5)
-    files = len({utterance.path for utterance in corpus.utterances})
-    print(f"verified: {files} audio files read, {len(changed)} other than the cache remembered{names}", file=sys.stderr)
+    Args:
+        corpus: the corpus.
+        directory: the cache (``cache.dir``), which remembers the hashes of the audio.
+
+    Raises:
+        UserError: an audio file is missing, or is damaged, cut off or otherwise of no use for features.
+    """
+    from ser.data import cache
+
+    memo = read_mapping(cache._memo_path(corpus, directory))
+    stamps = cache._stamps(corpus)
+    unknown = sum(stamp not in memo for stamp in stamps.values())
+    changed = cache.changed_audio(corpus, directory)
+    with ThreadPoolExecutor(cores()) as threads:
+        checks = threads.map(_problem, corpus.utterances)
+        problems = [problem for problem in track(checks, len(corpus.utterances), "decoding") if problem]
+    names = "".join(f"\n  {path}" for path in changed[:_SHOWN]) + "\n  ..." * (len(changed) > _SHOWN)
+    print(
+        f"verified: {len(stamps)} audio files read; {unknown} that the cache {directory} did not remember (new, "
+        f"changed openly, or features are in another cache.dir), {len(changed)} other than it remembered{names}",
+        file=sys.stderr,
+    )
+    refuse(
+        problems,
+        f"{len(problems)} of the {len(corpus.utterances)} utterances of {corpus.root} have no usable audio. Repair the "
+        "files, or leave the utterances out with corpus.exclude=[id,...].",
+    )
+
+
+def _problem(utterance: Utterance) -> str | None:
+    from ser.features.audio import check_audio
+
+    try:
+        check_audio(utterance.path, utterance.start, utterance.end)
+    except UserError as error:
+        return f"{utterance.id}: {error}"
+    return None
 
 
 def help_text() -> str:

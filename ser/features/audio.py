@@ -36,6 +36,25 @@ def read_audio(path: Path, sample_rate: int, start: float | None = None, end: fl
         UserError: the file cannot be read or is cut off, has no samples, is silent, has values that are not finite or
             far above full scale, or does not contain the part.
     """
+    signal, rate = _mono(path, start, end)
+    if rate == sample_rate:
+        return signal
+    import librosa
+
+    return librosa.resample(signal, orig_sr=rate, target_sr=sample_rate, res_type="soxr_hq")
+
+
+def check_audio(path: Path, start: float | None = None, end: float | None = None) -> None:
+    """Check that ``read_audio`` can read a file, or a part of it; nothing is resampled.
+
+    Raises:
+        UserError: as ``read_audio`` does.
+    """
+    _mono(path, start, end)
+
+
+def _mono(path: Path, start: float | None, end: float | None) -> tuple[np.ndarray, int]:
+    """The mean of the channels of a usable part, float32, shape (samples,), and the file's sample rate (Hz)."""
     channels, rate = _read(path, start, end)
     signal = channels.mean(axis=1)
     if signal.size == 0:
@@ -50,11 +69,7 @@ def read_audio(path: Path, sample_rate: int, start: float | None = None, end: fl
         )
     if signal.min() == signal.max():
         raise UserError(f"{path}: is silent: all {signal.size} samples are equal.")
-    if rate == sample_rate:
-        return signal
-    import librosa
-
-    return librosa.resample(signal, orig_sr=rate, target_sr=sample_rate, res_type="soxr_hq")
+    return signal, rate
 
 
 def _read(path: Path, start: float | None, end: float | None) -> tuple[np.ndarray, int]:

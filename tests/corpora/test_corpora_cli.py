@@ -190,6 +190,7 @@ def test_a_generated_corpus_is_labelled_synthetic(release: Path, tmp_path: Path)
         (["corpus=iemocap", "corpus.root=.", "corpus.sessions=3"], ["corpus.sessions=3", "corpus.sessions=[1,2,3]"]),
         (["loss=cos"], ["loss=cos", "corpus=<name>"]),
         (["emodb"], ["emodb", "corpus=<name>"]),
+        (["corpus=emodb", "cache.dir="], ["cache.dir=", "names no folder"]),
         (["--json"], ["--json", "format=json"]),
         (["corpus=emodb"], ["corpus=emodb", "EMODB", "emodb.bilderbar.info", "corpus=synthetic"]),
         (["corpus=ravdess", "corpus.root=/nowhere"], ["/nowhere", "corpus.root", "zenodo.org/records/1188976"]),
@@ -210,6 +211,31 @@ def test_a_broken_audio_file_is_named(tmp_path: Path) -> None:
     done = run("corpus=emodb", f"corpus.root={tmp_path}")
     assert done.returncode == 1
     assert f"{tmp_path}/03a01Wa.wav: cannot be read as audio" in done.stderr
+
+
+def test_verify_tells_what_the_cache_of_cache_dir_did_not_remember(tmp_path: Path) -> None:
+    root = manifest(tmp_path, "1 2")
+    arguments = ("corpus=manifest", f"corpus.root={root}", "verify=true", f"cache.dir={tmp_path / 'my cache'}")
+    read = f"verified: 4 audio files read; {{}} that the cache {tmp_path / 'my cache'} did not remember "
+    assert read.format(4) in run(*arguments).stderr
+    assert read.format(0) in run(*arguments).stderr
+    wav(tmp_path / "11.wav", seconds=0.5)
+    done = run(*arguments)
+    assert read.format(1) in done.stderr
+    assert done.returncode == 0
+    assert "0 other than it remembered" in done.stderr
+
+
+def test_verify_decodes_every_file_and_names_damaged_ones(tmp_path: Path) -> None:
+    root = manifest(tmp_path, "1 2")
+    whole = wav(tmp_path / "11.wav", seconds=1.0).read_bytes()
+    (tmp_path / "11.wav").write_bytes(whole[: len(whole) // 2])
+    arguments = ("corpus=manifest", f"corpus.root={root}", f"cache.dir={tmp_path / 'cache'}")
+    assert run(*arguments).returncode == 0
+    done = run(*arguments, "verify=true")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"11: {tmp_path}/11.wav: is cut off" in done.stderr
+    assert "1 of the 4 utterances" in done.stderr
 
 
 def test_hydra_full_error_shows_the_traceback() -> None:

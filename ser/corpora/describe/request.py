@@ -16,7 +16,10 @@ from ser.errors import UserError
 
 FORMATS = ("table", "json")
 
-_SYNTAX = "The command takes corpus=<name>, corpus.<key>=<value> and format=table or format=json; see --help."
+_SYNTAX = (
+    "The command takes corpus=<name>, corpus.<key>=<value>, format=table or format=json, verify=true and "
+    "cache.dir=<folder>; see --help."
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Request:
         overrides: other values for keys of the option, such as ``"corpus.root=/path/to/emodb"``.
         config_dir: a user's own folder of options (``--config-dir``), if any.
         verify: whether to read all audio, and compare its content with what the cache remembers.
+        cache_dir: the cache that ``verify`` asks (``cache.dir``).
     """
 
     corpus: str = "synthetic"
@@ -36,6 +40,7 @@ class Request:
     overrides: tuple[str, ...] = ()
     config_dir: Path | None = None
     verify: bool = False
+    cache_dir: Path = Path("cache")
 
     @property
     def folder(self) -> Path:
@@ -45,7 +50,7 @@ class Request:
 
 
 def parse(arguments: Sequence[str]) -> Request:
-    """Read the arguments ``corpus=``, ``format=``, ``corpus.<key>=``, ``verify=`` and ``--config-dir``.
+    """Read the arguments ``corpus=``, ``format=``, ``corpus.<key>=``, ``verify=``, ``cache.dir=`` and ``--config-dir``.
 
     >>> parse(["corpus=emodb", "corpus.root=/data"]).overrides
     ('corpus.root=/data',)
@@ -54,6 +59,7 @@ def parse(arguments: Sequence[str]) -> Request:
         UserError: an argument is none of these, or the corpus or format does not exist.
     """
     corpus, output_format, overrides, verify = Request.corpus, Request.format, [], False
+    cache_dir = Request.cache_dir
     config_dir, arguments = _config_dir(arguments)
     for argument in arguments:
         key, value = _key_and_value(argument)
@@ -63,11 +69,13 @@ def parse(arguments: Sequence[str]) -> Request:
             verify = _one_of((True, False), argument, value) == "True"
         elif key == "format":
             output_format = _one_of(FORMATS, argument, value)
+        elif key == "cache.dir":
+            cache_dir = _folder(argument, value)
         elif key.startswith("corpus."):
             overrides.append(argument)
         else:
             raise UserError(f"python -m ser.corpora does not take the argument {argument}. {_SYNTAX}")
-    return Request(corpus, output_format, tuple(overrides), config_dir, verify)
+    return Request(corpus, output_format, tuple(overrides), config_dir, verify, cache_dir)
 
 
 def options(config_dir: Path | None = None) -> tuple[str, ...]:
@@ -118,6 +126,12 @@ def _key_and_value(argument: str) -> tuple[str, Any]:
     if override.is_sweep_override():
         raise UserError(f"{argument} gives several values, but one corpus is described at a time. Give one value.")
     return override.key_or_group, override.value()
+
+
+def _folder(argument: str, value: Any) -> Path:
+    if value in (None, ""):
+        raise UserError(f"{argument} (on the command line) names no folder. Give the folder of the cache.")
+    return Path(str(value))
 
 
 def _one_of(allowed: Sequence[Any], argument: str, value: Any) -> str:
