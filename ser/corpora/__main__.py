@@ -25,7 +25,7 @@ from ser.system.text import aligned
 
 _SHOWN = 5
 _USAGE = """\
-Describe a corpus: utterances by session, emotion and speaker, durations, ratings, and what was left out.
+Describe a corpus: utterances by session, emotion and speaker, durations, ratings, copies, and what was left out.
 
   python -m ser.corpora                                            the default corpus
   python -m ser.corpora corpus=emodb corpus.root=/path/to/emodb    a corpus in the given folder

@@ -1,15 +1,19 @@
 """The same recording in several places of a corpus: found by the content of the audio files, not by their names."""
 
+import hashlib
 import logging
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from ser.corpora.row_checks import ROUNDING_SECONDS
 from ser.corpora.table import Corpus, Utterance
 from ser.errors import UserError
+from ser.system.pool import cores
+from ser.system.progress import track
 
 _FACTS = ("emotion", "gender", "valence", "activation", "dominance")
 _log = logging.getLogger(__name__)
@@ -62,6 +66,19 @@ def first_copies(corpus: Corpus, hashes: Mapping[Path, str]) -> tuple[int, ...]:
     return tuple(first)
 
 
+def contents(corpus: Corpus) -> dict[Path, str]:
+    """A text for each audio file that is the same for files of the same content; no cache is read or written.
+
+    Only files that share their size with another one are read.
+    """
+    sizes = {path: path.stat().st_size for path in dict.fromkeys(utterance.path for utterance in corpus.utterances)}
+    counts = Counter(sizes.values())
+    compared = [path for path, size in sizes.items() if counts[size] > 1]
+    with ThreadPoolExecutor(cores()) as threads:
+        hashes = [*track(threads.map(_hash, compared), len(compared), "looking for copies")]
+    return {path: str(size) for path, size in sizes.items()} | dict(zip(compared, hashes, strict=True))
+
+
 def check_duplicates(corpus: Corpus, hashes: Mapping[Path, str], allow: bool) -> int:
     """Check that no recording occurs in two sessions or under two speakers, or with two labels.
 
@@ -95,9 +112,23 @@ def redundant(groups: Sequence[Sequence[Utterance]]) -> int:
 
 def problems(corpus: Corpus, groups: Sequence[Sequence[Utterance]]) -> list[str]:
     """Say what is wrong with groups of ``duplicated``: sentences without their full stop, at most two."""
-    spread = [group for group in groups if len(_homes(group)) > 1]
-    found = [contradiction for group in groups if (contradiction := _contradiction(group))]
-    return ([_spread_text(corpus, spread)] if spread else []) + ([_contradiction_text(corpus, found)] if found else [])
+    across, found = spread(groups), contradictions(groups)
+    return ([_spread_text(corpus, across)] if across else []) + ([_contradiction_text(corpus, found)] if found else [])
+
+
+def spread(groups: Sequence[Sequence[Utterance]]) -> list[Sequence[Utterance]]:
+    """The groups of ``duplicated`` whose recording occurs in two sessions or under two speakers."""
+    return [group for group in groups if len(_homes(group)) > 1]
+
+
+def contradictions(groups: Sequence[Sequence[Utterance]]) -> list[Contradiction]:
+    """The first contradiction of each group of ``duplicated`` that has one."""
+    return [contradiction for group in groups if (contradiction := _contradiction(group))]
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _groups(corpus: Corpus, hashes: Mapping[Path, str]) -> list[list[int]]:
@@ -154,10 +185,10 @@ def _lies_within(short: Utterance, long: Utterance) -> bool:
     return start >= long_start - ROUNDING_SECONDS and end <= long_end + ROUNDING_SECONDS
 
 
-def _spread_text(corpus: Corpus, spread: Sequence[Sequence[Utterance]]) -> str:
-    first, *others = spread[0]
+def _spread_text(corpus: Corpus, groups: Sequence[Sequence[Utterance]]) -> str:
+    first, *others = groups[0]
     second = next(other for other in others if (other.session, other.speaker) != (first.session, first.speaker))
-    number = "one recording occurs" if len(spread) == 1 else f"{len(spread)} recordings occur"
+    number = "one recording occurs" if len(groups) == 1 else f"{len(groups)} recordings occur"
     return (
         f"{corpus.root}: {number} in two sessions or under two speakers, and would be trained on and tested. "
         f"The first: {_described(corpus, first)} and {_described(corpus, second)} have the same audio. Leave one of "

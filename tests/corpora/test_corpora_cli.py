@@ -49,7 +49,9 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_json_holds_the_counts_and_nothing_else(release: Path) -> None:
     done = run("corpus=iemocap", f"corpus.root={release}", "corpus.sessions=[1,2]", "format=json")
     assert (done.returncode, done.stderr) == (0, f"{release} {NO_MAN}")
-    assert json.loads(done.stdout) == {
+    summary = json.loads(done.stdout)
+    assert "have the same audio" in summary["copies"].pop("problems")[0]
+    assert summary == {
         "corpus": "iemocap",
         "root": str(release),
         "synthetic": False,
@@ -78,6 +80,7 @@ def test_json_holds_the_counts_and_nothing_else(release: Path) -> None:
             "dominance": {"low": 0, "medium": 2, "high": 1, "none": 0},
         },
         "rating_ranges": {"valence": [1.5, 2.5], "activation": [2.5, 5.5], "dominance": [2.5, 4.0]},
+        "copies": {"within_speaker": 0, "across": 1, "two_labels": 1},
         "dropped": {"label xxx (no agreement)": 1, "scripted turn": 1},
     }
 
@@ -87,8 +90,10 @@ def test_the_table_is_aligned_and_complete(release: Path) -> None:
         "corpus=iemocap", "corpus.turns=all", "corpus.labels.exc=null", "corpus.sessions=[1,2]", IEMOCAP=str(release)
     )
     assert (done.returncode, done.stderr) == (0, f"{release} {NO_WOMAN}")
+    description, copies, dropped = done.stdout.rpartition("\n\ncopies")[0], *done.stdout.split("\n\n")[-2:]
+    assert copies.startswith("copies      1 in two sessions or under two speakers, 1 with two labels\n")
     assert (
-        done.stdout
+        f"{description}\n\n{dropped}"
         == f"""\
 corpus      iemocap
 root        {release}
@@ -166,6 +171,33 @@ def test_the_range_of_ratings_is_told_and_is_empty_without_ratings(tmp_path: Pat
     done = run("corpus=manifest", f"corpus.root={manifest(tmp_path, '1 2')}")
     assert "valence              2       0            0     2  1     1\n" in done.stdout
     assert "activation           0       0            0     4\n" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("other", "parts"),
+    [
+        ("b.wav,sad,1,anna", ["copies      1 within a speaker and session (kept together, in training"]),
+        ("b.wav,sad,2,bert", ["copies      1 in two sessions or under two speakers\n", "a (line 2, ", "b (line 5, "]),
+        ("b.wav,joy,1,anna", ["1 with two labels\n", "a (line 2, ", "b (line 5, ", "but emotion sad and joy."]),
+        ("c.wav,joy,1,anna", ["copies      none\n"]),
+    ],
+)
+@pytest.mark.parametrize("duplicates", ["refuse", "keep"])
+def test_copies_are_counted_and_what_is_refused_is_named(
+    tmp_path: Path, other: str, parts: list[str], duplicates: str
+) -> None:
+    wav(tmp_path / "a.wav", 0.1)
+    wav(tmp_path / "b.wav", 0.1)
+    for number, name in enumerate("cde"):
+        wav(tmp_path / f"{name}.wav", 0.2 + 0.1 * number)
+    rows = ["path,emotion,session,speaker", "a.wav,sad,1,anna", "d.wav,sad,2,bert", "e.wav,joy,2,bert", other]
+    (tmp_path / "a.csv").write_text("\n".join(rows))
+    done = run("corpus=manifest", f"corpus.root={tmp_path}", f"corpus.duplicates={duplicates}")
+    assert done.returncode == 0
+    for part in parts:
+        assert part in done.stdout
+    word = "refuses" if duplicates == "refuse" else "accepts"
+    assert (f"ser.run {word} (corpus.duplicates={duplicates}): " in done.stdout) == ("line 2" in done.stdout)
 
 
 def test_a_generated_corpus_is_labelled_synthetic(release: Path, tmp_path: Path) -> None:

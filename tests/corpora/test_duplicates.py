@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ser.corpora.duplicates import check_duplicates, duplicated, first_copies
+from ser.corpora.duplicates import check_duplicates, contents, duplicated, first_copies
 from ser.corpora.table import Corpus, Utterance
 from ser.errors import UserError
 
@@ -125,3 +125,11 @@ def test_the_lines_of_the_list_of_utterances_are_named() -> None:
     made = replace(corpus(A, ANGRY), lines={"a": 2, "z": 9})
     with pytest.raises(UserError, match=r"a \(line 2, /audio/a.wav, .* and z \(line 9, /audio/z.wav, "):
         check_duplicates(made, hashes(a="x", z="x"), allow=False)
+
+
+def test_contents_are_equal_for_equal_files_only(tmp_path: Path) -> None:
+    for name, content in {"a": b"one", "b": b"two", "c": b"one", "d": b"longer"}.items():
+        (tmp_path / name).write_bytes(content)
+    found = contents(corpus(*(replace(A, id=name, path=tmp_path / name) for name in "abcd")))
+    assert found[tmp_path / "a"] == found[tmp_path / "c"]
+    assert len({*found.values()}) == 3

@@ -21,6 +21,7 @@ def as_text(corpus: Corpus, summary: dict[str, Any]) -> str:
         _speakers(corpus, summary),
         _durations(summary["durations"]),
         _ratings(summary["ratings"], summary["rating_ranges"]),
+        _copies(summary["copies"], corpus.keep_duplicates),
         _dropped(summary["dropped"]),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -75,6 +76,20 @@ def _ratings(ratings: dict[str, dict[str, int]], ranges: dict[str, tuple[float, 
         for name, counts in ratings.items()
     ]
     return aligned([heading, *([*row, *[""] * (len(heading) - len(row))] for row in rows)])
+
+
+def _copies(copies: dict[str, Any], accepted: bool) -> str:
+    """How many utterances are copies, and what ``ser.run`` does about them."""
+    counts = {
+        "within a speaker and session (kept together, in training or in validation)": copies["within_speaker"],
+        "in two sessions or under two speakers": copies["across"],
+        "with two labels": copies["two_labels"],
+    }
+    found = ", ".join(f"{count} {where}" for where, count in counts.items() if count)
+    verdict = "ser.run accepts (corpus.duplicates=keep)" if accepted else "ser.run refuses (corpus.duplicates=refuse)"
+    return "\n            ".join(
+        [f"copies      {found or 'none'}", *(f"{verdict}: {problem}." for problem in copies["problems"])]
+    )
 
 
 def _dropped(dropped: dict[str, int]) -> str:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ser.corpora.duplicates import contents, contradictions, duplicated, problems, redundant, spread
 from ser.corpora.ratings import EDGES, RATINGS, rating_class, rating_range
 from ser.corpora.table import Corpus, Utterance
 from ser.errors import UserError
@@ -20,7 +21,8 @@ def summarise(corpus: Corpus) -> dict[str, Any]:
     Returns:
         Counts of utterances by emotion, gender, session and speaker, statistics of their durations (seconds; shares
         for ``longer_than_3_s`` and ``longer_than_9_s``), the session that each fold tests, counts of low, medium and
-        high ratings, the lowest and the highest rating, and counts of dropped turns by reason.
+        high ratings, the lowest and the highest rating, counts of copies (of recordings in ``across`` sessions or
+        speakers and with ``two_labels``) with what ``ser.run`` says of them, and counts of dropped turns by reason.
 
     Raises:
         UserError: an audio file cannot be read.
@@ -43,7 +45,18 @@ def summarise(corpus: Corpus) -> dict[str, Any]:
         "folds": {str(fold): session for fold, session in enumerate(corpus.sessions, 1)},
         "ratings": {dimension: _levels(utterances, dimension) for dimension in RATINGS},
         "rating_ranges": {dimension: rating_range(utterances, dimension) for dimension in RATINGS},
+        "copies": _copies(corpus),
         "dropped": dict(corpus.dropped),
+    }
+
+
+def _copies(corpus: Corpus) -> dict[str, Any]:
+    groups = duplicated(corpus, contents(corpus))
+    return {
+        "within_speaker": redundant(groups),
+        "across": len(spread(groups)),
+        "two_labels": len(contradictions(groups)),
+        "problems": problems(corpus, groups),
     }
 
 
