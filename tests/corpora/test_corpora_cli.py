@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import soundfile
 from corpora.trees import iemocap, turn, wav
 
 REPOSITORY = Path(__file__).parents[2]
@@ -80,7 +81,7 @@ def test_json_holds_the_counts_and_nothing_else(release: Path) -> None:
             "dominance": {"low": 0, "medium": 2, "high": 1, "none": 0},
         },
         "rating_ranges": {"valence": [1.5, 2.5], "activation": [2.5, 5.5], "dominance": [2.5, 4.0]},
-        "copies": {"within_speaker": 0, "across": 1, "two_labels": 1},
+        "copies": {"within_speaker": 0, "across": 1, "two_labels": 1, "reencoded": 0, "unseen_problems": []},
         "dropped": {"label xxx (no agreement)": 1, "scripted turn": 1},
     }
 
@@ -198,6 +199,21 @@ def test_copies_are_counted_and_what_is_refused_is_named(
         assert part in done.stdout
     word = "refuses" if duplicates == "refuse" else "accepts"
     assert (f"ser.run {word} (corpus.duplicates={duplicates}): " in done.stdout) == ("line 2" in done.stdout)
+
+
+def test_a_reencoded_recording_under_another_speaker_is_named(tmp_path: Path) -> None:
+    root = manifest(tmp_path, "1 2")
+    for number, path in enumerate(sorted(tmp_path.glob("*.wav"))):
+        wav(path, 0.1 + 0.1 * number)
+    samples, rate = soundfile.read(tmp_path / "10.wav")
+    soundfile.write(tmp_path / "x.flac", samples, rate)
+    with (root / "a.csv").open("a") as file:
+        file.write("\nx.flac,sad,2,speaker 2,")
+    done = run("corpus=manifest", f"corpus.root={root}")
+    assert "copies      1 as the same sound in files of other content\n" in done.stdout
+    assert "ser.run does not see (their files differ): " in done.stdout
+    assert "10 (line 2, " in done.stdout
+    assert "x (line 6, " in done.stdout
 
 
 def test_a_generated_corpus_is_labelled_synthetic(release: Path, tmp_path: Path) -> None:

@@ -84,12 +84,13 @@ def _copies(copies: dict[str, Any], accepted: bool) -> str:
         "within a speaker and session (kept together, in training or in validation)": copies["within_speaker"],
         "in two sessions or under two speakers": copies["across"],
         "with two labels": copies["two_labels"],
+        "as the same sound in files of other content": copies["reencoded"],
     }
     found = ", ".join(f"{count} {where}" for where, count in counts.items() if count)
     verdict = "ser.run accepts (corpus.duplicates=keep)" if accepted else "ser.run refuses (corpus.duplicates=refuse)"
-    return "\n            ".join(
-        [f"copies      {found or 'none'}", *(f"{verdict}: {problem}." for problem in copies["problems"])]
-    )
+    seen = [f"{verdict}: {problem}." for problem in copies["problems"]]
+    unseen = [f"ser.run does not see (their files differ): {problem}." for problem in copies["unseen_problems"]]
+    return "\n            ".join([f"copies      {found or 'none'}", *seen, *unseen])
 
 
 def _dropped(dropped: dict[str, int]) -> str:

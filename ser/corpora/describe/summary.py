@@ -22,7 +22,8 @@ def summarise(corpus: Corpus) -> dict[str, Any]:
         Counts of utterances by emotion, gender, session and speaker, statistics of their durations (seconds; shares
         for ``longer_than_3_s`` and ``longer_than_9_s``), the session that each fold tests, counts of low, medium and
         high ratings, the lowest and the highest rating, counts of copies (of recordings in ``across`` sessions or
-        speakers and with ``two_labels``) with what ``ser.run`` says of them, and counts of dropped turns by reason.
+        speakers and with ``two_labels``) with what ``ser.run`` says of them, recordings ``reencoded``
+        with what it does not see in them, and counts of dropped turns by reason.
 
     Raises:
         UserError: an audio file cannot be read.
@@ -51,12 +52,19 @@ def summarise(corpus: Corpus) -> dict[str, Any]:
 
 
 def _copies(corpus: Corpus) -> dict[str, Any]:
-    groups = duplicated(corpus, contents(corpus))
+    from ser.corpora.describe.reencoded import same_sound
+
+    content = contents(corpus)
+    groups = duplicated(corpus, content)
+    sounds = {path: str(first) for path, first in same_sound(content).items()}
+    reencoded = [group for group in duplicated(corpus, sounds) if len({content[u.path] for u in group}) > 1]
     return {
         "within_speaker": redundant(groups),
         "across": len(spread(groups)),
         "two_labels": len(contradictions(groups)),
         "problems": problems(corpus, groups),
+        "reencoded": len(reencoded),
+        "unseen_problems": problems(corpus, reencoded),
     }
 
 
