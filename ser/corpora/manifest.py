@@ -13,15 +13,18 @@ Optional columns, where an empty cell means unknown:
     start, end: seconds within the file, if the file contains several utterances.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from math import inf
 from pathlib import Path
 from unicodedata import normalize
 
 from ser.corpora.labels import MISSING, class_order, label_map
 from ser.corpora.names import alike, composed
+from ser.corpora.ratings import RATINGS
 from ser.corpora.roots import Source, require_audio, visible
 from ser.corpora.row_checks import Listed, Part, check_ids, check_parts, check_speakers, check_spellings
 from ser.corpora.rows import Row, read_rows
@@ -32,9 +35,13 @@ from ser.errors import UserError
 SOURCE = Source("manifest", "MANIFEST", "It reads a CSV file with the columns path, emotion, session and speaker.")
 
 _NEEDED = ("path", "emotion", "speaker")
+_OPTIONAL = ("id", "gender", *RATINGS, "start", "end")
+_OTHER_WORDS = {"arousal": "activation", "sex": "gender"}
 _FEMALE, _MALE = ("f", "female", "w", "woman"), ("m", "male", "man")
 _GENDERS = dict.fromkeys(_FEMALE, "female") | dict.fromkeys(_MALE, "male")
 _SHOWN_WORDS = 20
+_LIKENESS = 0.84  # of "ends" and "end", but not of "idx" and "id"
+_log = logging.getLogger(__name__)
 
 
 def read(
@@ -108,7 +115,18 @@ def _rows(file: Path, needed: Sequence[str]) -> list[Row]:
         )
     for row in rows:
         row.require(needed)
+    _warn_of_misspelt(file, columns)
     return rows
+
+
+def _warn_of_misspelt(file: Path, columns: Sequence[str]) -> None:
+    """Log a warning for each column that is not read, but most likely means one that the CSV does not have."""
+    absent = [column for column in _OPTIONAL if column not in columns]
+    for column in columns:
+        if column not in (*_NEEDED, "session", *_OPTIONAL):
+            meant = get_close_matches(_OTHER_WORDS.get(column, column), absent, n=1, cutoff=_LIKENESS)
+            if meant:
+                _log.warning("%s: the column %s is not read. If it is %s, give it that name.", file, column, meant[0])
 
 
 def _is_missing(word: str | None) -> bool:

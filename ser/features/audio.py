@@ -58,7 +58,7 @@ def _mono(path: Path, start: float | None, end: float | None) -> tuple[np.ndarra
     channels, rate = _read(path, start, end)
     signal = channels.mean(axis=1)
     if signal.size == 0:
-        raise UserError(f"{path}: has no samples.")
+        raise UserError(f"{path}: has no samples. It is empty, damaged or cut off: copy it again.")
     if not np.isfinite(signal).all():
         raise UserError(f"{path}: has samples that are not finite numbers.")
     peak = np.abs(channels).max()
@@ -66,6 +66,11 @@ def _mono(path: Path, start: float | None, end: float | None) -> tuple[np.ndarra
         raise UserError(
             f"{path}: has samples up to {peak:.3g}, far outside [-1, 1]. If they are 16-bit integers stored as floats, "
             "divide them by 32768 or save them as PCM; otherwise export the file again."
+        )
+    if signal.min() == signal.max() and (channels.min(axis=0) < channels.max(axis=0)).any():
+        raise UserError(
+            f"{path}: its channels cancel each other when they are averaged: one is the other with its sign changed. "
+            "Save one channel as a mono file."
         )
     if signal.min() == signal.max():
         raise UserError(f"{path}: is silent: all {signal.size} samples are equal.")
@@ -76,9 +81,10 @@ def _read(path: Path, start: float | None, end: float | None) -> tuple[np.ndarra
     """The samples of the part, float32, shape (samples, channels), and the file's sample rate (Hz)."""
     import soundfile
 
+    opened = False
     try:
         with soundfile.SoundFile(path) as file:
-            rate = file.samplerate
+            opened, rate = True, file.samplerate
             if not RATES[0] <= rate <= RATES[1]:
                 raise UserError(
                     f"{path}: has a sample rate of {rate} Hz. Rates from {RATES[0]} to {RATES[1]} are read."
@@ -90,11 +96,13 @@ def _read(path: Path, start: float | None, end: float | None) -> tuple[np.ndarra
             samples = file.read(count, dtype="float32", always_2d=True)
             if count - len(samples) > ROUNDING_SECONDS * rate:
                 raise UserError(
-                    f"{path}: is cut off: {count / rate:.2f} s were expected, {len(samples) / rate:.2f} s read."
+                    f"{path}: is cut off: {count / rate:.2f} s were expected, {len(samples) / rate:.2f} s read. "
+                    "Copy it again."
                 )
             return samples, rate
     except soundfile.LibsndfileError as error:
-        raise UserError(f"{path}: cannot be read as audio: {error.error_string}") from error
+        hint = " The file is damaged or cut off: copy it again." if opened else ""
+        raise UserError(f"{path}: cannot be read as audio: {error.error_string}{hint}") from error
     except TypeError as error:  # soundfile raises it for a file name that ends in .raw
         raise UserError(f"{path}: cannot be read as audio: raw samples without a header.") from error
 

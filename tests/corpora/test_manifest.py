@@ -42,6 +42,25 @@ def test_the_line_of_each_utterance_is_known(tmp_path: Path) -> None:
     assert read(path).lines == {"b": 2, "a": 5}
 
 
+@pytest.mark.parametrize(
+    ("column", "meant"),
+    [("Valance", "valence"), ("arousal", "activation"), ("ends", "end"), ("sentence", None), ("idx", None)],
+)
+def test_a_column_that_is_nearly_a_known_one_is_warned_of(
+    tmp_path: Path, column: str, meant: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = manifest(tmp_path, f"path,emotion,session,speaker,{column}", ["a.wav,sad,1,x,2", "b.wav,joy,2,y,3"])
+    read(path)
+    told = f"{path}: the column {column.lower()} is not read. If it is {meant}, give it that name."
+    assert caplog.messages == ([told] if meant else [])
+
+
+def test_a_column_whose_likeness_is_there_is_not_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    header = "path,emotion,session,speaker,valence,valence2"
+    read(manifest(tmp_path, header, ["a.wav,sad,1,x,2,2", "b.wav,joy,2,y,3,3"]))
+    assert caplog.messages == []
+
+
 def test_a_folder_with_one_csv_is_accepted_as_root(tmp_path: Path) -> None:
     file = manifest(tmp_path, HEADER, ROWS)
     (tmp_path / "._corpus.csv").write_bytes(b"\x00\x05\x16\x07")

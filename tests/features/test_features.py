@@ -247,12 +247,18 @@ def cut(path, keep):
     path.write_bytes(content[: int(keep * len(content))])
 
 
-@pytest.mark.parametrize("ending", ["wav", "flac"])
+def test_channels_that_cancel_each_other_are_not_called_silent(tmp_path, noise):
+    soundfile.write(tmp_path / "a.wav", np.stack([noise, -noise], axis=1) / 8, RATE, subtype="FLOAT")
+    with pytest.raises(UserError, match=r"a\.wav: its channels cancel each other .* as a mono file"):
+        read_audio(tmp_path / "a.wav", RATE)
+
+
+@pytest.mark.parametrize("ending", ["wav", "flac", "ogg", "mp3"])
 def test_a_file_that_is_cut_off_is_refused(tmp_path, noise, ending):
     path = tmp_path / f"a.{ending}"
     soundfile.write(path, np.tile(noise, 4), RATE)
     cut(path, 0.5)
-    with pytest.raises(UserError, match=rf"a\.{ending}: (is cut off|cannot be read as audio)"):
+    with pytest.raises(UserError, match=rf"a\.{ending}: .*cut off.* [Cc]opy it again\."):
         read_audio(path, RATE)
 
 
