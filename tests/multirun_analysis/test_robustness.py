@@ -326,7 +326,7 @@ def made(tiny, tmp_path_factory):
     variables = [f"BIN={Path(sys.executable).parent}", "VENV=venv", f"ROOT={tiny}", "DEVICE=cpu", "VARIANTS=mine.yaml",
                  f"ARGS={' '.join(ARGUMENTS)}"]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])}
-    command = ["make", "-f", str(REPOSITORY / "Makefile"), "robustness", *variables]
+    command = ["make", "--no-print-directory", "-f", str(REPOSITORY / "Makefile"), "robustness", *variables]
     process = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=540, check=False
     )
