@@ -18,8 +18,9 @@ _BATCHES = {1: 16, 3: 8, 9: 4, 15: 4}
 _CHANNELS, _KERNELS = 100, (13, 7)
 _NOTES = """One process, one thread. The products are the convolutions' own, forward and for the weights' gradient, \
 as single-precision matrix products over the real frames of the same batches (no padding, no gradient for the input), \
-with their matrices already in memory. The linear layer, pooling, normalisation, losses, Adam and gathering are not \
-among them: they are what the share lacks."""
+with their matrices already in memory. (For the weights' gradient the step takes a cheaper way where it can, the \
+windows' Gram matrix of `ser.kernels.packed`, so that the share may exceed 100 %.) The linear layer, pooling, \
+normalisation, losses, Adam and gathering are not among them: they are what the share lacks."""
 
 
 class Measured(NamedTuple):
