@@ -39,7 +39,13 @@ def job(cfg: DictConfig) -> float | None:
         this = Job(make_experiment(resolve(cfg, overrides), overrides))
         this.announce()
         try:
-            queue.train(this)
+            if tuple(overrides) in _trained:
+                error = _trained[tuple(overrides)]
+                if error is not None:
+                    raise error
+                this.check()
+            else:
+                queue.train(this)
         except FailedTrainingsError:
             if os.environ.get(PLANNED) != this.settings.sweep:  # else the closing table tells them
                 raise
@@ -50,6 +56,10 @@ def job(cfg: DictConfig) -> float | None:
 
 _cannot_run: set[tuple[str, ...]] = set()
 """The overrides of the planned points that cannot run; the closing table tells why."""
+
+
+_trained: dict[tuple[str, ...], Exception | None] = {}
+"""The overrides of the points whose trainings were done before Hydra visits them, with why they could not begin."""
 
 
 def main() -> None:
@@ -102,7 +112,9 @@ def _sweep() -> int:
         from ser.sweep import queue
         from ser.sweep.job import Job
 
-        queue.train_all([Job(experiment) for experiment in here])
+        jobs = [Job(experiment) for experiment in here]
+        errors = queue.train_all(jobs)
+        _trained.update((each.experiment.overrides, errors.get(each)) for each in jobs)
         job()
 
     try:

@@ -19,19 +19,22 @@ if TYPE_CHECKING:  # a finished sweep is shown again without torch
 _log = logging.getLogger(__name__)
 
 
-def train_all(jobs: Sequence[Job]) -> None:
+def train_all(jobs: Sequence[Job]) -> dict[Job, Exception]:
     """Do the missing trainings of jobs, each result stored as it comes, and deliver their runs.
 
-    What fails stops nothing else. It is noted in the result store or, where that has no place for it (a class cannot be
-    built, code was edited, the tracking store cannot be reached), will be met and told by ``train`` and
-    ``Job.deliver`` of the same job.
+    What fails stops nothing else. A training that fails is noted in the result store; a delivery that fails is tried
+    again by the job itself, when Hydra comes to it.
 
     Args:
         jobs: the jobs, in this order; trainings that two of them have in common are done once.
+
+    Returns:
+        The jobs whose trainings could not begin or go on, with the reason: a class cannot be built, or code was edited.
     """
     queue = _Queue(deliver=True)
     for _, same_engine in itertools.groupby(jobs, key=lambda job: job.engine):
         queue.run(list(same_engine))
+    return queue.errors
 
 
 def train(job: Job) -> None:
@@ -95,7 +98,7 @@ class _Queue:
                 continue
             try:
                 task = job.task()
-            except Exception as error:  # told by the job, when Hydra comes to it
+            except Exception as error:
                 self.errors[job] = error
                 continue
             self._job_of.update((replica.signature, job) for replica in missing)

@@ -113,7 +113,8 @@ def test_a_job_that_cannot_begin_stops_no_other(jobs, monkeypatch):
 
     make = Job.task
     monkeypatch.setattr(Job, "task", task)
-    queue.train_all(made)
+    errors = queue.train_all(made)
+    assert {job: str(error) for job, error in errors.items()} == {made[0]: "no such class"}
     assert [sum(map(made[0].store.has, signatures(job))) for job in made] == [0, 2]
     with pytest.raises(UserError, match="no such class"):
         queue.train(made[0])
