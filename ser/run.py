@@ -113,8 +113,8 @@ def _sweep() -> int:
         from ser.sweep.job import Job
 
         jobs = [Job(experiment) for experiment in here]
-        errors = queue.train_all(jobs)
-        _trained.update((each.experiment.overrides, errors.get(each)) for each in jobs)
+        trained = queue.train_all(jobs)
+        _trained.update((each.experiment.overrides, error) for each, error in trained.items())
         job()
 
     try:

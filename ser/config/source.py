@@ -18,8 +18,8 @@ from ser.config.constructor import source_file
 from ser.errors import UserError
 
 _UNSEEN = re.compile(
-    r"^(open|exec|eval|__import__)$|\b(import_module|read_text|read_bytes|loadtxt|genfromtxt|fromfile|read_csv)$"
-    r"|\b(np|numpy|json|torch|pickle|yaml|joblib)\.load$"
+    r"^(load|exec|eval|__import__)$|\b(open|import_module|run_path|read_text|read_bytes|loadtxt|genfromtxt|fromfile)$"
+    r"|\b(memmap|read_csv|read_parquet)$|\b(np|numpy|json|torch|pickle|yaml|joblib)\.load$"
 )
 """Calls that import a module by a name made at run time, or read a file."""
 

@@ -6,6 +6,7 @@ another store.
 
 import hashlib
 import json
+import math
 import os
 import sqlite3
 import subprocess
@@ -61,8 +62,9 @@ def deliver(
         UserError: the tracking store cannot be reached. The results stay on disk, and the same command delivers them.
     """
     uri = resolve_uri(uri)
-    if uri in _unreachable:
-        raise _not_taken(uri, runs, locks, _unreachable[uri])
+    why, since = _unreachable.get(uri, ("", -math.inf))
+    if time.monotonic() - since < _TRIED_AGAIN_AFTER:
+        raise _not_taken(uri, runs, locks, why)
     lock = locks / f"{hashlib.sha256(f'{uri} {experiment}'.encode()).hexdigest()[:12]}.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -76,14 +78,17 @@ def deliver(
                 nested = {run.info.run_id: run.data.tags.get("mlflow.parentRunId") for run in logged.values()}
                 parent_id = store.log_once(parent, logged)
                 store.nest([child for child in children if nested.get(child) != parent_id], parent_id)
-    except _mlflow_errors() as error:
+    except _delivery_errors() as error:
         if not _experiment.cache_info().currsize:
-            _unreachable[uri] = first_line(error)
+            _unreachable[uri] = first_line(error), time.monotonic()
         raise _not_taken(uri, runs, locks, first_line(error)) from error
 
 
-_unreachable: dict[str, str] = {}
-"""Why a store could not be opened when runs were to be delivered; it is not tried again in this process."""
+_unreachable: dict[str, tuple[str, float]] = {}
+"""Why a store could not be opened when runs were to be delivered, and when (``time.monotonic``)."""
+
+_TRIED_AGAIN_AFTER = 60.0
+"""Seconds for which a store that could not be opened is not tried again: else each job would wait for its time-outs."""
 
 
 def _not_taken(uri: str, runs: Sequence[Run], locks: Path, why: str) -> UserError:
@@ -241,6 +246,10 @@ def _context_tags() -> dict[str, str]:
     from mlflow.tracking.context.registry import resolve_tags
 
     return resolve_tags()
+
+
+def _delivery_errors() -> tuple[type[Exception], ...]:
+    return (UserError, *_mlflow_errors())
 
 
 def _mlflow_errors() -> tuple[type[Exception], ...]:

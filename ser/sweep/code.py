@@ -27,7 +27,8 @@ def modules(experiment: Experiment) -> dict[str, str]:
 
 def not_followed(experiments: Iterable[Experiment]) -> list[str]:
     """A sentence for each module of users' own that imports by names made at run time, or reads files."""
-    found = {module: unseen(module) for experiment in experiments for module in modules(experiment)}
+    own = {module for experiment in experiments for module in modules(experiment)}
+    found = {module: unseen(module) for module in own}
     return [
         f"{module}, line {where[0]}: what {where[1]} brings in is not part of what names the results. After a change "
         "of it, results of before would be taken: use resume=false then."

@@ -7,6 +7,7 @@ trainings of later jobs go on. Order and queue change no number.
 import itertools
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from ser.results.outcome import Outcome, Replica
@@ -19,7 +20,7 @@ if TYPE_CHECKING:  # a finished sweep is shown again without torch
 _log = logging.getLogger(__name__)
 
 
-def train_all(jobs: Sequence[Job]) -> dict[Job, Exception]:
+def train_all(jobs: Sequence[Job]) -> dict[Job, Exception | None]:
     """Do the missing trainings of jobs, each result stored as it comes, and deliver their runs.
 
     What fails stops nothing else. A training that fails is noted in the result store; a delivery that fails is tried
@@ -29,12 +30,20 @@ def train_all(jobs: Sequence[Job]) -> dict[Job, Exception]:
         jobs: the jobs, in this order; trainings that two of them have in common are done once.
 
     Returns:
-        The jobs whose trainings could not begin or go on, with the reason: a class cannot be built, or code was edited.
+        The jobs that were trained, with the reason where trainings could not begin or go on: a class that cannot be
+        built, say, or code that was edited. Left out are jobs whose engine failed as a whole: they train for themselves.
     """
+    trained: dict[Job, Exception | None] = {}
     queue = _Queue(deliver=True)
     for _, same_engine in itertools.groupby(jobs, key=lambda job: job.engine):
-        queue.run(list(same_engine))
-    return queue.errors
+        group = list(same_engine)
+        try:
+            queue.run(group)
+        except Exception as error:
+            _log.debug("one queue of %d jobs: %s", len(group), error)
+            continue
+        trained.update((job, queue.errors.get(job)) for job in group)
+    return trained
 
 
 def train(job: Job) -> None:
@@ -75,13 +84,14 @@ class _Queue:
         from ser.training.engines import choose
 
         queue = self._opening_tracking(itertools.chain([first], work), jobs[0])
-        for replica, result in choose(*jobs[0].engine)(queue):
-            self._ended(self._job_of[replica.signature], replica, result)
+        with closing(choose(*jobs[0].engine)(queue)) as results:  # an interrupt ends its workers at once
+            for replica, result in results:
+                self._ended(self._job_of[replica.signature], replica, result)
 
     def _opening_tracking(self, work: "Iterator[Work]", job: Job) -> "Iterator[Work]":
-        """Open the tracking store when every worker has its first training, or all trainings are handed out."""
+        """Open the tracking store when the workers have enough to do, or all trainings are handed out."""
         busy = job.settings.engine.workers or pool.cores()
-        yield from itertools.islice(work, busy)
+        yield from itertools.islice(work, busy + busy // 2)
         if self._deliver:
             try:
                 job.open_tracking()
@@ -93,10 +103,10 @@ class _Queue:
     def _work(self, jobs: Sequence[Job]) -> "Iterator[Work]":
         """Each missing training with its task, which is made when the job's turn comes."""
         for job in jobs:
-            missing = [replica for replica in job.missing() if replica.signature not in self._job_of]
-            if not missing:
-                continue
             try:
+                missing = [replica for replica in job.missing() if replica.signature not in self._job_of]
+                if not missing:
+                    continue
                 task = job.task()
             except Exception as error:
                 self.errors[job] = error

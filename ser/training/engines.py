@@ -4,7 +4,7 @@ All engines draw the same random numbers for a replica. They differ in speed, an
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -18,7 +18,7 @@ from ser.training.task import Task
 Work = tuple[Task, Replica]
 """A training: what its configuration is, and its seed and fold."""
 
-Engine = Callable[[Iterable[Work]], Iterator[Finished]]
+Engine = Callable[[Iterable[Work]], Generator[Finished, None, None]]
 """Trains a queue, and gives each replica with its outcome or error, as the replicas finish.
 
 The queue is read as it is needed, in order, so that tasks may be made late."""
@@ -46,7 +46,7 @@ def choose(name: str, workers: int | None, device: str, together: int | None = N
     return partial(on_workers, workers=processes)
 
 
-def serial(queue: Iterable[Work]) -> Iterator[Finished]:
+def serial(queue: Iterable[Work]) -> Generator[Finished, None, None]:
     """Train one replica after another in this process; the reference for the other engines.
 
     Args:
@@ -59,7 +59,7 @@ def serial(queue: Iterable[Work]) -> Iterator[Finished]:
         yield replica, attempt(task, replica)
 
 
-def in_stacks(queue: Iterable[Work], size: int | None = None) -> Iterator[Finished]:
+def in_stacks(queue: Iterable[Work], size: int | None = None) -> Generator[Finished, None, None]:
     """Train the replicas of each task in stacks, one task after another (``ser.training.stack.engine.stack``).
 
     Args:
@@ -74,7 +74,7 @@ def in_stacks(queue: Iterable[Work], size: int | None = None) -> Iterator[Finish
         yield from stack(items[0][0], [replica for _, replica in items], size)
 
 
-def on_workers(queue: Iterable[Work], workers: int) -> Iterator[Finished]:
+def on_workers(queue: Iterable[Work], workers: int) -> Generator[Finished, None, None]:
     """Train the replicas in worker processes, one replica at a time in each; equal to ``serial`` to the last bit.
 
     A worker process that dies (killed because memory runs out, for example) breaks the whole pool. The replicas that
@@ -113,7 +113,9 @@ def _run(queue: Iterable[Work], workers: int, at_a_time: int) -> Iterator[tuple[
             running[_submit(item, workers)] = item
         for item, future in ended:
             error = future.exception()
-            yield item, error if isinstance(error, Exception) else future.result()
+            if error is not None and not isinstance(error, Exception):  # sys.exit() in a class of the user's own
+                error = RuntimeError(f"the training ended its process with {type(error).__name__}: {error}")
+            yield item, future.result() if error is None else error
         if not running:
             return
         done = wait(running, return_when=FIRST_COMPLETED).done

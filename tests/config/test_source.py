@@ -74,6 +74,8 @@ def test_a_class_without_a_source_file_is_refused(target):
         ("from pathlib import Path; TABLE = Path('t.json').read_text()", "Path('t.json').read_text"),
         ("import numpy as np; WEIGHTS = np.load('w.npy')", "np.load"),
         ("with open('t.txt') as file: TABLE = file", "open"),
+        ("from pathlib import Path; TABLE = Path('t').open()", "Path('t').open"),
+        ("from json import load; TABLE = load(x)", "load"),
         ("model.load(x); reopen(x); reading = 1", None),
     ],
 )

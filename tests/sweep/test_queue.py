@@ -114,7 +114,7 @@ def test_a_job_that_cannot_begin_stops_no_other(jobs, monkeypatch):
     make = Job.task
     monkeypatch.setattr(Job, "task", task)
     errors = queue.train_all(made)
-    assert {job: str(error) for job, error in errors.items()} == {made[0]: "no such class"}
+    assert {job: str(error) for job, error in errors.items()} == {made[0]: "no such class", made[1]: "None"}
     assert [sum(map(made[0].store.has, signatures(job))) for job in made] == [0, 2]
     with pytest.raises(UserError, match="no such class"):
         queue.train(made[0])
@@ -169,3 +169,22 @@ def test_queue_joblib_and_a_killed_sweep_that_goes_on_have_the_same_numbers(tmp_
         first, *others = (store.load(name).outcome for store in stores)
         assert all(np.array_equal(first.average, other.average) for other in others)
         assert all(first.history == other.history for other in others)
+
+
+def test_an_engine_that_fails_as_a_whole_leaves_its_jobs_to_themselves(jobs, monkeypatch):
+    """And those of another engine are trained."""
+    first, second = jobs("loss=cos"), jobs("loss=l2", engine="workers")
+    choose = engines.choose
+
+    def chosen(name, *more):
+        def broken(queue):
+            yield from ()
+            raise RuntimeError("no memory at all")
+
+        return broken if name == "serial" else choose(name, *more)
+
+    monkeypatch.setattr(engines, "choose", chosen)
+    assert queue.train_all([*first, *second]) == {second[0]: None}
+    monkeypatch.setattr(engines, "choose", choose)
+    queue.train(first[0])
+    assert not [replica for job in (*first, *second) for replica in job.missing()]

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 
 from training.agreement import identical
 
@@ -25,6 +26,27 @@ def test_a_failed_replica_does_not_stop_the_others(new_task):
     results = dict(engines.on_workers(engines.work(new_task(), replicas), 2))
     errors = {replica.fold for replica, result in results.items() if isinstance(result, Exception)}
     assert errors == {99}
+
+
+class EndsItsProcess:
+    """A class of a user's own that calls ``sys.exit`` in fold 3."""
+
+    def __init__(self, validation):
+        self.validation = validation
+
+    def __call__(self, sessions, labels, test, rng):
+        if test == 2:
+            sys.exit("no such file")
+        return self.validation(sessions, labels, test, rng)
+
+
+def test_a_training_that_calls_sys_exit_fails_alone(new_task):
+    task = new_task()
+    ending = type(task)(**{**vars(task), "validation": EndsItsProcess(task.validation)})
+    replicas = [Replica(0, fold, str(fold)) for fold in (3, 1)]
+    results = dict(engines.on_workers(engines.work(ending, replicas), workers=2))
+    assert "ended its process with SystemExit: no such file" in str(results[replicas[0]])
+    assert identical(results[replicas[1]], train(task, 0, 1))
 
 
 class KillsItsWorker:
