@@ -31,7 +31,7 @@ def train_all(jobs: Sequence[Job]) -> dict[Job, Exception | None]:
 
     Returns:
         The jobs that were trained, with the reason where trainings could not begin or go on: a class that cannot be
-        built, say, or code that was edited. Left out are jobs whose engine failed as a whole: they train for themselves.
+        built, or code that was edited. Left out are jobs whose engine failed as a whole: they train for themselves.
     """
     trained: dict[Job, Exception | None] = {}
     queue = _Queue(deliver=True)
