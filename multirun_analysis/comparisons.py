@@ -174,12 +174,6 @@ def over_speakers(collected: Collected, first: Scores, second: Scores) -> OverSp
     return OverSpeakers(mean, interval, both)
 
 
-def speaker_difference(collected: Collected, first: Scores, second: Scores) -> tuple[float, Interval | None]:
-    """The difference of ``over_speakers`` and its interval over speakers alone; arguments and errors as there."""
-    found = over_speakers(collected, first, second)
-    return found.mean, found.speakers
-
-
 def _correctness(collected: Collected, scores: Scores, seeds: Sequence[int]) -> tuple[pd.DataFrame, pd.Series]:
     """Whether each seed classified each test utterance correctly, and the speakers.
 

@@ -57,7 +57,6 @@ def job(cfg: DictConfig) -> float | None:
 _cannot_run: set[tuple[str, ...]] = set()
 """The overrides of the planned points that cannot run; the closing table tells why."""
 
-
 _trained: dict[tuple[str, ...], Exception | None] = {}
 """The overrides of the points whose trainings were done before Hydra visits them, with why they could not begin."""
 
@@ -109,6 +108,7 @@ def _sweep() -> int:
     _cannot_run.update(point.overrides for point in plan.points if point.error)
 
     def run() -> None:
+        """Train all points as one queue, then let Hydra visit each."""
         from ser.sweep import queue
         from ser.sweep.job import Job
 

@@ -67,17 +67,22 @@ def _draw_band(axes: Any, band: Band, scale: float, colour: str) -> None:
 
 def png(drawing: Drawing | LearningCurves) -> bytes:
     """A drawing as a PNG file without a date, so that equal numbers give equal bytes; its notes are in its metadata."""
+    return _png(draw(drawing), drawing)
+
+
+def _png(figure: Figure, drawing: Drawing | LearningCurves) -> bytes:
     data, about = io.BytesIO(), {"Title": drawing.title, "Description": "\n".join(drawing.notes)}
-    draw(drawing).savefig(data, format="png", metadata={"Software": None, **about})
+    figure.savefig(data, format="png", metadata={"Software": None, **about})
     return data.getvalue()
 
 
 def save(drawing: Drawing | LearningCurves, folder: Path) -> None:
     """Write a drawing as PNG and PDF into a folder, which is made if it does not exist; as in ``png``."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{drawing.name}.png").write_bytes(png(drawing))
+    figure = draw(drawing)
+    (folder / f"{drawing.name}.png").write_bytes(_png(figure, drawing))
     about = {"Title": drawing.title, "Subject": "\n".join(drawing.notes)}
-    draw(drawing).savefig(folder / f"{drawing.name}.pdf", metadata={"CreationDate": None, "ModDate": None, **about})
+    figure.savefig(folder / f"{drawing.name}.pdf", metadata={"CreationDate": None, "ModDate": None, **about})
 
 
 def _draw_panel(axes: Any, panel: Panel, label: str) -> None:

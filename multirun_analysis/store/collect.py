@@ -97,12 +97,14 @@ class Collected:
             are those of ``replicas``.
         uri: the tracking store.
         artifacts: where each run's files are, by run id.
+        read: the predictions that were read so far, by run id: several tables are made from the same.
     """
 
     replicas: pd.DataFrame
     conflicts: pd.DataFrame
     uri: str = ""
     artifacts: Mapping[str, str] = field(default_factory=dict)
+    read: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False, compare=False)
 
 
 def collect(uri: str | None, experiment: str, configurations: Collection[str] | None = None) -> Collected:
@@ -152,7 +154,9 @@ def predictions(collected: Collected, configuration: str, seed: int) -> pd.DataF
         raise UserError(f"{_shown(collected.uri)} has no run of configuration {configuration} with seed {seed}.")
     parts = []
     for run_id, folds in rows.groupby("run_id")["fold"]:
-        utterances = _read_predictions(collected.uri, str(run_id), collected.artifacts[str(run_id)])
+        if run_id not in collected.read:
+            collected.read[run_id] = _read_predictions(collected.uri, run_id, collected.artifacts[run_id])
+        utterances = collected.read[run_id]
         parts.append(utterances[utterances["fold"].isin(folds)])
     return pd.concat(parts).sort_values("fold", kind="stable", ignore_index=True)
 

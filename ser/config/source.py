@@ -61,12 +61,16 @@ def sources(target: str) -> dict[str, str]:
 @lru_cache(maxsize=256)
 def _imports(file: Path, module: str, digest: str) -> tuple[str, ...]:
     """The names of the modules that a file of this digest may import; a name after ``import`` need not be a module."""
-    try:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-    except (SyntaxError, ValueError):  # importing it will fail, and say why
-        return ()
     package = module if file.name == "__init__.py" else module.rpartition(".")[0]
-    return tuple(name for node in ast.walk(tree) for name in _named(node, package) if name.split(".")[0] != "ser")
+    return tuple(name for node in _nodes(file) for name in _named(node, package) if name.split(".")[0] != "ser")
+
+
+def _nodes(file: Path) -> Iterator[ast.AST]:
+    """The nodes of a module's source; none if it cannot be parsed: importing it will fail, and say why."""
+    try:
+        yield from ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+    except (SyntaxError, ValueError):
+        return
 
 
 def _named(node: ast.AST, package: str) -> Iterator[str]:
@@ -93,11 +97,7 @@ def unseen(module: str) -> tuple[int, str] | None:
     file = source_file(module)
     if file is None:
         return None
-    try:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-    except (SyntaxError, ValueError):
-        return None
-    calls = [(node.lineno, ast.unparse(node.func)) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    calls = [(node.lineno, ast.unparse(node.func)) for node in _nodes(file) if isinstance(node, ast.Call)]
     return min(((line, call) for line, call in calls if _UNSEEN.search(call)), default=None)
 
 

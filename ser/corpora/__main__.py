@@ -18,7 +18,6 @@ from ser.corpora.load import load
 from ser.corpora.row_checks import refuse
 from ser.corpora.table import Corpus, Utterance
 from ser.errors import UserError
-from ser.system.files import read_mapping
 from ser.system.pool import cores
 from ser.system.progress import track
 from ser.system.text import aligned
@@ -93,18 +92,17 @@ def _verify(corpus: Corpus, directory: Path) -> None:
     Raises:
         UserError: an audio file is missing, or is damaged, cut off or otherwise of no use for features.
     """
-    from ser.data import cache
+    from ser.data.cache import changed_audio, unknown_audio
 
-    memo = read_mapping(cache._memo_path(corpus, directory))
-    stamps = cache._stamps(corpus)
-    unknown = sum(stamp not in memo for stamp in stamps.values())
-    changed = cache.changed_audio(corpus, directory)
+    unknown = unknown_audio(corpus, directory)  # before the next line remembers them
+    changed = changed_audio(corpus, directory)
+    files = len({utterance.path for utterance in corpus.utterances})
     with ThreadPoolExecutor(cores()) as threads:
         checks = threads.map(_problem, corpus.utterances)
         problems = [problem for problem in track(checks, len(corpus.utterances), "decoding") if problem]
     names = "".join(f"\n  {path}" for path in changed[:_SHOWN]) + "\n  ..." * (len(changed) > _SHOWN)
     print(
-        f"verified: {len(stamps)} audio files read; {unknown} that the cache {directory} did not remember (new, "
+        f"verified: {files} audio files read; {len(unknown)} that the cache {directory} did not remember (new, "
         f"changed openly, or features are in another cache.dir), {len(changed)} other than it remembered{names}",
         file=sys.stderr,
     )

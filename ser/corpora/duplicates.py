@@ -1,6 +1,5 @@
 """The same recording in several places of a corpus: found by the content of the audio files, not by their names."""
 
-import hashlib
 import logging
 import math
 from collections import Counter, defaultdict
@@ -12,6 +11,7 @@ from pathlib import Path
 from ser.corpora.row_checks import ROUNDING_SECONDS
 from ser.corpora.table import Corpus, Utterance
 from ser.errors import UserError
+from ser.system.files import hash_file
 from ser.system.pool import cores
 from ser.system.progress import track
 
@@ -75,7 +75,7 @@ def contents(corpus: Corpus) -> dict[Path, str]:
     counts = Counter(sizes.values())
     compared = [path for path, size in sizes.items() if counts[size] > 1]
     with ThreadPoolExecutor(cores()) as threads:
-        hashes = [*track(threads.map(_hash, compared), len(compared), "looking for copies")]
+        hashes = [*track(threads.map(hash_file, compared), len(compared), "looking for copies")]
     return {path: str(size) for path, size in sizes.items()} | dict(zip(compared, hashes, strict=True))
 
 
@@ -124,11 +124,6 @@ def spread(groups: Sequence[Sequence[Utterance]]) -> list[Sequence[Utterance]]:
 def contradictions(groups: Sequence[Sequence[Utterance]]) -> list[Contradiction]:
     """The first contradiction of each group of ``duplicated`` that has one."""
     return [contradiction for group in groups if (contradiction := _contradiction(group))]
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _groups(corpus: Corpus, hashes: Mapping[Path, str]) -> list[list[int]]:

@@ -37,7 +37,7 @@ from ser.corpora.table import Corpus, Utterance
 from ser.errors import UserError
 from ser.features.audio import read_audio
 from ser.features.extractor import Extractor
-from ser.system.files import read_mapping, replacing, write_text
+from ser.system.files import hash_file, read_mapping, replacing, write_text
 from ser.system.pool import cores, imap
 from ser.system.progress import track
 
@@ -144,6 +144,16 @@ def changed_audio(corpus: Corpus, directory: Path) -> list[Path]:
     return [path for path, stamp in stamps.items() if memo.get(stamp, hashes[path]) != hashes[path]]
 
 
+def unknown_audio(corpus: Corpus, directory: Path) -> list[Path]:
+    """The audio files of which the cache remembers nothing, as they are now.
+
+    Raises:
+        UserError: an audio file is missing.
+    """
+    memo = read_mapping(_memo_path(corpus, directory))
+    return [path for path, stamp in _stamps(corpus).items() if stamp not in memo]
+
+
 def _keys(corpus: Corpus, extractor: Extractor, directory: Path, source: Mapping[str, str] | None = None) -> list[str]:
     """The cache key of every utterance, in the corpus' order."""
     audio = audio_hashes(corpus, directory)
@@ -190,7 +200,7 @@ def audio_hashes(corpus: Corpus, directory: Path, verify: bool = False) -> dict[
     new = [path for path, stamp in stamps.items() if verify or stamp not in memo]
     if new:
         with ThreadPoolExecutor(cores()) as threads:
-            hashes = track(threads.map(_hash_file, new), len(new), "hashing")
+            hashes = track(threads.map(hash_file, new), len(new), "hashing")
             found = {stamps[path]: digest for path, digest in zip(new, hashes, strict=True)}
         if found.items() - memo.items():
             memo |= found
@@ -219,14 +229,6 @@ def _stamps(corpus: Corpus) -> dict[Path, str]:
             stamps[utterance.path] = f"{status.st_size} {times} {utterance.path}"
     _refuse(missing, corpus)
     return stamps
-
-
-def _hash_file(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}.") from error
 
 
 @contextmanager

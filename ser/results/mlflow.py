@@ -249,11 +249,7 @@ def _context_tags() -> dict[str, str]:
 
 
 def _delivery_errors() -> tuple[type[Exception], ...]:
-    return (UserError, *_mlflow_errors())
-
-
-def _mlflow_errors() -> tuple[type[Exception], ...]:
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
-    return (MlflowException, SQLAlchemyError, OSError, sqlite3.Error)
+    return (UserError, MlflowException, SQLAlchemyError, OSError, sqlite3.Error)

@@ -70,12 +70,17 @@ def _expand(key: str, value: str) -> str:
             raise UserError(f"{key}={value} is no range of numbers. Write range(start,stop,step), e.g. range(1,16).")
         numbers[word.strip() or name] = number
     start, stop, step = numbers["start"] or Decimal(0), numbers["stop"], numbers["step"] or Decimal(0)
-    count = max(0, math.ceil((stop - start) / step)) if stop is not None and step else 0
+    count = range_length(start, stop, step) if stop is not None else 0
     check_number(count, f"{key}={value}")
     values = [start + index * step for index in range(count)]
     if not values:
         raise UserError(f"{key}={value} holds no number: the stop is left out, as in Python.")
     return ",".join(_text(number) for number in values)
+
+
+def range_length(start: Decimal, stop: Decimal, step: Decimal) -> int:
+    """How many values ``range(start, stop, step)`` has, as in Python; 0 for a step of 0."""
+    return max(0, math.ceil((stop - start) / step)) if step else 0
 
 
 def check_number(points: int, typed: str) -> None:

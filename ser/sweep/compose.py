@@ -20,7 +20,7 @@ from ser.config.groups import GROUPS, unknown_key
 from ser.config.paths import conf_dir
 from ser.config.settings import TOP
 from ser.errors import UserError
-from ser.sweep.commandline import check_number
+from ser.sweep.commandline import check_number, range_length
 from ser.sweep.hydra_internals import BASIC_LAUNCHER, BASIC_SWEEPER, LOCAL_LAUNCHERS, parse_override, split_points
 
 _VALUE_KEY = re.compile(r"(?!hydra\.)[a-z_]+(\.\w+)+|seed|repeats|fold|device|resume|save|sweep")
@@ -149,8 +149,7 @@ def _values(override: Override) -> int:
     """How many values a sweep has: counted, not written out."""
     value = override.value()
     if isinstance(value, RangeSweep):
-        start, stop, step = (Decimal(str(number)) for number in (value.start or 0, value.stop or 0, value.step))
-        return max(0, math.ceil((stop - start) / step)) if step else 0
+        return range_length(*(Decimal(str(number or 0)) for number in (value.start, value.stop, value.step)))
     return len(value.list) if isinstance(value, ChoiceSweep) else 1
 
 

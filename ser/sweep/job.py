@@ -84,7 +84,6 @@ class Job:
         Raises:
             UserError: code was edited while the sweep ran, so that nothing is stored.
         """
-        name = self.experiment.name
         if isinstance(result, Exception):
             self._failed(replica, result)
             return
@@ -92,7 +91,7 @@ class Job:
         check_unchanged(self.experiment)
         self.store.save(replica.signature, result, about(self.experiment, self.device, self.started))
         if result.diverged:
-            _log.warning("%s: seed %d, fold %d diverged", name, replica.seed, replica.fold)
+            _log.warning("%s: seed %d, fold %d diverged", self.experiment.name, replica.seed, replica.fold)
 
     def check(self) -> None:
         """Check that no training has failed in this command.

@@ -114,7 +114,7 @@ def test_the_second_call_extracts_nothing(tmp_path, corpus, monkeypatch, caplog)
     first = frames(corpus, Loudness(), tmp_path / "store").open()
     caplog.set_level(logging.INFO)
     monkeypatch.setattr("ser.data.cache.read_audio", None)
-    monkeypatch.setattr("ser.data.cache._hash_file", None)
+    monkeypatch.setattr("ser.data.cache.hash_file", None)
     np.testing.assert_array_equal(frames(corpus, Loudness(), tmp_path / "store").open(), first)
     assert not caplog.records
 
