@@ -476,100 +476,87 @@ def _pool(
     group and the first blocks of the next group. Its maximum is therefore the larger of two numbers: a suffix maximum
     of the first group and a prefix maximum of the second group (van Herk 1992).
 
+    A response and its row are compared as one integer, their key (see ``_reduce_blocks``), so that processors do it
+    for many channels in one instruction.
+
     Returns:
         ``best`` and the row that it is in, each (M, C). Row -1 stands for a constant frame, whose z is 0.
     """
     channels, number = response.shape[1], pooled_start[-1]
     best, best_row = np.empty((number, channels), np.float32), np.empty((number, channels), np.int32)
-    sign = np.where(lowest, np.float32(-1), np.float32(1))
-    most_blocks = 0
-    for b in range(len(varying)):
-        most_blocks = max(most_blocks, pooled_start[b + 1] - pooled_start[b] + width - 1)
-    block, block_row = np.empty((most_blocks, channels), np.float32), np.empty((most_blocks, channels), np.int32)
-    prefix, prefix_row = np.empty_like(block), np.empty_like(block_row)
-    suffix, suffix_row = np.empty_like(block), np.empty_like(block_row)
+    bits, best_bits = response.view(np.int32), best.view(np.int32)
+    flip = np.where(lowest, np.int32(-1), np.int32(0))
+    # arrays of their own: the compiler finds no vector instructions for loops between two parts of one array
+    block, suffix = np.empty((width, channels), np.int64), np.empty((width, channels), np.int64)
+    prefix = np.full((width + 1, channels), np.iinfo(np.int64).min)  # prefix[q] is the maximum of the first q blocks
     for b in range(len(varying)):
         windows = pooled_start[b + 1] - pooled_start[b]
-        blocks = windows + width - 1
-        _reduce_blocks(response, start[b], start[b] + varying[b], sign, stride, block[:blocks], block_row[:blocks])
-        _running_maxima(block[:blocks], block_row[:blocks], prefix, prefix_row, suffix, suffix_row, width)
-        segment = slice(pooled_start[b], pooled_start[b + 1])
-        _window_maxima(suffix, suffix_row, prefix[:blocks], prefix_row[:blocks], sign, best[segment], best_row[segment])
+        for group in range(0, windows + width, width):  # its first block; the window of this number begins there
+            blocks = min(width, windows + width - 1 - group)
+            begin, end = start[b] + group * stride, start[b] + varying[b]
+            _reduce_blocks(bits, begin, end, flip, stride, block[:blocks])
+            for q in range(blocks):
+                for c in range(channels):
+                    prefix[q + 1, c] = max(prefix[q, c], block[q, c])
+            if group > 0:
+                windows_before = slice(pooled_start[b] + group - width, pooled_start[b] + min(group, windows))
+                _write_larger(suffix, prefix, flip, best_bits[windows_before], best_row[windows_before])
+            if group < windows:
+                suffix[width - 1] = block[width - 1]
+                for q in range(width - 2, -1, -1):
+                    for c in range(channels):
+                        suffix[q, c] = max(block[q, c], suffix[q + 1, c])
     return best, best_row
 
 
 @compiled
-def _reduce_blocks(
-    response: Array, begin: int, end: int, sign: Array, stride: int, block_best: Array, block_row: Array
-) -> None:
-    """Write the maximum of sign * z in each block of a segment, and its row.
+def _reduce_blocks(bits: Array, begin: int, end: int, flip: Array, stride: int, block: Array) -> None:
+    """Write the largest key of the frames of each block.
 
-    The rows from ``begin`` to ``end`` hold the segment's varying frames; the frames after them are constant. Every
-    block starts from a constant frame's value 0 and row -1. In a block of varying frames only, the first frame replaces
-    these.
+    A key is a 64-bit integer. Its upper half is ``_ordered`` of z. Its lower half falls with the row, so that of equal
+    z the first has the largest key; a constant frame counts as row -1.
+
+    Args:
+        bits: the bits of z, read as integers, shape (N, C).
+        begin: row of the first block's first frame.
+        end: the frames of the segment from this row on are constant.
+        flip: -1 in the channels whose smallest z is wanted, else 0, shape (C,).
+        stride: frames of a block.
+        block: the keys, shape (blocks, C).
     """
-    for q in range(len(block_best)):
-        n = begin + q * stride
-        inside = min(stride, end - n)
-        for c in range(len(sign)):
-            block_best[q, c] = 0
-            block_row[q, c] = -1
-        for k in range(inside):
-            first_of_full_block = inside == stride and k == 0
-            for c in range(len(sign)):
-                value = sign[c] * response[n + k, c]
-                better = first_of_full_block or value > block_best[q, c]
-                block_best[q, c] = value if better else block_best[q, c]
-                block_row[q, c] = n + k if better else block_row[q, c]
+    for q in range(len(block)):
+        first = begin + q * stride
+        for c in range(len(flip)):
+            has_constant = first + stride > end
+            block[q, c] = (np.int64(flip[c]) << 32) | _LOWER if has_constant else np.iinfo(np.int64).min
+        for n in range(first, min(first + stride, end)):
+            for c in range(len(flip)):
+                key = (np.int64(_ordered(bits[n, c]) ^ flip[c]) << 32) | (_LOWER - 1 - n)
+                block[q, c] = max(block[q, c], key)
+
+
+_LOWER = 0xFFFFFFFF
+"""The lower half of a key of a constant frame, row -1; that of row n is ``_LOWER`` - 1 - n."""
 
 
 @compiled
-def _running_maxima(
-    block: Array, block_row: Array, prefix: Array, prefix_row: Array, suffix: Array, suffix_row: Array, width: int
-) -> None:
-    """Compute running maxima within every group of ``width`` blocks, from the maximum of each block in ``block``.
+def _ordered(bits: Any) -> Any:
+    """Map the bits of a float32, read as an integer, to an integer of the same order; the map is its own inverse.
 
-    ``prefix`` receives the maxima from the beginning of the group to each block, ``suffix`` those from each block to
-    the end of its group.
+    Read as integers, positive numbers have the right order and negative ones the opposite order (IEEE 754). All bits
+    of a negative number but its sign are therefore inverted.
     """
-    last = len(block) - 1
-    for q in range(last + 1):
-        if q % width == 0:
-            prefix[q], prefix_row[q] = block[q], block_row[q]
-        else:
-            _larger(prefix[q - 1], prefix_row[q - 1], block[q], block_row[q], prefix[q], prefix_row[q])
-    for q in range(last, -1, -1):
-        if q == last or (q + 1) % width == 0:
-            suffix[q], suffix_row[q] = block[q], block_row[q]
-        else:
-            _larger(block[q], block_row[q], suffix[q + 1], suffix_row[q + 1], suffix[q], suffix_row[q])
+    return bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))
 
 
 @compiled
-def _larger(first: Array, first_row: Array, second: Array, second_row: Array, larger: Array, larger_row: Array) -> None:
-    """Write the larger of two numbers and its row, in each channel; the first if they are equal.
-
-    The rows of the result must not be rows of an argument: then the compiler needs no branches, which would be
-    mispredicted often.
-    """
-    for c in range(len(larger)):
-        a, b, a_row, b_row = first[c], second[c], first_row[c], second_row[c]
-        larger[c] = a if a >= b else b
-        larger_row[c] = a_row if a >= b else b_row
-
-
-@compiled
-def _window_maxima(
-    suffix: Array, suffix_row: Array, prefix: Array, prefix_row: Array, sign: Array, best: Array, best_row: Array
-) -> None:
-    """Write ``best`` and its row: window p has the suffix from block p and the prefix to block p + width - 1."""
-    width = len(prefix) - len(best) + 1
-    for p in range(len(best)):
-        head, head_row, tail, tail_row = suffix[p], suffix_row[p], prefix[p + width - 1], prefix_row[p + width - 1]
-        for c in range(len(sign)):
-            keep = head[c] >= tail[c]
-            best[p, c] = sign[c] * (head[c] if keep else tail[c])
-            best_row[p, c] = head_row[c] if keep else tail_row[c]
+def _write_larger(suffix: Array, prefix: Array, flip: Array, bits: Array, best_row: Array) -> None:
+    """Write the larger key of ``suffix`` and ``prefix`` as the bits of ``best`` and as its row, each (windows, C)."""
+    for p in range(len(bits)):
+        for c in range(len(flip)):
+            key = max(suffix[p, c], prefix[p, c])
+            bits[p, c] = _ordered(np.int32(key >> 32) ^ flip[c])
+            best_row[p, c] = _LOWER - 1 - (key & _LOWER)
 
 
 @compiled
@@ -657,7 +644,7 @@ def _add_windows(
     """Add scale * g times the window of the row of each maximum to ``weight_gradient`` (C, kernel * D).
 
     Args:
-        scaled_gradient: scale * g, shape (M, C).
+        scaled_gradient: scale * g, shape (M, C); overwritten, see ``_add_up_runs``.
         best_row: the rows of the maxima, shape (M, C).
         pooled_start: see ``Packed``. One segment is done at a time: its rows stay in the L1 cache for all channels.
         data: the sequence, shape (N, D).
@@ -671,8 +658,12 @@ def _add_windows(
     row, factor = np.empty(most + 3, np.int64), np.empty(most + 3, np.float32)
     for b in range(len(pooled_start) - 1):
         segment = slice(pooled_start[b], pooled_start[b + 1])
+        _add_up_runs(scaled_gradient[segment], best_row[segment])
         for c in range(len(weight_gradient)):
-            found = _distinct_maxima(scaled_gradient[segment, c], best_row[segment, c], row, factor)
+            found = 0
+            for m in range(pooled_start[b], pooled_start[b + 1]):
+                row[found], factor[found] = best_row[m, c], scaled_gradient[m, c]
+                found += factor[found] != 0  # the next one overwrites a factor of 0
             row[found : found + 3] = half  # up to three additions of 0 times the first window
             factor[found : found + 3] = 0
             target = weight_gradient[c]
@@ -686,20 +677,16 @@ def _add_windows(
 
 
 @compiled
-def _distinct_maxima(gradient: Array, best_row: Array, row: Array, total: Array) -> int:
-    """Add up the gradients of neighbouring pooled frames that have the same maximum, in one channel of a segment.
+def _add_up_runs(gradient: Array, best_row: Array) -> None:
+    """Add up the gradients of neighbouring pooled frames of a segment that have the same maximum, both (windows, C).
 
-    Writes the maxima's rows to ``row`` and the sums to ``total``, without constant frames and sums of 0; returns how
-    many there are.
+    The last pooled frame of each run receives the sum, the others 0. Those of a constant frame receive 0.
     """
-    found, current, current_sum = 0, -1, np.float32(0)
-    for m in range(len(gradient) + 1):
-        if m == len(gradient) or best_row[m] != current:
-            if current >= 0 and current_sum != 0:
-                row[found], total[found] = current, current_sum
-                found += 1
-            if m == len(gradient):
-                break
-            current, current_sum = best_row[m], np.float32(0)
-        current_sum += gradient[m]
-    return found
+    last = len(gradient) - 1
+    run_sum = np.zeros(gradient.shape[1], np.float32)
+    for m in range(last + 1):
+        for c in range(len(run_sum)):
+            row, total = best_row[m, c], run_sum[c] + gradient[m, c]
+            goes_on = m < last and best_row[min(m + 1, last), c] == row
+            run_sum[c] = total if goes_on else np.float32(0)
+            gradient[m, c] = np.float32(0) if goes_on or row < 0 else total
