@@ -39,7 +39,9 @@ def run(*arguments: str, cwd: Path, env: dict[str, str] | None = None, module: s
     """``python -m ser.run ...`` as a process of its own."""
     environment = {**os.environ, **(env or {})}
     command = [sys.executable, "-m", module, *arguments]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=540, check=False)
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=540, check=False)
+    assert "RuntimeWarning" not in done.stderr, done.stderr
+    return done
 
 
 def quietly(function, *arguments):

@@ -1,13 +1,13 @@
 """The total loss of a mini-batch: equations (1), (8) and (9) of Lian et al. 2018, sections 2.2 and 4.2."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor
 from torch.nn import functional
 
 from ser.aux_tasks.task import IGNORED
-from ser.kernels.inner_products import halves
+from ser.losses.contrast import Contrast, of_batch
 from ser.losses.position import Position
 
 
@@ -25,10 +25,6 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return total / (labels != IGNORED).sum().clamp(min=1)
 
 
-Contrast = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""A contrastive loss: (first, second, same) -> scalar, arguments as for ``ser.losses.cos.cosine_contrastive``."""
-
-
 @dataclass(frozen=True)
 class Objective:
     """The total loss, equations (1) and (9) in one formula.
@@ -42,11 +38,21 @@ class Objective:
         contrast: the contrastive loss; None leaves it out (the baseline: L_cro takes the place of the bracket).
         position: the vectors that the contrastive loss compares; None without a contrastive loss.
         aux_weight: w, lambda of equation (9).
+        branches: whether L_cro is the "mean" of the two branches' cross-entropies, or their "sum".
     """
 
     contrast: Contrast | None
     position: Position | None
     aux_weight: float
+    branches: str = "mean"
+
+    @classmethod
+    def of(cls, loss: Any, position: Position, aux_weight: float) -> "Objective":
+        """Make the objective with a loss of the config group ``loss``, of pairs or of a mini-batch (``of_batch``).
+
+        Its attribute ``cross_entropy``, if it has one, is ``branches``.
+        """
+        return cls(of_batch(loss), position, aux_weight, getattr(loss, "cross_entropy", "mean"))
 
     def __call__(
         self,
@@ -77,11 +83,9 @@ class Objective:
         parts = {"cross_entropy": cross_entropy(logits, labels)}
         total = parts["cross_entropy"]
         if self.contrast is not None and self.position is not None:
-            if getattr(self.contrast, "cross_entropy", "mean") == "sum":  # a user's own loss may lack the attribute
+            if self.branches == "sum":
                 total = 2 * total
-            first, second = halves(self.position(features, logits))
-            first_label, second_label = labels.chunk(2)
-            parts["contrastive"] = self.contrast(first, second, first_label == second_label)
+            parts["contrastive"] = self.contrast(self.position(features, logits), labels)
             total = weight * parts["contrastive"] + (1 - weight) * total
         if aux_logits is not None and aux_labels is not None:
             parts["aux"] = cross_entropy(aux_logits, aux_labels)

@@ -22,8 +22,9 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-_IMPORTED = ("ser.run", "ser.training.loop")
-"""What workers import, by name: this module is below them."""
+_IMPORTED = ("hydra", "ser.sweep.commandline", "ser.training.loop")
+"""What workers import, by name: this module is below them. Not ``ser.run``: Python runs it again in every worker, as
+the main module, and would warn that it is there already."""
 
 _pool: ProcessPoolExecutor | None = None
 _size = 0

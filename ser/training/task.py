@@ -110,11 +110,9 @@ def make_task(experiment: Experiment, device: str, checkpoints: Path | None) -> 
         normalisation=settings.feature.normalisation,
         validation=build(settings.validation),
         loader=Singles() if baseline else build(settings.loader),
-        objective=Objective(
-            contrast=None if baseline else build(settings.loss),
-            position=None if baseline else build(settings.position),
-            aux_weight=settings.aux_task.weight,
-        ),
+        objective=Objective(None, None, settings.aux_task.weight)
+        if baseline
+        else Objective.of(build(settings.loss), build(settings.position), settings.aux_task.weight),
         schedule=Constant(0.0) if baseline else build(settings.lambda_),
         recipe=build(settings.trainer),
         device=device,

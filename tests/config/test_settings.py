@@ -79,7 +79,8 @@ def keys(node, prefix=""):
 def test_every_key_has_a_range_and_is_known_to_change_numbers_or_not(group, option):
     """A new key of any option must be entered in one of the lists above, and its range in an annotation."""
     named = {f"{g}.name" for g in DECISIVE}
-    others = {"lambda.start", "lambda.epochs", "loss.normalise", "feature.bins", "model.hidden", "model.bidirectional",
+    others = {"lambda.start", "lambda.epochs", "loss.normalise", "loss.temperature",
+              "feature.bins", "model.hidden", "model.bidirectional",
               "trainer.weight_decay", "trainer.momentum"}  # fmt: skip
     known = {*DECIDES, *DECIDES_NOTHING, *BY_ANOTHER_WAY, *named, *others}
     config = composed(f"{group}={option}")
@@ -128,7 +129,8 @@ def test_nor_does_how_it_is_run(choice):
 @pytest.mark.parametrize(
     "choice",
     ["feature=logmel", "feature=logspec", "model=attentive_cnn", "model=spectrogram_cnn_lstm", "loader=loader_2",
-     "position=pos_2", "loss=l2", "loss=none", "lambda=linear", "aux_task=gender", "validation=session",
+     "position=pos_2", "loss=l2", "loss=none", "loss=supcon", "loss=triplet", "loss=center",
+     "lambda=linear", "aux_task=gender", "validation=session",
      "validation=speaker", "trainer=adamw", "trainer=sgd"],
 )  # fmt: skip
 def test_every_other_option_has_a_signature_of_its_own(choice):
@@ -139,6 +141,9 @@ def test_every_other_option_has_a_signature_of_its_own(choice):
     "option, keys",
     [
         ("loss=l2", ["loss.normalise=true", "loss.margin=2"]),
+        ("loss=supcon", ["loss.temperature=0.5"]),
+        ("loss=triplet", ["loss.margin=1"]),
+        ("loss=center", ["loss.normalise=false"]),
         ("lambda=linear", ["lambda.start=0.3", "lambda.epochs=3", "lambda.weight=0.9"]),
         ("feature=logspec", ["feature.bins=100", "feature.window=400"]),
         ("model=spectrogram_cnn_lstm", ["model.hidden=0", "model.bidirectional=false"]),

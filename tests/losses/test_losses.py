@@ -94,13 +94,13 @@ class TestObjective:
 
     def test_equation_1(self):
         contrastive, ce = self.expected_parts()
-        losses = Objective(Cosine(0.1), Position("features"), 0.0)(self.features, self.logits, self.labels, 0.6)
+        losses = Objective.of(Cosine(0.1), Position("features"), 0.0)(self.features, self.logits, self.labels, 0.6)
         assert losses["loss"].item() == pytest.approx((0.6 * contrastive + 0.4 * ce).item())
         assert losses["contrastive"].item() == pytest.approx(contrastive.item())
 
     def test_cross_entropy_summed_over_the_branches(self):
         contrastive, ce = self.expected_parts()
-        objective = Objective(Cosine(0.1, cross_entropy="sum"), Position("features"), 0.0)
+        objective = Objective.of(Cosine(0.1, cross_entropy="sum"), Position("features"), 0.0)
         losses = objective(self.features, self.logits, self.labels, 0.6)
         assert losses["loss"].item() == pytest.approx((0.6 * contrastive + 0.4 * 2 * ce).item())
 
@@ -112,7 +112,7 @@ class TestObjective:
     def test_equations_1_and_9_together(self):
         contrastive, ce = self.expected_parts()
         aux = functional.cross_entropy(self.aux_logits[:3], self.aux_labels[:3])
-        objective = Objective(Cosine(0.1), Position("features"), 0.04)
+        objective = Objective.of(Cosine(0.1), Position("features"), 0.04)
         losses = objective(self.features, self.logits, self.labels, 0.7, self.aux_logits, self.aux_labels)
         expected = 0.96 * (0.7 * contrastive + 0.3 * ce) + 0.04 * aux
         assert losses["loss"].item() == pytest.approx(expected.item())
@@ -120,7 +120,7 @@ class TestObjective:
     @pytest.mark.parametrize("vector", ["logits", "probabilities"])
     def test_pos_2_compares_the_output_of_the_classifier(self, vector):
         outputs = self.logits if vector == "logits" else self.logits.softmax(dim=1)
-        losses = Objective(Cosine(0.1), Position(vector), 0.0)(self.features, self.logits, self.labels, 0.6)
+        losses = Objective.of(Cosine(0.1), Position(vector), 0.0)(self.features, self.logits, self.labels, 0.6)
         expected = cosine_contrastive(outputs[:2], outputs[2:], SAME, 0.1)
         assert losses["contrastive"].item() == pytest.approx(expected.item())
 

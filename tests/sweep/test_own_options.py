@@ -9,6 +9,7 @@ from sweep.workplace import SMALL, rows
 from ser.sweep.help import help_text
 
 OPTION = "# Mine.\nname: cnn\n_target_: mine.Mine\nchannels: 4\nkernels: [13, 7]\npool: 30\nstride: 3\n"
+LOSS = "# Theirs.\nname: theirs\n_target_: pytorch_metric_learning.losses.MultiSimilarityLoss\nalpha: 2\nbeta: 50\n"
 
 
 def test_a_key_outside_the_familiar_ones_is_swept_like_any_other(folder, command):
@@ -28,13 +29,15 @@ def own(tmp_path):
 
 
 def test_options_of_ones_own(own, tmp_path, tiny):
-    """A model in a module of the user's, chosen from a folder of the user's: another signature than cnn's."""
+    """A model in a module of the user's, and a library's loss, chosen from a folder of the user's."""
     (tmp_path / "mine.py").write_text("from ser.models.cnn import CNN\n\nclass Mine(CNN):\n    pass\n")
     (own / "mine.yaml").write_text(OPTION)
-    common = (*SMALL, f"corpus.root={tiny}", "loss=none", "fold=1", "tracking=none")
+    (own.parent / "loss").mkdir()
+    (own.parent / "loss" / "theirs.yaml").write_text(LOSS)
+    common = (*SMALL, f"corpus.root={tiny}", "fold=1", "tracking=none")
     env = {"PYTHONPATH": str(tmp_path)}
-    for model, found in (("cnn", 1), ("mine", 2)):
-        done = run("--config-dir", "my, conf", *common, f"model={model}", cwd=tmp_path, env=env)
+    for model, loss, found in (("cnn", "none", 1), ("mine", "theirs", 2)):
+        done = run("--config-dir", "my, conf", *common, f"model={model}", f"loss={loss}", cwd=tmp_path, env=env)
         assert done.returncode == 0, done.stderr
         assert len(list(tmp_path.glob("results/replicas/*/*.npz"))) == found
 

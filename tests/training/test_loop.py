@@ -25,6 +25,7 @@ ALTERNATIVES = [
     "length.train=first", "length.train=crop", "length.tail=drop", "length=2.5",
     "position=pos_2", "position=pos_2 position.vector=probabilities",
     "loss.margin=-0.5", "loss.cross_entropy=sum",
+    "loss=supcon", "loss=triplet", "loss=center", "loss=supcon position=pos_2 aux_task=gender", "loss=center lambda=1",
     "loss=l2", "loss=l2 loss.margin=5", "loss=l2 loss.normalise=true", "loss=none", "lambda=0", "lambda=1",
     "lambda=linear", "aux_task=gender", "aux_task=valence", "aux_task=activation", "aux_task=dominance",
     "aux_task=valence aux_task.edges=[2.5,3.5] loss=none", "aux_task=gender loss=l2",

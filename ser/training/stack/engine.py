@@ -3,8 +3,9 @@
 A model needs no code for this engine. Its replicas are trained together if
 
 - ``torch.func.vmap`` can batch it,
-- it draws no random numbers (dropout does), and
-- only batch normalisation combines the rows of a mini-batch.
+- it draws no random numbers (dropout does),
+- in its network, only batch normalisation combines the rows of a mini-batch, and
+- its loss, if it is one of a mini-batch, leaves out rows whose label is IGNORED.
 
 Otherwise a warning is logged, and the replicas are trained one after another. CUDA graphs and ``torch.compile`` are not
 used.
@@ -22,6 +23,7 @@ from ser.results.outcome import Finished, Replica
 from ser.training.loop import add_traceback, attempt, prepare
 from ser.training.stack.batches import Batches
 from ser.training.stack.mapped import Computation
+from ser.training.stack.masking import leaves_out_padding
 from ser.training.stack.state import Member, Stack, make_member, make_stack
 from ser.training.task import Task
 from ser.training.trainer import Recipe
@@ -135,8 +137,8 @@ def _split_finished(stack: Stack) -> tuple[list[Finished], Stack | None]:
 def _obstacle(task: Task, replicas: Sequence[Replica]) -> str | None:
     """Return why the replicas of this task cannot be trained together; None if they can.
 
-    This tries a step of one replica, without and with padding. The two losses differ if the model combines the rows of
-    a mini-batch other than by batch normalisation.
+    This tries the loss with and without rows of padding, and then a step of one replica, without and with padding. The
+    two losses differ if the model combines the rows of a mini-batch other than by batch normalisation.
     """
     first = _first_member(task, replicas)
     if first is None:
@@ -144,6 +146,8 @@ def _obstacle(task: Task, replicas: Sequence[Replica]) -> str | None:
     try:
         if not _update_agrees(task.recipe):
             return "its update for many replicas is not that of its optimiser"
+        if not leaves_out_padding(task.objective):
+            return "its loss does not leave out rows whose label is IGNORED (-100)"
         unpadded, padded = (_trial(task, [first], real=2, size=size) for size in (2, 3))
     except Exception as error:
         return str(error).partition("\n")[0]

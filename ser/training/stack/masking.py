@@ -7,7 +7,6 @@ the loss, which is a mean over pairs.
 B: rows (or pairs) of a batch, C: channels, V: dimensions of a vector.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +16,8 @@ from torch.func import vmap
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ser.aux_tasks.task import IGNORED
+from ser.losses.contrast import OverPairs, PairLoss
 from ser.losses.objective import Objective
 
 EVERY_ROW = torch.zeros(0, dtype=torch.bool)
@@ -125,29 +126,39 @@ def _mean_and_variance(values: Tensor, real: Tensor) -> tuple[Tensor, Tensor, Te
 
 
 def over_real_pairs(objective: Objective, real: Tensor) -> Objective:
-    """Make an objective whose contrastive loss is averaged over the real pairs only.
+    """Make an objective whose loss of pairs is averaged over the real pairs only.
 
-    The cross-entropies need no change: they leave out the rows whose label is IGNORED.
+    The cross-entropies need no change: they leave out the rows whose label is IGNORED. So do losses of a mini-batch;
+    one that does not is found by a trial step (``ser.training.stack.engine``).
 
     Args:
         objective: the total loss.
         real: True for real pairs, shape (B,).
     """
-    if objective.contrast is None:
+    if not isinstance(objective.contrast, OverPairs):
         return objective
-    contrast: Any = _RealPairs(objective.contrast, real, getattr(objective.contrast, "cross_entropy", "mean"))
-    return replace(objective, contrast=contrast)
+    return replace(objective, contrast=OverPairs(_RealPairs(objective.contrast.loss, real)))
+
+
+def leaves_out_padding(objective: Objective) -> bool:
+    """Return whether padding does not change the contrastive loss: of pairs by ``over_real_pairs``, else by a trial."""
+    contrast = objective.contrast
+    if contrast is None or isinstance(contrast, OverPairs):
+        return True
+    vectors, labels = torch.randn(8, 5, generator=torch.Generator().manual_seed(0)), torch.arange(8) % 2
+    real = torch.tensor([True, True, True, False] * 2)
+    padded = contrast(vectors, torch.where(real, labels, IGNORED))
+    return torch.allclose(padded, contrast(vectors[real], labels[real]), rtol=1e-4, equal_nan=True)
 
 
 @dataclass(frozen=True)
 class _RealPairs:
-    """A contrastive loss averaged over the pairs where ``real`` is True; 0 if there is no such pair."""
+    """A loss of pairs, averaged over the pairs where ``real`` is True; 0 if there is no such pair."""
 
-    contrast: Callable[[Tensor, Tensor, Tensor], Tensor]
+    loss: PairLoss
     real: Tensor
-    cross_entropy: str
 
     def __call__(self, first: Tensor, second: Tensor, same: Tensor) -> Tensor:
         """Two branches' vectors (B, V) and (B, V), whether a pair has one class (B,) -> scalar."""
-        pair_losses = vmap(lambda a, b, y: self.contrast(a[None], b[None], y[None]))(first, second, same)
+        pair_losses = vmap(lambda a, b, y: self.loss(a[None], b[None], y[None]))(first, second, same)
         return torch.where(self.real, pair_losses, 0.0).sum() / self.real.sum().clamp(min=1)

@@ -20,6 +20,7 @@ from ser.training.stack.engine import stack
         "lambda=linear lambda.epochs=2", "loader=loader_2 trainer.batch_norm=branch",
         "loader.redraw=false trainer.watch=train", "aux_task=valence loss=none",
         "feature.normalisation=speaker aux_task=activation", "loss=l2 loss.normalise=true loss.cross_entropy=sum",
+        "loss=supcon trainer.batch_size=6", "loss=triplet", "loss=center loss.cross_entropy=sum",
         "position=pos_2 position.vector=probabilities", "model=attentive_cnn model.channels=4", "validation=session",
         "feature=logspec model=spectrogram_cnn_lstm model.hidden=0 trainer.max_epochs=1",
     ],

@@ -1,5 +1,7 @@
 """A researcher's own models: those that can be trained together, and those that cannot."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -52,6 +54,13 @@ def test_replicas_that_would_depend_on_each_other_are_trained_one_after_another(
     finished = list(outcomes(stack(new_task("trainer.max_epochs=1", model=model), REPLICAS[:2])))
     assert len(finished) == 2
     assert [why in record.message for record in caplog.records] == [True]
+
+
+def test_a_loss_that_counts_padding_is_trained_one_after_another(new_task, caplog):
+    task = new_task("trainer.max_epochs=1")
+    objective = replace(task.objective, contrast=lambda vectors, labels: vectors.square().mean())
+    assert len(list(outcomes(stack(replace(task, objective=objective), REPLICAS[:2])))) == 2
+    assert ["does not leave out rows" in record.message for record in caplog.records] == [True]
 
 
 def test_replicas_that_pytorch_cannot_batch_are_trained_one_after_another(new_task, caplog):
