@@ -25,7 +25,7 @@ def job(cfg: DictConfig) -> float | None:
     On this machine ``_sweep`` has done the trainings of all points before; then what failed is told here.
 
     Returns:
-        The mean WA over the finished seeds, for a sweeper that optimises it; None if no seed is finished.
+        The mean validation WA over the finished seeds, for a sweeper that optimises it; None if no seed is finished.
     """
     from ser.config.settings import resolve
     from ser.data.experiment import make_experiment

@@ -118,19 +118,28 @@ class Job:
             mlflow.prepare(tracking.uri, str(tracking.experiment))
 
     def deliver(self) -> float | None:
-        """Log the finished runs to the tracking store; the mean WA over them, for sweepers that optimise it.
+        """Log the finished runs to the tracking store.
+
+        Returns:
+            The mean validation WA over their seeds, for sweepers that optimise it; None if no seed is finished.
 
         Raises:
             UserError: the tracking store cannot be reached.
         """
-        seeds = {seed: self._results(seed) for seed in self.settings.seeds}
-        finished = {seed: stored for seed, stored in seeds.items() if stored}
-        if not finished:
-            return None
-        if self.settings.tracking.name != "none":
+        finished = self._finished()
+        if finished and self.settings.tracking.name != "none":
             self._log_runs(finished)
-        was = [run_metrics([one.outcome for one in stored])["wa"] for stored in finished.values()]
-        return float(np.mean(was))
+        return self.metrics()["best_val_wa"] if finished else None
+
+    def metrics(self) -> dict[str, float]:
+        """The means over the finished seeds of what ``run_metrics`` gives for every seed; empty if none is finished."""
+        runs = [run_metrics([one.outcome for one in stored]) for stored in self._finished().values()]
+        return {name: float(np.mean([run[name] for run in runs])) for name in runs[0]} if runs else {}
+
+    def _finished(self) -> dict[int, list[Stored]]:
+        """The results of each seed whose folds all have one."""
+        seeds = {seed: self._results(seed) for seed in self.settings.seeds}
+        return {seed: stored for seed, stored in seeds.items() if stored}
 
     def _results(self, seed: int) -> list[Stored]:
         """The results of a seed's folds; none while a fold is missing."""

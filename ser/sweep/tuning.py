@@ -1,0 +1,194 @@
+"""A search for the values with the best validation accuracy, a few trials at a time, each a point of one sweep.
+
+Optuna's tree-structured Parzen estimator (Bergstra et al. 2011) proposes the trials. It is seeded and knows nothing but
+the trials' mean validation WA. Therefore the same command proposes the same trials again and finds their results: a
+search that was stopped goes on without a database.
+"""
+
+import logging
+import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ser.config.settings import resolve
+from ser.config.words import GROUP_OF
+from ser.data.experiment import Experiment, make_experiment
+from ser.errors import UserError
+from ser.sweep import queue
+from ser.sweep.compose import composer
+from ser.sweep.display import Progress
+from ser.sweep.handover import PLANNED, STARTED
+from ser.sweep.job import Job
+from ser.sweep.plan import Plan, Point, store_plan
+from ser.sweep.search_space import Dimension
+from ser.sweep.table import percent
+from ser.system.text import aligned
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is searched, and how.
+
+    Attributes:
+        dimensions: the keys and their values.
+        fixed: the other overrides.
+        trials: how many configurations are tried.
+        together: how many are proposed at a time, without knowing the results of one another.
+        seed: of the proposals.
+        config_dir: a user's own folder of options.
+    """
+
+    dimensions: Sequence[Dimension]
+    fixed: Sequence[str]
+    trials: int
+    together: int
+    seed: int
+    config_dir: str | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A configuration that was tried: its overrides, its job, and its mean validation WA; None if it failed."""
+
+    overrides: tuple[str, ...]
+    job: Job
+    value: float | None
+
+
+def check(search: Search) -> None:
+    """Check that every value that may be proposed is in its key's range; nothing is trained.
+
+    Raises:
+        UserError: one is not.
+    """
+    first = [dimension.samples()[0] for dimension in search.dimensions]
+    with composer(config_dir=search.config_dir) as composing:
+        for index, dimension in enumerate(search.dimensions):
+            for sample in dimension.samples():
+                point = [*search.fixed, *first[:index], sample, *first[index + 1 :]]
+                resolve(composing.config(point), point)
+
+
+def tune(search: Search) -> list[Trial]:
+    """Try configurations, and keep their results and runs as a sweep's.
+
+    Returns:
+        Every trial, in the order of the proposals.
+
+    Raises:
+        UserError: Optuna is not installed, or no trial can run.
+    """
+    try:
+        import optuna
+    except ImportError as error:
+        raise UserError("A search needs Optuna: pip install 'optuna>=4'.") from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    sampler = optuna.samplers.TPESampler(seed=search.seed, constant_liar=True)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    trials: list[Trial] = []
+    while len(trials) < search.trials:
+        asked = [study.ask() for _ in range(min(search.together, search.trials - len(trials)))]
+        points = [tuple(dimension.ask(each) for dimension in search.dimensions) for each in asked]
+        jobs = [Job(experiment) for experiment in _experiments(search, points)]
+        os.environ[PLANNED] = jobs[0].settings.sweep
+        store_plan(_plan(search, [*(trial.job for trial in trials), *jobs]))  # the analysis finds its points there
+        progress = Progress(_plan(search, jobs), os.environ[STARTED])
+        progress.start()
+        values = _train(jobs)
+        progress.stop()
+        for proposal, overrides, job, value in zip(asked, points, jobs, values, strict=True):
+            state = optuna.trial.TrialState.COMPLETE if value is not None else optuna.trial.TrialState.FAIL
+            study.tell(proposal, value, state)
+            trials.append(Trial(overrides, job, value))
+        _log.info("%s", _progress(search, trials))
+    return trials
+
+
+def _experiments(search: Search, points: Sequence[Sequence[str]]) -> list[Experiment]:
+    made = []
+    with composer(config_dir=search.config_dir) as composing:
+        for point in points:
+            overrides = [*search.fixed, *point]
+            made.append(make_experiment(resolve(composing.config(overrides), overrides), overrides))
+            made[-1].frames()
+    return made
+
+
+def _plan(search: Search, jobs: Sequence[Job]) -> Plan:
+    """The sweep's plan with these jobs."""
+    settings = jobs[0].settings
+    typed = (*search.fixed, *(dimension.samples()[0] for dimension in search.dimensions))
+    points = tuple(Point.of(job.experiment) for job in jobs)
+    return Plan(settings.sweep, typed, points, settings.results, settings.resume is False)
+
+
+def _train(jobs: Sequence[Job]) -> list[float | None]:
+    """Train jobs and deliver their runs; the mean validation WA of each, or None if a training failed."""
+    trained = queue.train_all(jobs)
+    values: list[float | None] = []
+    for job in jobs:
+        try:
+            error = trained.get(job)
+            if error is not None:
+                raise error
+            if job in trained:
+                job.check()
+            else:
+                queue.train(job)
+        except Exception as error:
+            _log.warning("%s", error)
+            values.append(None)
+            continue
+        try:
+            job.deliver()
+        except UserError as error:  # the results are there: the same command delivers them
+            _log.warning("%s", error)
+        values.append(job.metrics().get("best_val_wa"))
+    return values
+
+
+def best_of(trials: Sequence[Trial]) -> Trial | None:
+    """The trial with the highest validation WA, the first of equals; None if all failed."""
+    return max((trial for trial in trials if trial.value is not None), key=lambda trial: trial.value or 0, default=None)
+
+
+def _progress(search: Search, trials: Sequence[Trial]) -> str:
+    best = best_of(trials)
+    said = (
+        f"best validation WA {percent(best.value or 0)} at {' '.join(map(_typed, best.overrides))}"
+        if best
+        else "none has a result"
+    )
+    return f"{len(trials)} of {search.trials} trials: {said}"
+
+
+def table(search: Search, trials: Sequence[Trial]) -> str:
+    """All trials sorted by validation WA; test accuracies are shown for the chosen trial alone (``chosen``)."""
+    ranked = sorted(trials, key=lambda trial: -(trial.value if trial.value is not None else -1))
+    body = [
+        [*(each.partition("=")[2] for each in trial.overrides), "X" if trial.value is None else percent(trial.value)]
+        for trial in ranked
+    ]
+    return aligned([[*(dimension.name for dimension in search.dimensions), "validation WA %"], *body])
+
+
+def chosen(search: Search, best: Trial) -> str:
+    """What the search chose, its accuracies on the test utterances, and the command that trains it with more seeds."""
+    figures: dict[str, Any] = best.job.metrics()
+    found = [_typed(override) for override in best.overrides]
+    fixed = [_typed(override) for override in search.fixed if not override.startswith("sweep=")]
+    test = ", ".join(f"{name.upper()} {percent(figures[name])}" for name in ("wa", "uwa"))
+    return (
+        f"Chosen by validation WA: {' '.join(found)}. On the test utterances, which had no part in the "
+        f"choice: {test}.\nWith more seeds: python -m ser.run {shlex.join([*fixed, *found])} repeats=20"
+    )
+
+
+def _typed(override: str) -> str:
+    """An override as users type it: ``lambda=0.6`` for ``lambda.weight=0.6``."""
+    key, _, value = override.partition("=")
+    return f"{GROUP_OF.get(key, key)}={value}"

@@ -1,0 +1,118 @@
+"""A search on validation accuracy: what it may choose from, and that it can be stopped and gone on with."""
+
+import json
+
+import pytest
+from support import run
+from sweep.workplace import SMALL
+
+from ser.errors import UserError
+from ser.sweep import tuning
+from ser.sweep.commandline import rewrite
+from ser.sweep.search_space import Dimension, search_space
+
+
+def searched(*overrides, **more):
+    dimensions, fixed = search_space(rewrite(list(overrides)))
+    return tuning.Search(dimensions, fixed, **{"trials": 5, "together": 2, "seed": 0, **more})
+
+
+@pytest.fixture
+def small(tiny, tmp_path, monkeypatch):
+    """Overrides of a small search in a folder of its own, which trains in this process."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SER_SWEEP_STARTED", "1")
+    return [*SMALL, f"corpus.root={tiny}", f"cache.dir={tmp_path}/cache", "sweep=search", "fold=1", "engine=serial",
+            "tracking=none"]  # fmt: skip
+
+
+def test_what_is_searched_and_what_is_fixed():
+    dimensions, fixed = search_space(
+        rewrite(["lambda=interval(0.3,1)", "trainer.lr=tag(log,interval(1e-5,1e-2))", "loss=cos,l2", "seed=range(1,4)",
+                 "length=3"])
+    )  # fmt: skip
+    assert dimensions == [
+        Dimension("lambda.weight", None, 0.3, 1.0),
+        Dimension("trainer.lr", None, 1e-5, 1e-2, log=True),
+        Dimension("loss", ("cos", "l2")),
+        Dimension("seed", ("1", "2", "3")),
+    ]
+    assert fixed == ["length.seconds=3"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["loss=cos"], "Nothing is searched"),
+        (["lambda=interval(0.9,0.3)"], "two numbers with low < high"),
+        (["trainer.lr=tag(log,interval(0,1))"], "0 < low < high"),
+        (["lambda=interval(0.1,0.2)", "lambda=0.3"], "lambda is given twice"),
+        (["lambda=interval(0.3,1.4)"], "lambda.weight .*got 1.4"),
+        (["model.channels=interval(4,9)"], "model.channels must be a whole number"),
+        (["loss=cos,l3"], "loss=l3: there is no such option"),
+    ],
+)  # fmt: skip
+def test_a_search_that_cannot_be_meant_is_refused_before_anything_is_trained(overrides, message):
+    with pytest.raises(UserError, match=message):
+        tuning.check(searched(*overrides))
+
+
+def test_the_best_trial_is_that_of_the_best_validation_accuracy_and_the_same_search_finds_its_results(
+    small, tmp_path, monkeypatch, capsys
+):
+    search = searched(*small, "lambda=interval(0.1,0.9)", "loss=cos,l2")
+    trials = tuning.tune(search)
+    stored = {}
+    for trial in trials:
+        (outcome,) = [trial.job.store.load(each.signature).outcome for each in trial.job.experiment.replicas()]
+        stored[trial.overrides] = outcome.history[outcome.best_epoch - 1]["val_wa"]
+        assert trial.value == stored[trial.overrides]
+        assert "lambda.weight=0." in trial.overrides[0] and trial.overrides[1] in ("loss=cos", "loss=l2")
+    assert len(stored) == 5
+    best = tuning.best_of(trials)
+    assert best.value == max(stored.values())
+    lines = tuning.table(search, trials).splitlines()
+    assert lines[0].split() == ["lambda", "loss", "validation", "WA", "%"]
+    assert lines[1].split()[-1] == f"{100 * best.value:.2f}"
+    text = tuning.chosen(search, best)
+    assert f"WA {100 * best.job.metrics()['wa']:.2f}, UWA" in text
+    assert "sweep=" not in text and "lambda.weight" not in text and text.endswith("repeats=20")
+    (plan,) = (tmp_path / "results" / "sweeps" / "search").glob("*.json")
+    assert len(json.loads(plan.read_text())["points"]) == 5
+
+    files = sorted((tmp_path / "results").rglob("*.npz"))
+    again = tuning.tune(search)
+    assert [(each.overrides, each.value) for each in again] == [(each.overrides, each.value) for each in trials]
+    assert sorted((tmp_path / "results").rglob("*.npz")) == files
+    other = tuning.tune(searched(*small, "lambda=interval(0.1,0.9)", "loss=cos,l2", seed=1, trials=1))
+    assert other[0].overrides not in stored
+
+
+def test_a_trial_that_fails_has_no_number_and_ends_nothing(small, monkeypatch, caplog):
+    def fails(task, replica):
+        return RuntimeError("broken") if task.schedule.at(1) == 0.3 else attempt(task, replica)
+
+    from ser.training import engines
+
+    attempt = engines.attempt
+    monkeypatch.setattr(engines, "attempt", fails)
+    search = searched(*small, "lambda=0.3,0.4", trials=4, together=4)
+    trials = tuning.tune(search)
+    assert {trial.overrides[0]: trial.value is None for trial in trials} == {
+        "lambda.weight=0.3": True,
+        "lambda.weight=0.4": False,
+    }
+    assert "broken" in caplog.text
+    assert " X" in tuning.table(search, trials).splitlines()[-1]
+    assert tuning.best_of(trials).overrides == ("lambda.weight=0.4",)
+
+
+def test_the_command(tiny, tmp_path):
+    common = [*SMALL, f"corpus.root={tiny}", "fold=1", "tracking=none", "lambda=0.6,0.7"]
+    done = run(*common, "trials=two", cwd=tmp_path, module="ser.tune")
+    assert done.returncode == 2
+    assert done.stderr == "trials=two is not a number of that kind. Give a whole number, such as trials=20.\n"
+    done = run(*common, "trials=2", cwd=tmp_path, module="ser.tune")
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 trials: best validation WA" in done.stderr
+    assert "Chosen by validation WA: lambda=0." in done.stdout
