@@ -14,7 +14,10 @@ DUPLICATES = ("refuse", "keep")
 """Values of the key ``duplicates``: whether the same recording may occur in two sessions or under two speakers."""
 
 MANIFEST = "manifest"
-"""The option whose corpora are called by their files, so that two of a user's own are told apart."""
+"""The option that lists a user's own recordings."""
+
+_CALLED_BY_ROOT = (MANIFEST, "several")
+"""Options whose corpora are called by their files or members, so that two of them are told apart."""
 
 
 def load(options: Mapping[str, Any]) -> Corpus:
@@ -48,5 +51,5 @@ def load(options: Mapping[str, Any]) -> Corpus:
         known = ", ".join([*inspect.signature(read).parameters, "duplicates"])
         raise UserError(f"corpus={name}: {target} {error}. It takes {known}.") from error
     corpus: Corpus = read(**arguments)
-    called = corpus.root.stem if name == MANIFEST else name
+    called = corpus.root.stem if name in _CALLED_BY_ROOT else name
     return replace(corpus, name=called, keep_duplicates=duplicates == "keep")
