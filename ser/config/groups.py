@@ -7,7 +7,9 @@ The keys that belong to an option's ``_target_`` are checked by the annotations 
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
-from typing import Any, ClassVar, Literal, Self, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, Self, get_type_hints
+
+from annotated_types import Gt, Le
 
 from ser.config import constructor
 from ser.config.former import former
@@ -79,6 +81,15 @@ class Loss(Option):
 
 
 @dataclass(frozen=True)
+class Validation(Option):
+    """How the training sessions are divided, and the share of their training part that is used."""
+
+    train_fraction: Annotated[float, Gt(0), Le(1)] = 1.0
+
+    NOT_FOR_TARGET = ("train_fraction",)
+
+
+@dataclass(frozen=True)
 class AuxTask(Option):
     """The additional task and its weight in equation (9)."""
 
@@ -116,7 +127,7 @@ GROUPS: dict[str, type[Option]] = {
     "loss": Loss,
     "lambda": Option,
     "aux_task": AuxTask,
-    "validation": Option,
+    "validation": Validation,
     "trainer": Option,
     "engine": Engine,
     "tracking": Tracking,

@@ -22,6 +22,7 @@ from ser.config.groups import (
     Length,
     Option,
     Tracking,
+    Validation,
     checked,
     origin,
     unknown_key,
@@ -62,7 +63,7 @@ class Settings:
     loss: Option
     lambda_: Option
     aux_task: AuxTask
-    validation: Option
+    validation: Validation
     trainer: Option
     engine: Engine
     tracking: Tracking

@@ -118,6 +118,29 @@ def _with_copies_together(
     return together
 
 
+def drawn(
+    members: NDArray[np.int64], labels: NDArray[np.int64], fraction: float, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Draw a share of the training part, the same of every class, for a learning curve.
+
+    With an equal generator, what a smaller fraction draws is part of what a larger one draws.
+
+    Args:
+        members: indices of the training part's utterances.
+        labels: class of each utterance of the corpus, shape (utterances,).
+        fraction: share of each class' utterances; at least one is drawn.
+        rng: draws them.
+
+    Returns:
+        Sorted indices.
+    """
+    chosen = []
+    for label in np.unique(labels[members]):
+        of_class = rng.permutation(members[labels[members] == label])
+        chosen.append(of_class[: max(1, round(fraction * len(of_class)))])
+    return np.sort(np.concatenate(chosen))
+
+
 def missing_classes(parts: Fold, labels: NDArray[np.int64], classes: tuple[str, ...]) -> list[str]:
     """List the classes that have no utterance in the training or test part of a fold.
 

@@ -42,3 +42,23 @@ class Linear:
     def at(self, epoch: int) -> float:
         """Lambda in ``epoch``, counted from 1."""
         return self.start + (self.weight - self.start) * min(1.0, (epoch - 1) / self.epochs)
+
+
+@dataclass(frozen=True)
+class Warmup:
+    """Lambda is 0 for some epochs, so that the classifier is trained alone, then ``weight``.
+
+    Args:
+        weight: lambda after the warm-up.
+        epochs: number of epochs without the contrastive loss.
+
+    >>> [Warmup(weight=0.6, epochs=2).at(epoch) for epoch in (1, 2, 3)]
+    [0.0, 0.0, 0.6]
+    """
+
+    weight: Fraction
+    epochs: Count
+
+    def at(self, epoch: int) -> float:
+        """Lambda in ``epoch``, counted from 1."""
+        return self.weight if epoch > self.epochs else 0.0

@@ -4,13 +4,14 @@ Every random draw of a replica is made here, except its initial weights (``ser.t
 """
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ser.data import randomness
-from ser.data.folds import Fold, missing_classes, split
+from ser.data.folds import Fold, drawn, missing_classes, split
 from ser.data.loaders import Loader1, Singles
 from ser.data.segments import Segments, cut, random_windows
 from ser.errors import UserError
@@ -52,6 +53,9 @@ class Sampling:
             speakers=data.speakers, copies=data.copies,
         )  # fmt: skip
         _check_classes(self.parts, task, fold)
+        if task.train_fraction < 1:
+            subset = drawn(self.parts.train, data.labels, task.train_fraction, self._generator("training subset"))
+            self.parts = replace(self.parts, train=subset)
         self._order_rng, self._crop_rng = self._generator("order"), self._generator("training crop")
         segments = cut(data.offsets, task.segment_frames, task.tail)
         self.training = segments.of(self.parts.train)

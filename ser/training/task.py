@@ -71,6 +71,7 @@ class Task:
         device: PyTorch's device.
         save: which weights are written: "none", "best" or "all".
         checkpoints: the folder of these weights.
+        train_fraction: share of the training part that is used, of every class.
     """
 
     data: Data
@@ -87,6 +88,7 @@ class Task:
     device: str = "cpu"
     save: str = "none"
     checkpoints: Path | None = None
+    train_fraction: float = 1.0
 
 
 def make_task(experiment: Experiment, device: str, checkpoints: Path | None) -> Task:
@@ -118,6 +120,7 @@ def make_task(experiment: Experiment, device: str, checkpoints: Path | None) -> 
         device=device,
         save=settings.save,
         checkpoints=checkpoints,
+        train_fraction=settings.validation.train_fraction,
     )
 
 

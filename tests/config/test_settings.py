@@ -50,6 +50,7 @@ DECIDES = {
     "model.channels": "16", "model.kernels": "[13]", "model.pool": "20", "model.stride": "2",
     "loader.redraw": "false", "loss.margin": "0.2", "loss.cross_entropy": "sum", "lambda.weight": "0.7",
     "aux_task.weight": "0.1", "aux_task.edges": "[2.5,3.5]", "validation.fraction": "0.1",
+    "validation.train_fraction": "0.5",
     "trainer.batch_size": "16", "trainer.lr": "1e-3", "trainer.min_lr": "1e-5", "trainer.factor": "0.7",
     "trainer.patience": "2", "trainer.watch": "train", "trainer.max_epochs": "7", "trainer.batch_norm": "branch",
     "trainer.statistics": "running", "trainer.below": "previous",
@@ -130,7 +131,7 @@ def test_nor_does_how_it_is_run(choice):
     "choice",
     ["feature=logmel", "feature=logspec", "model=attentive_cnn", "model=spectrogram_cnn_lstm", "loader=loader_2",
      "position=pos_2", "loss=l2", "loss=none", "loss=supcon", "loss=triplet", "loss=center",
-     "lambda=linear", "aux_task=gender", "validation=session",
+     "lambda=warmup", "lambda=linear", "aux_task=gender", "validation=session",
      "validation=speaker", "trainer=adamw", "trainer=sgd"],
 )  # fmt: skip
 def test_every_other_option_has_a_signature_of_its_own(choice):
@@ -145,6 +146,7 @@ def test_every_other_option_has_a_signature_of_its_own(choice):
         ("loss=triplet", ["loss.margin=1"]),
         ("loss=center", ["loss.normalise=false"]),
         ("lambda=linear", ["lambda.start=0.3", "lambda.epochs=3", "lambda.weight=0.9"]),
+        ("lambda=warmup", ["lambda.epochs=3", "lambda.weight=0.9"]),
         ("feature=logspec", ["feature.bins=100", "feature.window=400"]),
         ("model=spectrogram_cnn_lstm", ["model.hidden=0", "model.bidirectional=false"]),
         ("aux_task=gender", ["aux_task.weight=0.3"]),

@@ -11,7 +11,7 @@ from ser.losses.cos import Cosine, cosine_contrastive
 from ser.losses.l2 import L2, l2_contrastive
 from ser.losses.objective import Objective, cross_entropy
 from ser.losses.position import Position
-from ser.losses.schedules import Constant, Linear
+from ser.losses.schedules import Constant, Linear, Warmup
 
 # A positive pair, (3, 4) and (4, 3), and a negative pair, (1, 0) and (1, 1).
 FIRST = torch.tensor([[3.0, 4.0], [1.0, 0.0]])
@@ -129,3 +129,4 @@ def test_schedules():
     assert [Constant(0.6).at(epoch) for epoch in (1, 50)] == [0.6, 0.6]
     linear = Linear(weight=0.8, start=0.0, epochs=4)
     assert [linear.at(epoch) for epoch in (1, 2, 5, 9)] == pytest.approx([0.0, 0.2, 0.8, 0.8])
+    assert [Warmup(weight=0.8, epochs=2).at(epoch) for epoch in (1, 2, 3, 9)] == [0.0, 0.0, 0.8, 0.8]

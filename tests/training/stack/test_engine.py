@@ -17,7 +17,8 @@ from ser.training.stack.engine import stack
     "setting",
     [
         "trainer.max_epochs=5", "length.train=crop", "length.train=first trainer.batch_size=3",
-        "lambda=linear lambda.epochs=2", "loader=loader_2 trainer.batch_norm=branch",
+        "lambda=linear lambda.epochs=2",
+        "lambda=warmup lambda.epochs=1 validation.train_fraction=0.6", "loader=loader_2 trainer.batch_norm=branch",
         "loader.redraw=false trainer.watch=train", "aux_task=valence loss=none",
         "feature.normalisation=speaker aux_task=activation", "loss=l2 loss.normalise=true loss.cross_entropy=sum",
         "loss=supcon trainer.batch_size=6", "loss=triplet", "loss=center loss.cross_entropy=sum",
