@@ -1,6 +1,6 @@
 """``python -m benchmarks``: every measurement in one run, as Markdown tables.
 
-only=replicas,startup   some of them: replicas, limit, scaling, features, startup, tracking, store, queue, stack
+only=replicas,startup   some of them: replicas, limit, split, scaling, features, startup, tracking, store, queue, stack
 quick=true              fewer repetitions
 json=path               the figures as numbers, too
 """
@@ -17,7 +17,7 @@ from benchmarks.measure import Options, Section
 from ser.config.words import assignments
 from ser.errors import UserError
 
-NAMES = ("replicas", "limit", "scaling", "features", "startup", "tracking", "store", "queue", "stack")
+NAMES = ("replicas", "limit", "split", "scaling", "features", "startup", "tracking", "store", "queue", "stack")
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import extrapolation, plain, workload
+from benchmarks import extrapolation, plain, split, workload
 from benchmarks.__main__ import main
 from benchmarks.measure import Section, paired, spread
 from benchmarks.replicas import LENGTHS
@@ -73,6 +73,14 @@ def test_our_step_is_the_training_loops(tmp_path):
     small = workload.task_on(data, 40)
     loss = Step(small).train(workload.training_batches(small))
     assert loss == pytest.approx(train(small, 0, 1).history[0]["train_loss"], abs=1e-6)
+
+
+def test_every_part_of_a_step_has_a_share_of_its_time(task):
+    """A part whose function was renamed would show 0."""
+    found = split.in_worker(task, 1)
+    whole = found.pop("the whole step")
+    assert sum(found.values()) == pytest.approx(whole)
+    assert min(found.values()) > 0
 
 
 def test_the_subject_is_the_papers(task):
