@@ -87,7 +87,9 @@ def main() -> None:
 def _sweep() -> int:
     sys.argv[1:] = commandline.rewrite(sys.argv[1:])
     args = parse_flags(sys.argv[1:])
+    flags = commandline.flags_of(sys.argv[1:], args.overrides)
     if not commandline.trains(args):
+        sys.argv[1:] = [*flags, *args.overrides]
         job()
         return 0
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[ConsoleHandler()])  # until Hydra's own
@@ -96,9 +98,8 @@ def _sweep() -> int:
 
     os.environ[STARTED] = str(time.time())
     if not any(override.startswith("sweep=") for override in args.overrides):
-        name = f"sweep={sweep_name(args.overrides)}"
-        sys.argv[1:] = commandline.with_override(sys.argv[1:], args.overrides, name)
-        args.overrides.append(name)
+        args.overrides.append(f"sweep={sweep_name(args.overrides)}")
+    sys.argv[1:] = [*flags, *args.overrides]
     planned = make_plan(args)
     if planned is None:
         job()

@@ -101,7 +101,7 @@ def _decimal(text: str) -> Decimal | None:
         number = Decimal(text.strip())
     except InvalidOperation:
         return None
-    return number if number.is_finite() else None
+    return number if math.isfinite(float(number)) else None
 
 
 def _text(number: Decimal) -> str:
@@ -115,13 +115,20 @@ def trains(args: argparse.Namespace) -> bool:
     return not any(asks)
 
 
-def with_override(arguments: Sequence[str], overrides: Sequence[str], more: str) -> list[str]:
-    """Insert one more override after the last override; flags may stand before or after it.
+def flags_of(arguments: Sequence[str], overrides: Sequence[str]) -> list[str]:
+    """What is left of a command line without its overrides. Hydra wants flags before all overrides, or after them.
+
+    >>> flags_of(["loss=cos", "-m", "--config-dir", "mine", "lambda=0.6,0.7"], ["loss=cos", "lambda=0.6,0.7"])
+    ['-m', '--config-dir', 'mine']
 
     Args:
         arguments: the whole command line.
-        overrides: which of the arguments are overrides.
-        more: the override to insert.
+        overrides: which of the arguments are overrides, in their order.
     """
-    at = max((index + 1 for index, argument in enumerate(arguments) if argument in overrides), default=len(arguments))
-    return [*arguments[:at], more, *arguments[at:]]
+    left, flags = list(overrides), []
+    for argument in arguments:
+        if left and argument == left[0]:
+            left.pop(0)
+        else:
+            flags.append(argument)
+    return flags

@@ -172,6 +172,10 @@ def _check_form(override: Override) -> None:
     if key in GROUPS and isinstance(value, list):
         words = ",".join(map(str, value))
         raise UserError(f"{typed} gives {key} a list. Write {key}={words} with -m for a sweep over the options.")
+    if key in GROUPS and not isinstance(value, str) and not override.is_sweep_override() and not override.is_delete():
+        raise UserError(f"{typed}: {key} is chosen by the name of an option. See --help for the names.")
+    if not key:
+        raise UserError(f"{typed} has no key before the equals sign.")
     if group in GROUPS and inner in ("name", "_target_"):
         raise UserError(f"{typed}: {key} belongs to the option that is chosen. Choose one by {group}=<option> instead.")
 

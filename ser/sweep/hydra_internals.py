@@ -15,6 +15,7 @@ points before the first one runs, so it has to split a command line into points 
 
 import argparse
 from collections.abc import Sequence
+from typing import NoReturn
 
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -22,6 +23,8 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+
+from ser.errors import UserError
 
 VERSION = "1.3"
 """The version of Hydra that these were read in."""
@@ -38,8 +41,19 @@ LOCAL_LAUNCHERS = (
 
 
 def parse_flags(arguments: Sequence[str]) -> argparse.Namespace:
-    """Read a command line's flags and overrides as Hydra does."""
-    return get_args_parser().parse_args(arguments)
+    """Read a command line's flags and overrides as Hydra does, but wherever the flags stand.
+
+    Raises:
+        UserError: there is no such flag, or one lacks its value.
+    """
+    parser = get_args_parser()
+    parser.error = _refuse  # type: ignore[method-assign]
+    return parser.parse_intermixed_args(arguments)
+
+
+def _refuse(message: str) -> NoReturn:
+    said = f"{message[:1].upper()}{message[1:]}"
+    raise UserError(f"{said}. See --help for keys and options, --hydra-help for Hydra's flags.")
 
 
 def parse_override(text: str) -> Override:

@@ -4,7 +4,8 @@ import sys
 import pytest
 
 from ser.errors import UserError
-from ser.sweep.commandline import rewrite, with_override
+from ser.sweep.commandline import flags_of, rewrite
+from ser.sweep.hydra_internals import parse_flags
 
 
 @pytest.mark.parametrize(
@@ -49,10 +50,25 @@ def test_mixed_or_empty_lists_are_refused(typed):
     assert typed in str(error.value)
 
 
-def test_an_override_is_put_beside_the_others():
-    assert with_override(["a=1", "-m"], ["a=1"], "b=2") == ["a=1", "b=2", "-m"]
-    assert with_override(["-m", "a=1"], ["a=1"], "b=2") == ["-m", "a=1", "b=2"]
-    assert with_override(["-m"], [], "b=2") == ["-m", "b=2"]
+@pytest.mark.parametrize(
+    "arguments", [["-m", "a=1", "b=2"], ["a=1", "-m", "b=2"], ["a=1", "b=2", "-m"], ["a=1", "-m", "b=2", "-cd", "mine"]]
+)
+def test_flags_may_stand_anywhere(arguments):
+    args = parse_flags(arguments)
+    assert (args.multirun, args.overrides) == (True, ["a=1", "b=2"])
+    assert flags_of(arguments, args.overrides) == [each for each in arguments if "=" not in each]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--foo"], "Unrecognized arguments: --foo. See --help"),
+        (["-m", "--config-dir"], "--config-dir/-cd: expected one"),
+    ],
+)
+def test_a_flag_that_is_not_there_is_one_message(arguments, message):
+    with pytest.raises(UserError, match=message):
+        parse_flags(arguments)
 
 
 def test_help_lists_the_groups_and_loads_nothing_heavy():
