@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ser.errors import UserError, told_to_user
+from ser.errors import UserError
+from ser.system.command import run_command
 
 if TYPE_CHECKING:  # these modules import pandas, scipy and matplotlib, which --help and a list of sweeps do without
     from multirun_analysis.audit import Finding
@@ -339,21 +339,5 @@ def _by(plans: Sequence[Plan], given: Mapping[str, str], command: CommandLine) -
     return newest + text if len(plans) > 1 else text
 
 
-def _show(text: str) -> None:
-    """Print. A reader that closes the pipe, as ``head`` does, has seen enough: everything was written before."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
-
-
 if __name__ == "__main__":
-    try:
-        with told_to_user():
-            text = main(sys.argv[1:])
-        _show(text)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run_command(lambda: print(main(sys.argv[1:]), flush=True))

@@ -16,9 +16,14 @@ class UserError(CompactHydraException):
 
 @contextmanager
 def told_to_user() -> Iterator[None]:
-    """Turn an error of the operating system, such as a full disk, into a UserError that names the file."""
+    """Turn an error of the operating system, such as a full disk, into a UserError that names the file.
+
+    A closed pipe stays what it is: the reader of the output has gone.
+    """
     try:
         yield
+    except BrokenPipeError:
+        raise
     except OSError as error:
         if error.filename is None and error.strerror is None:
             raise

@@ -15,6 +15,7 @@ from ser.sweep import commandline
 from ser.sweep.handover import PLANNED, STARTED
 from ser.sweep.help import help_text, wants_help
 from ser.sweep.hydra_internals import parse_flags
+from ser.system.command import end_with_reader, run_command
 from ser.system.progress import ConsoleHandler
 
 
@@ -65,23 +66,16 @@ def main() -> None:
     """Check the whole sweep, run it with its progress shown, and print its table.
 
     The exit status is 0 if everything has a result, 1 if something failed after the start, 2 if the command was refused
-    before anything ran, 130 if it was interrupted.
+    before anything ran, 130 after Ctrl-C, 143 after SIGTERM.
     """
+    run_command(_command, "Stopped. Finished trainings are kept: the same command goes on from here.")
+
+
+def _command() -> int:
     if wants_help(sys.argv[1:]):
         print(help_text(sys.argv[1:]))
-        return
-    try:
-        with told_to_user():
-            status = _sweep()
-    except UserError as error:
-        if os.environ.get("HYDRA_FULL_ERROR") == "1":
-            raise
-        print(error, file=sys.stderr)
-        status = 2
-    except KeyboardInterrupt:
-        print("Interrupted. Finished trainings are kept: the same command goes on from here.", file=sys.stderr)
-        status = 130
-    sys.exit(status)
+        return 0
+    return _sweep()
 
 
 def _sweep() -> int:
@@ -90,6 +84,7 @@ def _sweep() -> int:
     flags = commandline.flags_of(sys.argv[1:], args.overrides)
     if not commandline.trains(args):
         sys.argv[1:] = [*flags, *args.overrides]
+        end_with_reader()  # Hydra prints, and would print a traceback
         job()
         return 0
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[ConsoleHandler()])  # until Hydra's own

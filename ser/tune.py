@@ -6,10 +6,11 @@ import sys
 import time
 
 from ser.config.words import assignments
-from ser.errors import UserError, told_to_user
+from ser.errors import UserError
 from ser.sweep import commandline
 from ser.sweep.handover import STARTED
 from ser.sweep.hydra_internals import parse_flags
+from ser.system.command import run_command
 from ser.system.progress import ConsoleHandler
 
 _HELP = """Search for the values with the best validation accuracy; the test utterances have no part in it.
@@ -30,25 +31,16 @@ _OWN = {"trials": "20", "together": "4", "search_seed": "0"}
 def main(arguments: list[str] | None = None) -> None:
     """Search, and print the trials and what was chosen.
 
-    The exit status is 0 if a trial has a result, 1 if none has, 2 if the command was refused, 130 if interrupted.
+    The exit status is 0 if a trial has a result, 1 if none has, and otherwise as ``run_command`` says.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if {"-h", "--help"} & set(arguments):
-        print(_HELP)
-        return
-    try:
-        with told_to_user():
-            status = _tune(arguments)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        status = 2
-    except KeyboardInterrupt:
-        print("Interrupted. Finished trainings are kept: the same command goes on from here.", file=sys.stderr)
-        status = 130
-    sys.exit(status)
+    given = sys.argv[1:] if arguments is None else arguments
+    run_command(lambda: _tune(given), "Stopped. Finished trainings are kept: the same command goes on from here.")
 
 
 def _tune(arguments: list[str]) -> int:
+    if {"-h", "--help"} & set(arguments):
+        print(_HELP)
+        return 0
     own = [each for each in arguments if each.partition("=")[0] in _OWN]
     numbers = {key: _number(key, value) for key, value in assignments(own, _OWN).items()}
     args = parse_flags(commandline.rewrite([each for each in arguments if each not in own]))

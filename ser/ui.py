@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from ser.config.words import assignments
-from ser.errors import UserError
+from ser.system.command import run_command
 
 _HELP = """MLflow's UI, opened on the runs sorted by WA.
 
@@ -42,7 +42,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except UserError as error:
-        sys.exit(str(error))
+    run_command(lambda: main(sys.argv[1:]))

@@ -72,7 +72,13 @@ def test_a_flag_that_is_not_there_is_one_message(arguments, message):
 
 
 def test_help_lists_the_groups_and_loads_nothing_heavy():
-    code = "import sys; sys.argv = ['run', '--help']; from ser.run import main; main(); print(sorted(sys.modules))"
+    code = """if True:
+        import sys; sys.argv = ['run', '--help']
+        from ser.run import main
+        try:
+            main()
+        finally:
+            print(sorted(sys.modules))"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     text, modules = done.stdout.rsplit("\n[", 1)
     for word in ("corpus", "loader_2", "pos_2", "equation (1)", "baseline", "seed=0"):
