@@ -12,8 +12,9 @@ from ser.config.paths import conf_dir
 from ser.config.settings import resolve
 from ser.corpora.table import CLASSES
 from ser.data.experiment import Experiment, make_experiment
+from ser.results.notes import corpus_note
 from ser.results.outcome import Outcome
-from ser.results.runs import seed_run
+from ser.results.runs import Origin, seed_run
 from ser.results.store import Stored
 from ser.sweep.job import about
 
@@ -42,8 +43,8 @@ def _deliver(experiment: Experiment, stored: Sequence[Stored]) -> None:
     from ser.results import mlflow
 
     tracking = experiment.settings.tracking
-    run = seed_run(experiment, stored, started="0")
-    mlflow.deliver([run], None, tracking.uri, str(tracking.experiment), experiment.settings.results / "locks")
+    run, about = seed_run(experiment, stored, Origin("0")), corpus_note(experiment.corpus)
+    mlflow.deliver([run], None, tracking.uri, "ser-synthetic", experiment.settings.results / "locks", about)
 
 
 def _experiment(folder: Path, seed: int) -> Experiment:

@@ -331,7 +331,7 @@ def _by(plans: Sequence[Plan], given: Mapping[str, str], command: CommandLine) -
     from multirun_analysis.by import tables
     from multirun_analysis.grids import make_study
 
-    study = make_study(plans[-1:], given.get("tracking.uri"), given.get("tracking.experiment", "ser"))
+    study = make_study(plans[-1:], given.get("tracking.uri"), given.get("tracking.experiment"))
     _refuse_unless_shouting(study, command)
     written = _written(tables(study, given["sweep"], given["by"].split(",")), command, study.name, study.findings)
     text = _with_findings(study.findings, written)

@@ -138,7 +138,7 @@ def make_paper_study(experiments: Mapping[str, Sequence[str]], axes: Sequence[st
     """
     first, overrides = next(iter(experiments.items()))
     tracking = compose_settings(_overrides(first, overrides)).tracking
-    store = tracking.uri, tracking.experiment or "ser"
+    store = tracking.uri, tracking.experiment
     collect(*store, ())  # composing reads the corpus: refuse before that if the store does not exist
     plans = [_plan(name, overrides) for name, overrides in experiments.items()]
     study = make_study(plans, *store, axes)
@@ -146,20 +146,22 @@ def make_paper_study(experiments: Mapping[str, Sequence[str]], axes: Sequence[st
     return study
 
 
-def make_study(plans: Sequence[Plan], uri: str | None, experiment: str, axes: Sequence[str] = ()) -> Study:
+def make_study(
+    plans: Sequence[Plan], uri: str | None, experiment: str | None = None, axes: Sequence[str] = ()
+) -> Study:
     """Read what the tracking store has of the points of plans.
 
     Args:
         plans: the planned sweeps.
         uri: the tracking store, see ``ser.results.mlflow.resolve_uri``.
-        experiment: the name of the MLflow experiment.
+        experiment: the name of the MLflow experiment; None for all experiments.
         axes: parameters in which points may differ, besides those that a plan sweeps.
 
     Raises:
         UserError: the tracking store cannot be read.
     """
     points = merged(point for plan in plans for point in plan.points)
-    swept = tuple(dict.fromkeys([*(key for plan in plans for key in _swept(plan)), *axes]))
+    swept = tuple(dict.fromkeys([*(key for plan in plans for key in plan.swept), *axes]))
     collected = collect(uri, experiment, {point.configuration for point in points if point.configuration is not None})
     rows = _by_configuration(collected)
     return Study(tuple(Scores(point, _by_seed(point, rows)) for point in points), swept, collected)
@@ -197,16 +199,6 @@ def _refuse_two_points_in_one_place(study: Study, axes: Sequence[str]) -> None:
                 f"The grid has {key}={first[key]} and {key}={scores[key]}, but the table has one place for both: give "
                 f"{key} one value, or use sweep=NAME by={key}."
             )
-
-
-def _swept(plan: Plan) -> Iterable[str]:
-    """The keys that have more than one value in the overrides of the points."""
-    values: dict[str, set[str]] = {}
-    for point in plan.points:
-        for override in point.overrides:
-            key, _, value = override.lstrip("+").partition("=")
-            values.setdefault(key, set()).add(value)
-    return [key for key in values if len(values[key]) > 1 and key not in ("seed", "fold")]
 
 
 def _by_seed(point: Point, rows: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

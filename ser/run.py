@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shlex
 import sys
 import time
 
@@ -12,7 +13,7 @@ from omegaconf import DictConfig
 from ser.config.paths import conf_dir
 from ser.errors import UserError, told_to_user
 from ser.sweep import commandline
-from ser.sweep.handover import PLANNED, STARTED
+from ser.sweep.handover import COMMAND, PLANNED, STARTED, SWEPT
 from ser.sweep.help import help_text, wants_help
 from ser.sweep.hydra_internals import parse_flags
 from ser.system.command import end_with_reader, run_command
@@ -79,6 +80,7 @@ def _command() -> int:
 
 
 def _sweep() -> int:
+    os.environ[COMMAND] = shlex.join(["python", "-m", "ser.run", *sys.argv[1:]])
     sys.argv[1:] = commandline.rewrite(sys.argv[1:])
     args = parse_flags(sys.argv[1:])
     flags = commandline.flags_of(sys.argv[1:], args.overrides)
@@ -100,7 +102,7 @@ def _sweep() -> int:
         job()
         return 0
     plan, here = planned
-    os.environ[PLANNED] = plan.name
+    os.environ[PLANNED], os.environ[SWEPT] = plan.name, ",".join(plan.swept)
     _cannot_run.update(point.overrides for point in plan.points if point.error)
 
     def run() -> None:

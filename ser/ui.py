@@ -1,44 +1,87 @@
-"""``python -m ser.ui``: start MLflow's UI on this folder's runs, and print the address of their table."""
+"""``python -m ser.ui``: start MLflow's UI on this folder's runs, and print the addresses of their tables."""
 
 import os
+import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Mapping
+from contextlib import suppress
 
 from ser.config.words import assignments
+from ser.errors import UserError
 from ser.system.command import run_command
+from ser.system.text import aligned
 
-_HELP = """MLflow's UI, opened on the runs sorted by WA.
+_HELP = """MLflow's UI. It prints the addresses of each experiment's tables, the last used experiment first.
 
   python -m ser.ui                                  the store that a sweep here would use
-  python -m ser.ui port=5001 experiment=ser uri=sqlite:////path/to/mlflow.db"""
+  python -m ser.ui port=5001 uri=sqlite:////path/to/mlflow.db"""
 
 
 def main(arguments: list[str]) -> int:
     """Start the server and wait until it ends.
 
     Args:
-        arguments: ``port=``, ``experiment=`` and ``uri=``, or ``--help``.
+        arguments: ``port=`` and ``uri=``, or ``--help``.
 
     Returns:
         The exit status.
 
     Raises:
-        UserError: an argument is not understood.
+        UserError: an argument is not understood, or the port is taken.
     """
     if {"-h", "--help"} & set(arguments):
         print(_HELP)
         return 0
-    given = assignments(arguments, {"port": "5000", "experiment": "ser", "uri": ""})
-    from ser.results.mlflow import page, resolve_uri
+    given = assignments(arguments, {"port": "5000", "uri": ""})
+    _check_port(given["port"])
+    from ser.results.mlflow import pages, resolve_uri
 
     uri = resolve_uri(given["uri"])
-    print(f"http://127.0.0.1:{given['port']}{page(uri, given['experiment'])}", flush=True)
+    print(_addresses(f"http://127.0.0.1:{given['port']}", pages(uri)), flush=True)
     command = [sys.executable, "-m", "mlflow", "ui", "--workers", "1", "--port", given["port"]]
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    server = subprocess.Popen([*command, "--backend-store-uri", uri], env=environment, start_new_session=True)
     try:
-        return subprocess.run([*command, "--backend-store-uri", uri], env=environment, check=False).returncode
+        return server.wait()
     except KeyboardInterrupt:
         return 0
+    finally:
+        _end(server)
+
+
+def _check_port(port: str) -> None:
+    """Check that a server can listen on a port of this machine.
+
+    Raises:
+        UserError: it is no port, or another program has it.
+    """
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        raise UserError(f"port={port} is no port. Give a number from 1 to 65535, such as port=5001.")
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind(("127.0.0.1", int(port)))
+        except OSError as error:
+            raise UserError(f"port={port}: {error.strerror}. Give another one, such as port=5001.") from error
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    """End the server with the processes that it has started."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            server.wait(timeout=5)
+
+
+def _addresses(host: str, pages: Mapping[str, Mapping[str, str]]) -> str:
+    """The address of each table of each experiment; that of MLflow's own first page where there is none."""
+    tables = [
+        f"{name}\n{aligned([[host + path, what] for what, path in each.items()])}" for name, each in pages.items()
+    ]
+    return "\n".join(tables) or f"{host} (no runs of ser.run yet)"
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def robustness(overrides: Sequence[str], options: Mapping[str, str]) -> Robustne
     """
     multiverse = read(options.get("variants"), options.get("sweeps"))
     tracking = _settings(multiverse, overrides).tracking
-    store = tracking.uri, tracking.experiment or "ser"
+    store = tracking.uri, tracking.experiment
     collect(*store, ())  # composing reads the corpus: refuse before that if the store does not exist
     return make_robustness(make_readings(multiverse, overrides), *store, multiverse.left_out)
 
@@ -110,7 +110,7 @@ def _settings(multiverse: Multiverse, overrides: Sequence[str]) -> Settings:
 def _complete(readings: Sequence[Reading], tracking: Tracking) -> dict[str, set[str]]:
     """The sweeps of which the store has all trainings, by the names of the readings; none if there is no store yet."""
     try:
-        made = make_robustness(readings, tracking.uri, tracking.experiment or "ser")
+        made = make_robustness(readings, tracking.uri, tracking.experiment)
     except UserError:
         return {reading.name: set() for reading in readings}
     return {reading.name: set(reading.changed) - set(made.incomplete(reading)) for reading in readings}

@@ -164,7 +164,7 @@ class Robustness:
 
 
 def make_robustness(
-    readings: Sequence[Reading], uri: str | None, experiment: str, left_out: Sequence[str] = ()
+    readings: Sequence[Reading], uri: str | None, experiment: str | None, left_out: Sequence[str] = ()
 ) -> Robustness:
     """Read what the tracking store has of the cells of all readings.
 

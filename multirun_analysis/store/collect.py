@@ -86,7 +86,7 @@ def columns() -> dict[str, str]:
 
 @dataclass(frozen=True, eq=False)
 class Collected:
-    """What a tracking store holds of one experiment.
+    """What a tracking store holds of one experiment, or of all.
 
     Attributes:
         replicas: one row for each replica, read from the newest run that has it, with the columns ``columns()``. A
@@ -107,12 +107,12 @@ class Collected:
     read: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False, compare=False)
 
 
-def collect(uri: str | None, experiment: str, configurations: Collection[str] | None = None) -> Collected:
+def collect(uri: str | None, experiment: str | None = None, configurations: Collection[str] | None = None) -> Collected:
     """Read the finished runs of an experiment.
 
     Args:
         uri: the tracking store, see ``ser.results.mlflow.resolve_uri``.
-        experiment: the name of the MLflow experiment.
+        experiment: the name of the MLflow experiment; None for all experiments.
         configurations: the signatures of the configurations to be read; None for all.
 
     Raises:
@@ -194,7 +194,7 @@ class _Source(Protocol):
         """The metrics ``HISTORY`` of each epoch of these runs, as a long frame with ``step``; empty if that is slow."""
 
 
-def _source(uri: str, experiment: str, wanted: Sequence[str] | None) -> _Source:
+def _source(uri: str, experiment: str | None, wanted: Sequence[str] | None) -> _Source:
     return (_Database if _is_database(uri) else _Server)(uri, experiment, wanted)
 
 
@@ -284,16 +284,19 @@ _METRIC = _table("metrics", "run_uuid", "key", "value", "step", "is_nan")
 class _Database:
     """A database with MLflow's own tables, read only."""
 
-    def __init__(self, uri: str, experiment: str, wanted: Sequence[str] | None) -> None:
+    def __init__(self, uri: str, experiment: str | None, wanted: Sequence[str] | None) -> None:
         self._engine = _engine(uri)
-        self._finished = _finished(self._experiment(uri, experiment), wanted).subquery("finished")
+        self._finished = _finished(self._experiments(uri, experiment), wanted).subquery("finished")
 
-    def _experiment(self, uri: str, name: str) -> int:
+    def _experiments(self, uri: str, name: str | None) -> list[int]:
+        """The ids of the experiments to be read."""
         if not inspect(self._engine).has_table("latest_metrics"):
             raise UserError(f"tracking.uri={_shown(uri)} is a database without MLflow's tables. {_WHERE}")
         experiments = self._frame(select(_EXPERIMENTS)).drop_duplicates("name").set_index("name")
+        if name is None:
+            return experiments["experiment_id"][experiments["lifecycle_stage"] == "active"].astype(int).to_list()
         _check_experiment(uri, name, experiments["lifecycle_stage"].to_dict())
-        return int(experiments["experiment_id"][name])
+        return [int(experiments["experiment_id"][name])]
 
     def runs(self) -> pd.DataFrame:
         return self._of_finished(_RUNS)
@@ -358,10 +361,10 @@ def _fetch_history(uri: str, rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found, columns=[*_LONG, "step"])
 
 
-def _finished(experiment: int, wanted: Sequence[str] | None) -> Select[Any]:
+def _finished(experiments: Sequence[int], wanted: Sequence[str] | None) -> Select[Any]:
     """Select the ids of finished runs: of the wanted configurations, or of all where these are too many for SQL."""
     statement = select(_RUNS.c.run_uuid).where(
-        _RUNS.c.experiment_id == experiment, _RUNS.c.status == "FINISHED", _RUNS.c.lifecycle_stage == "active"
+        _RUNS.c.experiment_id.in_(experiments), _RUNS.c.status == "FINISHED", _RUNS.c.lifecycle_stage == "active"
     )
     if wanted is None or len(wanted) > _AT_ONCE:
         return statement
@@ -394,7 +397,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 class _Server:
     """Any other store, read through MLflow's client: all wanted runs are fetched when it is made."""
 
-    def __init__(self, uri: str, experiment: str, wanted: Sequence[str] | None) -> None:
+    def __init__(self, uri: str, experiment: str | None, wanted: Sequence[str] | None) -> None:
         quiet_mlflow()
         from mlflow.exceptions import MlflowException
         from mlflow.tracking import MlflowClient
@@ -422,11 +425,13 @@ class _Server:
         return pd.DataFrame(rows, columns=_LONG)
 
 
-def _search(client: Any, uri: str, experiment: str, wanted: Sequence[str] | None) -> Iterator[Any]:
+def _search(client: Any, uri: str, experiment: str | None, wanted: Sequence[str] | None) -> Iterator[Any]:
     """Yield the finished runs: of the wanted configurations, or of all where these are many."""
-    match = client.get_experiment_by_name(experiment)
+    match = client.get_experiment_by_name(experiment) if experiment else None
     existing = [match] if match else client.search_experiments()
-    _check_experiment(uri, experiment, {item.name: item.lifecycle_stage for item in existing})
+    if experiment is not None:
+        _check_experiment(uri, experiment, {item.name: item.lifecycle_stage for item in existing})
+    experiments = [item.experiment_id for item in existing]
     finished = "attributes.status = 'FINISHED' and tags.kind = 'run'"
     conditions = [finished]
     if wanted is not None and len(wanted) <= _AT_ONCE:
@@ -434,7 +439,7 @@ def _search(client: Any, uri: str, experiment: str, wanted: Sequence[str] | None
     for condition in conditions:
         token: str | None = ""
         while token is not None:
-            page = client.search_runs([match.experiment_id], condition, max_results=1000, page_token=token or None)
+            page = client.search_runs(experiments, condition, max_results=1000, page_token=token or None)
             yield from page
             token = page.token or None
 

@@ -1,6 +1,6 @@
 """The words of the command line: a configuration as users type it, names of runs, ``key=value``."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from ser.errors import UserError
@@ -51,26 +51,53 @@ def shown(value: Any) -> str:
     return {"True": "true", "False": "false", "None": "null"}.get(str(value), str(value))
 
 
-def run_name(parameters: Mapping[str, Any], overrides: Iterable[str] = ()) -> str:
-    """Name a run for people: the keys that distinguish most runs, then every other key that the user overrode.
+def run_name(
+    parameters: Mapping[str, Any], overrides: Iterable[str] = (), swept: Iterable[str] = (), seeds: str = ""
+) -> str:
+    """Name a run for people: what differs within its sweep, its seeds, then the rest of its configuration.
 
-    >>> run_name({"feature": "mfcc", "length": "9", "model": "cnn", "loader": "loader_1", "position": "pos_1",
-    ...           "loss": "cos", "lambda": "0.6", "aux_task": "none", "model.channels": 16},
-    ...          ["loss=cos", "model.channels=16"])
-    'cos 0.6 loader_1 pos_1 mfcc 9s model.channels=16'
+    Args:
+        parameters: the configuration.
+        overrides: what was typed for it.
+        swept: the keys that have several values in its sweep; without any, loss and lambda come first.
+        seeds: which seeds, such as ``seed 0``; empty to leave them out.
+
+    >>> typed = {"feature": "mfcc", "length": "9", "model": "cnn", "loader": "loader_1", "position": "pos_1",
+    ...          "loss": "cos", "lambda": "0.6", "aux_task": "none", "model.channels": 16}
+    >>> run_name(typed, ["loss=cos", "model.channels=16"])
+    'cos λ=0.6 · loader_1 pos_1 mfcc 9s channels=16'
+    >>> run_name(typed, ["length.seconds=9", "model.channels=16"], ["length.seconds", "model.channels"], "seed 0")
+    '9s channels=16 · seed 0 · cos λ=0.6 loader_1 pos_1 mfcc'
     """
-    p = parameters
-    if p["loss"] == "none":
-        words = ["baseline"]
-    else:
-        schedule = p.get("lambda.name", "")
-        words = [str(p["loss"]), f"{schedule}{' ' * bool(schedule)}{p['lambda']}", str(p["loader"]), str(p["position"])]
-    words += [str(p["feature"]), f"{p['length']}s"]
-    words += [str(p["model"])] if p["model"] != "cnn" else []
-    words += [f"{p['aux_task']} {p['aux_task.weight']}"] if p["aux_task"] != "none" else []
+    varied = {GROUP_OF.get(key, key) for key in swept}
+    words = _name_words(parameters, overrides, varied)
+    first = [word for keys, word in words if keys & varied] or [words[0][1]]
+    rest = [word for _, word in words if word not in first]
+    return " · ".join(filter(None, (" ".join(first), seeds, " ".join(rest))))
+
+
+def _name_words(p: Mapping[str, Any], overrides: Iterable[str], varied: Collection[str]) -> list[tuple[set[str], str]]:
+    """The words of a run's name, each with the keys that it tells; what is usual is told only where it varies."""
+    task = "no task" if p["aux_task"] == "none" else f"{p['aux_task']} {p['aux_task.weight']}"
+    words = [
+        ({"loss", "lambda", "lambda.name"}, _loss_word(p)),
+        *(({group}, str(p[group])) for group in ("loader", "position") if p["loss"] != "none"),
+        ({"feature"}, str(p["feature"])),
+        ({"length"}, f"{p['length']}s"),
+        *([({"model"}, str(p["model"]))] if p["model"] != "cnn" or "model" in varied else []),
+        *([({"aux_task", "aux_task.weight"}, task)] if p["aux_task"] != "none" or "aux_task" in varied else []),
+    ]
     said = ("lambda.weight", "length.seconds", "aux_task.weight", "corpus.root")  # a path tells little
-    words += [o for o in overrides if o.split("=")[0] in parameters and "." in o and o.split("=")[0] not in said]
-    return " ".join(words)
+    typed = dict(override.partition("=")[::2] for override in overrides)
+    own = [key for key in typed if key in p and "." in key and key not in said]
+    return words + [({key}, f"{key.rpartition('.')[2]}={typed[key]}") for key in own]
+
+
+def _loss_word(p: Mapping[str, Any]) -> str:
+    if p["loss"] == "none":
+        return "baseline"
+    schedule = f" {p['lambda.name']}" if p.get("lambda.name") else ""
+    return f"{p['loss']}{schedule} λ={p['lambda']}"
 
 
 def differing(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The files of a run in MLflow: its configuration, its predictions and its confusion matrix."""
+"""The files of a run in MLflow: its configuration, its predictions, and pictures of its curves and confusions."""
 
 import csv
 import json
@@ -10,14 +10,16 @@ import numpy as np
 
 from ser.data.experiment import Experiment
 from ser.results.metrics import confusion, unweighted_accuracy, weighted_accuracy
-from ser.results.outcome import pooled
+from ser.results.outcome import Outcome, pooled
 from ser.results.store import Stored
+from ser.system.text import without_passwords
 
 _TITLE_WIDTH = 60  # characters of a line above the picture
+_FOLDS_IN_LEGEND = 10
 
 
 def write(folder: Path, experiment: Experiment, name: str, stored: Sequence[Stored]) -> None:
-    """Write ``configuration.json``, ``predictions.csv`` and ``confusion.png``.
+    """Write ``configuration.json``, ``predictions.csv`` and the pictures of one seed.
 
     Args:
         folder: where to.
@@ -25,10 +27,17 @@ def write(folder: Path, experiment: Experiment, name: str, stored: Sequence[Stor
         name: the run's name, for the picture's title.
         stored: the results of one seed's folds.
     """
-    about = {**stored[0].about, "seed": stored[0].outcome.seed, "overrides": experiment.overrides}
+    overrides = [without_passwords(override) for override in experiment.overrides]
+    about = {**stored[0].about, "seed": stored[0].outcome.seed, "overrides": overrides}
     (folder / "configuration.json").write_text(json.dumps(about, indent=1, sort_keys=True), encoding="utf-8")
     speakers = {utterance.id: utterance.speaker for utterance in experiment.corpus.utterances}
     _write_predictions(folder / "predictions.csv", stored, experiment.corpus.classes, speakers)
+    draw(folder, experiment, name, stored)
+
+
+def draw(folder: Path, experiment: Experiment, name: str, stored: Sequence[Stored]) -> None:
+    """Draw ``curves.png`` and ``confusion.png``; the arguments are those of ``write``, the results of any seeds."""
+    _draw_curves(folder / "curves.png", experiment, name, [one.outcome for one in stored])
     _draw_confusion(folder / "confusion.png", experiment, name, stored)
 
 
@@ -52,8 +61,7 @@ def _draw_confusion(path: Path, experiment: Experiment, name: str, stored: Seque
     """Draw the confusion matrix of all folds together: counts, and shades for the recall of each true class."""
     from matplotlib.figure import Figure
 
-    corpus = experiment.corpus
-    classes = corpus.classes
+    classes = experiment.corpus.classes
     gold, predicted = pooled(one.outcome for one in stored)
     counts = confusion(gold, predicted, len(classes))
     recall = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -67,8 +75,37 @@ def _draw_confusion(path: Path, experiment: Experiment, name: str, stored: Seque
     axes.set_xticks(range(len(classes)), classes)
     axes.set_yticks(range(len(classes)), classes)
     axes.set(xlabel="predicted", ylabel="gold")
-    synthetic = corpus.synthetic and corpus.name != "synthetic"
-    said = f"{corpus.name} (synthetic speech)" if synthetic else corpus.name
     wa, uwa = 100 * weighted_accuracy(gold, predicted), 100 * unweighted_accuracy(gold, predicted)
-    axes.set_title(f"{textwrap.fill(name, _TITLE_WIDTH)}\n{said}, pooled WA {wa:.2f} %, UWA {uwa:.2f} %", fontsize=9)
+    axes.set_title(f"{_title(experiment, name)}, pooled WA {wa:.2f} %, UWA {uwa:.2f} %", fontsize=9)
     figure.savefig(path)
+
+
+def _draw_curves(path: Path, experiment: Experiment, name: str, outcomes: Sequence[Outcome]) -> None:
+    """Draw validation loss and validation WA over the epochs: a line for each training, a dot at its tested epoch."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.2, 3.4), dpi=100)  # fixed margins: a layout engine takes as long as the drawing
+    figure.subplots_adjust(left=0.09, right=0.98, bottom=0.15, top=0.8, wspace=0.25)
+    folds = sorted({outcome.fold for outcome in outcomes})
+    for axes, key, label, scale in zip(
+        figure.subplots(1, 2), ("val_loss", "val_wa"), ("validation loss", "validation WA %"), (1, 100), strict=True
+    ):
+        for outcome in outcomes:
+            values = [scale * row[key] for row in outcome.history]
+            colour, first = f"C{folds.index(outcome.fold) % 10}", outcome.seed == outcomes[0].seed
+            said = f"fold {outcome.fold}" if first and len(folds) <= _FOLDS_IN_LEGEND else None
+            axes.plot(range(1, len(values) + 1), values, color=colour, linewidth=1, label=said)
+            axes.plot(outcome.best_epoch, values[outcome.best_epoch - 1], "o", color=colour, markersize=4)
+        axes.set(xlabel="epoch", ylabel=label)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    if len(folds) <= _FOLDS_IN_LEGEND:
+        axes.legend(fontsize=8, frameon=False)
+    figure.suptitle(f"{_title(experiment, name)}; dots: the tested epochs", fontsize=9)
+    figure.savefig(path)
+
+
+def _title(experiment: Experiment, name: str) -> str:
+    """The run's name, and on the next line its corpus."""
+    corpus = experiment.corpus
+    synthetic = corpus.synthetic and corpus.name != "synthetic"
+    return f"{textwrap.fill(name, _TITLE_WIDTH)}\n{corpus.name}{' (synthetic speech)' * synthetic}"

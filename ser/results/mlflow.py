@@ -5,7 +5,6 @@ another store.
 """
 
 import hashlib
-import json
 import math
 import os
 import sqlite3
@@ -21,32 +20,30 @@ from typing import Any
 from filelock import FileLock
 
 from ser.errors import UserError, first_line
+from ser.results import notes, views
 from ser.results.runs import Run
 from ser.system.environment import quiet_mlflow
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 """The store that ``mlflow ui`` opens by default."""
 
-_VIEW = "wa"
-_COLUMNS = (
-    *(f"params.`{key}`" for key in ("corpus", "loss", "lambda", "loader", "position", "feature", "length", "aux_task")),
-    "params.`seed`",
-    *(f"metrics.`{key}`" for key in ("wa", "uwa", "crop_wa", "crop_uwa", "wa_pooled", "uwa_pooled")),
-)
-_VIEW_TAGS = {
-    "mlflow.experimentKind": "custom_model_development",
-    f"mlflow.sharedViewState.{_VIEW}": json.dumps(
-        {"orderByKey": "metrics.`wa`", "orderByAsc": False, "selectedColumns": _COLUMNS}
-    ),
-}
 _METRICS_A_CALL = 1000  # MLflow's limit of log_batch
 _LONGEST_PARAMETER = 6000  # and of a parameter's text
+_NOTE = "mlflow.note.content"
+_PARENT = "mlflow.parentRunId"
+_RANKED = 5  # runs in the table of an experiment's note
 
 
 def deliver(
-    runs: Sequence[Run], parent: Run | None, uri: str | None, experiment: str, locks: Path, started: str | None = None
+    runs: Sequence[Run],
+    parent: Run | None,
+    uri: str | None,
+    experiment: str,
+    locks: Path,
+    about: str,
+    started: str | None = None,
 ) -> None:
-    """Log those runs of a configuration that the store lacks, then their parent run, and nest them under it.
+    """Log those runs of a configuration that the store lacks, under their parent run, and renew the experiment's note.
 
     Several jobs may deliver at once. A lock lets one job at a time look up what is there and log what is missing.
 
@@ -56,6 +53,7 @@ def deliver(
         uri: the tracking store, see ``resolve_uri``.
         experiment: the name of the MLflow experiment.
         locks: the folder for the lock.
+        about: what the experiment's note begins with, in Markdown.
         started: with resume=false, when this sweep began: only runs of this very sweep count as logged.
 
     Raises:
@@ -73,11 +71,8 @@ def deliver(
             logged = store.logged(runs[0].tags["configuration"])
             if started is not None:
                 logged = {key: run for key, run in logged.items() if run.data.tags.get("started") == started}
-            children = [store.log_once(run, logged) for run in runs]
-            if parent is not None:
-                nested = {run.info.run_id: run.data.tags.get("mlflow.parentRunId") for run in logged.values()}
-                parent_id = store.log_once(parent, logged)
-                store.nest([child for child in children if nested.get(child) != parent_id], parent_id)
+            if store.log_missing(runs, parent, logged):
+                store.describe(about)
     except _delivery_errors() as error:
         if not _experiment.cache_info().currsize:
             _unreachable[uri] = first_line(error), time.monotonic()
@@ -107,9 +102,20 @@ def prepare(uri: str | None, experiment: str) -> None:
     _experiment(resolve_uri(uri), experiment)
 
 
-def page(uri: str | None, experiment: str) -> str:
-    """The path in MLflow's UI, after the host, of the table of runs sorted by WA."""
-    return f"/#/experiments/{_experiment(resolve_uri(uri), experiment).id}/runs?viewStateShareKey={_VIEW}"
+def pages(uri: str | None) -> dict[str, dict[str, str]]:
+    """The tables of runs in MLflow's page: for each experiment with such views, the last one used first, their paths.
+
+    Returns:
+        The experiment's name -> what a view shows -> its path after the host.
+    """
+    client = _client(resolve_uri(uri))
+    found = [each for each in client.search_experiments(order_by=["last_update_time DESC"]) if views.MARK in each.tags]
+    for each in found:
+        _set_views(client, each)
+    return {
+        each.name: {title: views.path(each.experiment_id, view) for view, title in views.TITLES.items()}
+        for each in found
+    }
 
 
 def resolve_uri(uri: str | None) -> str:
@@ -117,19 +123,30 @@ def resolve_uri(uri: str | None) -> str:
     return uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
 
 
+def _client(uri: str) -> Any:
+    """MLflow's client of a store; a SQLite file is made first if there is none."""
+    quiet_mlflow()
+    path = Path(uri.removeprefix("sqlite:///"))
+    if uri.startswith("sqlite:///") and not path.exists():
+        _make_sqlite(path)
+    from mlflow.tracking import MlflowClient
+
+    return MlflowClient(uri)
+
+
+def _set_views(client: Any, experiment: Any) -> None:
+    for key, value in views.TAGS.items():
+        if experiment.tags.get(key) != value:
+            client.set_experiment_tag(experiment.experiment_id, key, value)
+
+
 class _Experiment:
     """One MLflow experiment of one tracking store."""
 
     def __init__(self, uri: str, experiment: str) -> None:
-        quiet_mlflow()
-        path = Path(uri.removeprefix("sqlite:///"))
-        if uri.startswith("sqlite:///") and not path.exists():
-            _make_sqlite(path)
-        from mlflow.tracking import MlflowClient
-
-        self.client = MlflowClient(uri)
+        self.client = _client(uri)
         self.id = self._found_or_made(experiment)
-        self._set_view()
+        _set_views(self.client, self.client.get_experiment(self.id))
 
     def _found_or_made(self, name: str) -> str:
         from mlflow.exceptions import MlflowException
@@ -144,12 +161,22 @@ class _Experiment:
             raise UserError(f"tracking.experiment={name} is deleted in MLflow: restore it or choose another name.")
         return found.experiment_id
 
-    def _set_view(self) -> None:
-        """Let MLflow's page sort runs by WA and show the columns in which they usually differ."""
-        tags = self.client.get_experiment(self.id).tags
-        for key, value in _VIEW_TAGS.items():
-            if tags.get(key) != value:
-                self.client.set_experiment_tag(self.id, key, value)
+    def describe(self, about: str) -> None:
+        """Renew the experiment's note, unless the user has written an own one."""
+        note = self.client.get_experiment(self.id).tags.get(_NOTE, "")
+        if note and not note.rstrip().endswith(notes.KEPT):
+            return
+        best = self.client.search_runs([self.id], views.TOP_LEVEL, order_by=["metrics.wa DESC"], max_results=_RANKED)
+        ranked = [
+            notes.Ranked(
+                run.info.run_name, self._page(run.info.run_id), run.data.metrics, run.data.params.get("fold", "")
+            )
+            for run in best
+        ]
+        self.client.set_experiment_tag(self.id, _NOTE, notes.experiment_note(about, ranked))
+
+    def _page(self, run_id: str) -> str:
+        return f"#/experiments/{self.id}/runs/{run_id}"
 
     def logged(self, configuration: str) -> dict[str, Any]:
         """The newest finished run of each signature of a configuration. Unfinished runs of killed jobs are deleted.
@@ -173,39 +200,46 @@ class _Experiment:
             if not token:
                 return
 
-    def log_once(self, run: Run, logged: Mapping[str, Any]) -> str:
-        """The id of a run in the store; the run is written first unless it is among the ``logged`` runs."""
+    def log_missing(self, runs: Sequence[Run], parent: Run | None, logged: Mapping[str, Any]) -> bool:
+        """Write the runs that are not among the ``logged`` ones, and show all of them under their parent.
+
+        Returns:
+            Whether any was missing.
+        """
+        under = {} if parent is None else {_PARENT: self._log_once(parent, logged, {})}
+        for run in runs:
+            found = logged.get(run.signature)
+            if found is None:
+                self._log_once(run, logged, under)
+            elif under and found.data.tags.get(_PARENT) != under[_PARENT]:
+                self.client.set_tag(found.info.run_id, _PARENT, under[_PARENT])
+        return any(run.signature not in logged for run in (*runs, *([parent] if parent else [])))
+
+    def _log_once(self, run: Run, logged: Mapping[str, Any], tags: Mapping[str, str]) -> str:
+        """The id of a run in the store; unless it is there already, it is written first, with these further tags."""
         found = logged.get(run.signature)
         if found is not None:
             return str(found.info.run_id)
-        if run.write_files is None:
-            return self._log(run, None)
         with tempfile.TemporaryDirectory() as folder:
             run.write_files(Path(folder))
-            return self._log(run, folder)
+            return self._log(run, tags, folder)
 
-    def nest(self, children: Sequence[str], parent: str) -> None:
-        """Show runs under their parent, all given by their ids."""
-        for child in children:
-            self.client.set_tag(child, "mlflow.parentRunId", parent)
-
-    def _log(self, run: Run, files: str | None) -> str:
+    def _log(self, run: Run, tags: Mapping[str, str], files: str) -> str:
         """Write one finished run, in as few calls as MLflow allows, and return its id."""
-        from mlflow.entities import Metric, Param
+        from mlflow.entities import Metric, Param, RunTag
 
-        now = int(time.time() * 1000)
-        began = now - int(1000 * run.metrics.get("seconds", 0))
-        tags = {**_context_tags(), **run.tags}
+        began, ended = (int(1000 * seconds) for seconds in run.span)
+        tags = {**_context_tags(), **run.tags, **tags}
         run_id = self.client.create_run(self.id, start_time=began, run_name=run.name, tags=tags).info.run_id
-        points = [Metric(key, value, now, 0) for key, value in run.metrics.items()]
-        points += [Metric(key, value, now, step) for key, value, step in run.curves]
+        points = [Metric(key, value, ended, 0) for key, value in run.metrics.items()]
+        points += [Metric(key, value, ended, step) for key, value, step in run.curves]
         params = [Param(key, str(value)[:_LONGEST_PARAMETER]) for key, value in run.parameters.items()]
-        self.client.log_batch(run_id, points[:_METRICS_A_CALL], params)
+        note = RunTag(_NOTE, run.note(self._page(run_id)))
+        self.client.log_batch(run_id, points[:_METRICS_A_CALL], params, [note])
         for start in range(_METRICS_A_CALL, len(points), _METRICS_A_CALL):
             self.client.log_batch(run_id, points[start : start + _METRICS_A_CALL])
-        if files is not None:
-            self.client.log_artifacts(run_id, files)
-        self.client.set_terminated(run_id, "FINISHED", end_time=now)
+        self.client.log_artifacts(run_id, files)
+        self.client.set_terminated(run_id, "FINISHED", end_time=ended)
         return str(run_id)
 
 

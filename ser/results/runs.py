@@ -4,8 +4,10 @@ A run is one seed of an experiment over its folds. An experiment of several seed
 standard deviations over the seeds.
 """
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,12 +15,29 @@ from typing import Any
 import numpy as np
 
 from ser.config import signature
+from ser.config.words import run_name
 from ser.data.experiment import Experiment
-from ser.results import artifacts
+from ser.results import artifacts, notes
 from ser.results.convergence import convergence, max_epochs
 from ser.results.metrics import METRICS
 from ser.results.outcome import Outcome, pooled
 from ser.results.store import Stored
+from ser.system.text import without_passwords
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The command that runs come from.
+
+    Attributes:
+        started: when it began, in seconds of the epoch.
+        swept: the keys in which the points of its sweep differ.
+        command: its command line.
+    """
+
+    started: str
+    swept: tuple[str, ...] = ()
+    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -30,16 +49,20 @@ class Run:
         tags: what identifies the run, its signature among them.
         parameters: the configuration in users' words, the seed and the folds.
         metrics: fractions by name, see ``run_metrics``.
+        span: when its trainings began and ended, in seconds of the epoch.
+        note: makes the note for the run's page, in Markdown, from the page's address.
+        write_files: writes the run's files into a folder.
         curves: the history, as (metric, value, epoch).
-        write_files: writes the run's files into a folder; None where there are none.
     """
 
     name: str
     tags: dict[str, str]
     parameters: dict[str, Any]
     metrics: dict[str, float]
+    span: tuple[float, float]
+    note: Callable[[str], str]
+    write_files: Callable[[Path], None]
     curves: tuple[tuple[str, float, int], ...] = ()
-    write_files: Callable[[Path], None] | None = None
 
     @property
     def signature(self) -> str:
@@ -47,58 +70,76 @@ class Run:
         return self.tags["signature"]
 
 
-def seed_run(experiment: Experiment, stored: Sequence[Stored], started: str) -> Run:
+def seed_run(experiment: Experiment, stored: Sequence[Stored], origin: Origin) -> Run:
     """Assemble the run of one seed.
 
     Args:
         experiment: what was trained.
         stored: the results of the seed's folds.
-        started: when the sweep began, in seconds of the epoch.
+        origin: the command.
     """
     outcomes = [one.outcome for one in stored]
     seed, folds = outcomes[0].seed, [outcome.fold for outcome in outcomes]
     went = {one.outcome.fold: convergence(one.outcome.history, max_epochs(one.about)) for one in stored}
     said = _folds(experiment, folds)
-    name = f"{experiment.name} seed={seed}" + ("" if said == "all" else f" fold={said}")
+    name = _name(experiment, origin, f"seed {seed}", said)
+    metrics = run_metrics(outcomes)
     return Run(
         name=name,
         tags={
-            **_tags(experiment, stored, signature.run(experiment.configuration, seed, folds), "run", started),
+            **_tags(experiment, stored, signature.run(experiment.configuration, seed, folds), "run", origin),
             **{f"fold_{fold}/stopped": one.stopped for fold, one in went.items() if one.stopped},
         },
         parameters={**experiment.parameters, "seed": seed, "fold": said},
         metrics={
-            **run_metrics(outcomes),
+            **metrics,
             "seconds": sum(outcome.seconds for outcome in outcomes),
             "left_out_segments": sum(outcome.left_out for outcome in outcomes),
             **{f"fold_{outcome.fold}/best_epoch": outcome.best_epoch for outcome in outcomes},
             **{f"fold_{fold}/{key}": value for fold, one in went.items() for key, value in one.figures().items()},
         },
+        span=_span(stored),
+        note=partial(
+            notes.seed_note, corpus=experiment.corpus, metrics=metrics, went=went, command=_command(experiment, origin)
+        ),
         curves=tuple(_curves(outcomes)),
         write_files=partial(artifacts.write, experiment=experiment, name=name, stored=stored),
     )
 
 
-def parent_run(experiment: Experiment, seeds: Mapping[int, Sequence[Stored]], started: str) -> Run:
+def parent_run(experiment: Experiment, seeds: Mapping[int, Sequence[Stored]], origin: Origin) -> Run:
     """Assemble the run over all seeds: means and standard deviations (divisor n - 1) of the seeds' metrics.
 
     Args:
         experiment: what was trained.
         seeds: the results of each seed's folds, by seed.
-        started: when the sweep began, in seconds of the epoch.
+        origin: the command.
     """
     first, numbers = next(iter(seeds.values())), sorted(seeds)
     folds = [one.outcome.fold for one in first]
     children = [signature.run(experiment.configuration, seed, folds) for seed in numbers]
-    figures = [run_metrics([one.outcome for one in stored]) for stored in seeds.values()]
+    by_seed = {seed: run_metrics([one.outcome for one in seeds[seed]]) for seed in numbers}
+    figures, said = list(by_seed.values()), _folds(experiment, folds)
     means = {key: float(np.mean([figure[key] for figure in figures])) for key in figures[0]}
     deviations = {f"{key}_sd": float(np.std([f[key] for f in figures], ddof=1)) for key in figures[0]}
-    text = f"{numbers[0]}-{numbers[-1]}"
+    name, everything = (
+        _name(experiment, origin, f"{len(seeds)} seeds", said),
+        [one for each in seeds.values() for one in each],
+    )
     return Run(
-        name=f"{experiment.name} seeds={text}",
-        tags=_tags(experiment, first, signature.digest({"parent": children}), "parent", started),
-        parameters={**experiment.parameters, "seed": text, "fold": _folds(experiment, folds)},
+        name=name,
+        tags=_tags(experiment, everything, signature.digest({"parent": children}), "parent", origin),
+        parameters={**experiment.parameters, "seed": f"mean of {numbers[0]} to {numbers[-1]}", "fold": said},
         metrics={**means, **deviations, "seeds": len(seeds)},
+        span=_span(everything),
+        note=partial(
+            notes.parent_note,
+            corpus=experiment.corpus,
+            seeds=by_seed,
+            folds=said,
+            command=_command(experiment, origin),
+        ),
+        write_files=partial(artifacts.draw, experiment=experiment, name=name, stored=everything),
     )
 
 
@@ -124,7 +165,23 @@ def run_metrics(outcomes: Sequence[Outcome]) -> dict[str, float]:
     return {**result, **validation, "best_val_wa": float(np.mean(list(validation.values())))}
 
 
-def _tags(experiment: Experiment, stored: Sequence[Stored], run: str, kind: str, started: str) -> dict[str, str]:
+def _name(experiment: Experiment, origin: Origin, seeds: str, folds: str) -> str:
+    which = seeds if folds == "all" else f"{seeds}, fold {folds}"
+    return run_name(experiment.parameters, experiment.overrides, origin.swept, which)
+
+
+def _span(stored: Sequence[Stored]) -> tuple[float, float]:
+    """When the trainings of results began and ended, in seconds of the epoch."""
+    ends = [datetime.fromisoformat(one.about["finished"]).timestamp() for one in stored]
+    return min(end - one.outcome.seconds for end, one in zip(ends, stored, strict=True)), max(ends)
+
+
+def _command(experiment: Experiment, origin: Origin) -> str:
+    """The command line that made the runs; where only the job knows itself, its own."""
+    return without_passwords(origin.command or shlex.join(["python", "-m", "ser.run", *experiment.overrides]))
+
+
+def _tags(experiment: Experiment, stored: Sequence[Stored], run: str, kind: str, origin: Origin) -> dict[str, str]:
     tags = {
         "signature": run,
         "configuration": experiment.configuration,
@@ -133,7 +190,7 @@ def _tags(experiment: Experiment, stored: Sequence[Stored], run: str, kind: str,
         "numerics": str(signature.NUMERICS),
         "device": _distinct(stored, "device"),
         "kind": kind,
-        "started": started,
+        "started": origin.started,
     }
     if commits := _distinct(stored, "git_commit"):
         tags["git_commit"] = commits

@@ -12,3 +12,9 @@ SOURCES = "SER_SWEEP_SOURCES"
 
 PLANNED = "SER_SWEEP_PLANNED"
 """The name of the sweep whose plan was stored before its jobs began."""
+
+SWEPT = "SER_SWEEP_SWEPT"
+"""The keys in which the sweep's points differ, joined by commas: the names of its runs begin with them."""
+
+COMMAND = "SER_SWEEP_COMMAND"
+"""The command line as it was typed, for the notes of its runs."""

@@ -14,11 +14,12 @@ import numpy as np
 from ser.data.experiment import Experiment
 from ser.data.replicas import Replica
 from ser.errors import UserError
+from ser.results.notes import corpus_note
 from ser.results.outcome import Outcome
-from ser.results.runs import parent_run, run_metrics, seed_run
+from ser.results.runs import Origin, parent_run, run_metrics, seed_run
 from ser.results.store import ResultStore, Stored
 from ser.sweep.code import check_unchanged
-from ser.sweep.handover import PLANNED, STARTED
+from ser.sweep.handover import COMMAND, PLANNED, STARTED, SWEPT
 from ser.sweep.plan import store_point
 from ser.system import environment
 
@@ -115,7 +116,7 @@ class Job:
         if tracking.name != "none":
             from ser.results import mlflow
 
-            mlflow.prepare(tracking.uri, str(tracking.experiment))
+            mlflow.prepare(tracking.uri, self._tracking_experiment)
 
     def deliver(self) -> float | None:
         """Log the finished runs to the tracking store.
@@ -152,16 +153,24 @@ class Job:
         from ser.results import mlflow
 
         seeds, tracking = self.settings.seeds, self.settings.tracking
-        runs = [seed_run(self.experiment, stored, self.started) for stored in finished.values()]
+        swept = tuple(filter(None, os.environ.get(SWEPT, "").split(",")))
+        origin = Origin(self.started, swept, os.environ.get(COMMAND, ""))
+        runs = [seed_run(self.experiment, stored, origin) for stored in finished.values()]
         whole = len(seeds) > 1 and len(finished) == len(seeds)
         mlflow.deliver(
             runs,
-            parent_run(self.experiment, finished, self.started) if whole else None,
+            parent_run(self.experiment, finished, origin) if whole else None,
             tracking.uri,
-            str(tracking.experiment),
+            self._tracking_experiment,
             locks=Path(self.settings.results) / "locks",
+            about=corpus_note(self.experiment.corpus),
             started=self.started if self.settings.resume is False else None,
         )
+
+    @property
+    def _tracking_experiment(self) -> str:
+        """The name of the MLflow experiment: each corpus has its own, unless ``tracking.experiment`` says which."""
+        return self.settings.tracking.experiment or f"ser-{self.experiment.corpus.name}"
 
     def _failed(self, replica: Replica, error: Exception) -> None:
         notes: Sequence[str] = getattr(error, "__notes__", ())
@@ -197,5 +206,5 @@ def about(experiment: Experiment, device: str, started: str) -> dict[str, Any]:
         "engine": experiment.settings.engine.name,
         "git_commit": environment.git_commit(),
         "versions": environment.versions(),
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
     }

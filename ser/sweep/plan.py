@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,16 @@ class Plan:
     points: tuple[Point, ...]
     results: Path
     anew: bool = False
+
+    @cached_property
+    def swept(self) -> tuple[str, ...]:
+        """The keys that have more than one value in the overrides of the points, but for seed and fold."""
+        values: dict[str, set[str]] = {}
+        for point in self.points:
+            for override in point.overrides:
+                key, _, value = override.lstrip("+").partition("=")
+                values.setdefault(key, set()).add(value)
+        return tuple(key for key in values if len(values[key]) > 1 and key not in ("seed", "fold"))
 
     def signatures(self) -> dict[str, Point]:
         """The point of every training of the sweep, by the training's signature; equal points count once."""

@@ -1,5 +1,6 @@
 """Text for a terminal."""
 
+import re
 from collections.abc import Sequence
 
 _GAP = "  "
@@ -15,6 +16,15 @@ def aligned(rows: Sequence[Sequence[object]]) -> str:
     """
     columns = [_padded(column) for column in zip(*rows, strict=True)]
     return "\n".join(_GAP.join(cells).rstrip() for cells in zip(*columns, strict=True))
+
+
+def without_passwords(text: str) -> str:
+    """A text in which the passwords of addresses are replaced.
+
+    >>> without_passwords("tracking.uri=postgresql://me:secret@host/runs")
+    'tracking.uri=postgresql://me:***@host/runs'
+    """
+    return re.sub(r"(://[^/\s:@]*):[^/\s@]+@", r"\1:***@", text)
 
 
 def _padded(column: Sequence[object]) -> list[str]:

@@ -72,15 +72,28 @@ def test_its_store_is_read(folder):
     assert replicas["wa"].notna().all()
 
 
-def test_its_command_finds_everything_finished_and_logs_nothing_anew(folder, corpus_module):
+def test_its_command_finds_everything_finished_and_logs_nothing_anew_in_its_experiment(folder, corpus_module):
+    """The former default was one experiment, ``ser``, for all corpora."""
     count = "select count(*) from runs"
     with sqlite3.connect(folder / "mlflow.db") as database:
         before = database.execute(count).fetchone()
-    done = run(*corpus_module.SWEEP, *AS_BEFORE, cwd=folder)
+    done = run(*corpus_module.SWEEP, *AS_BEFORE, "tracking.experiment=ser", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "12 of 12 trainings done (12 found finished)" in done.stderr
     with sqlite3.connect(folder / "mlflow.db") as database:
         assert database.execute(count).fetchone() == before
+
+
+def test_its_command_delivers_once_into_the_experiment_of_its_corpus(folder, corpus_module):
+    query = "select e.name, count(*) from runs join experiments e using (experiment_id) group by e.name"
+    with sqlite3.connect(folder / "mlflow.db") as database:
+        before = dict(database.execute(query))
+    for _ in range(2):
+        done = run(*corpus_module.SWEEP, *AS_BEFORE, cwd=folder)
+        assert done.returncode == 0, done.stderr
+    with sqlite3.connect(folder / "mlflow.db") as database:
+        assert dict(database.execute(query)) == {**before, "ser-corpus": before["ser"]}
+    assert len(collect(f"sqlite:///{folder / 'mlflow.db'}").replicas) == 12
 
 
 def test_a_synthetic_corpus_that_it_generated_is_read(tmp_path):

@@ -164,7 +164,7 @@ def runs(grids):
     from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
     client = MlflowClient(f"sqlite:///{grids.folder}/mlflow.db")
-    experiment = client.get_experiment_by_name("ser").experiment_id
+    experiment = client.get_experiment_by_name("ser-synthetic").experiment_id
     result = []
     for stored in client.search_runs([experiment], "tags.kind = 'run'", max_results=1000):
         path = grids.folder / "mlruns" / experiment / stored.info.run_id / "artifacts" / "predictions.csv"

@@ -87,16 +87,16 @@ def test_a_run_logs_how_each_fold_went(client, runs):
 
 
 def test_what_an_older_run_did_not_log_is_derived_from_its_history(grids, tampered, full):
-    newest = collect(f"sqlite:///{grids.folder}/mlflow.db", "ser").replicas
+    newest = collect(f"sqlite:///{grids.folder}/mlflow.db").replicas
     uri = tampered("DELETE FROM latest_metrics WHERE key LIKE 'fold_%/epochs'").partition("=")[2]
-    older = collect(uri, "ser").replicas
+    older = collect(uri).replicas
     assert older[[*FIGURES, "stopped"]].equals(newest[[*FIGURES, "stopped"]])
     assert newest["stopped"].eq("max_epochs").all()
 
 
 def test_without_its_limit_an_older_runs_ending_is_unknown(tampered):
     uri = tampered("DELETE FROM tags WHERE key LIKE 'fold_%/stopped'").partition("=")[2]
-    frame = collect(uri, "ser").replicas
+    frame = collect(uri).replicas
     assert frame["stopped"].isna().all()
     assert frame["epochs"].eq(2).all()
 
@@ -107,7 +107,7 @@ def test_infinity_and_nan_are_read_back(tampered, find_run):
         "UPDATE metrics SET value = 1.7976931348623157e308 WHERE key = 'fold_1/val_loss' AND step = 2 AND run_uuid = ?",
         run.id,
     ).partition("=")[2]
-    collected = collect(uri, "ser")
+    collected = collect(uri)
     rows = collected.replicas[collected.replicas["run_id"] == run.id]
     frame = histories(collected, rows["configuration"].iloc[0])
     values = frame[(frame["seed"] == 0) & (frame["fold"] == 1)].set_index("epoch")["val_loss"]
@@ -119,7 +119,7 @@ def test_a_server_gives_the_same_history(grids, monkeypatch):
     from multirun_analysis.store import collect as module
 
     uri = f"sqlite:///{grids.folder}/mlflow.db"
-    collected = collect(uri, "ser")
+    collected = collect(uri)
     name = collected.replicas["configuration"].iloc[0]
     columns = ["seed", "fold", "epoch"]
     expected = histories(collected, name).sort_values(columns, ignore_index=True)

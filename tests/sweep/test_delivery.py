@@ -31,14 +31,14 @@ def test_a_store_out_of_reach_keeps_the_results(folder, command):
     assert "Traceback" not in done.stderr
     done = command("loss=none", "seed=7", sweep=False)
     assert "(5 found finished)" in done.stderr
-    assert rows(folder, "select count(*) from runs where name like 'baseline%seed=7'") == [(1,)]
+    assert rows(folder, "select count(*) from runs where name like 'baseline%seed 7%'") == [(1,)]
 
 
 def test_a_run_left_half_way_is_logged_again(folder, command):
     with closing(sqlite3.connect(folder / "mlflow.db")) as database:
-        database.execute("update runs set status = 'RUNNING' where name like 'l2 0.6%'")
+        database.execute("update runs set status = 'RUNNING' where name like 'l2 λ=0.6%'")
         database.commit()
     done = command("loss=l2", "lambda=0.6", sweep=False)
     assert done.returncode == 0, done.stderr
-    query = "select status, lifecycle_stage from runs where name like 'l2 0.6%' order by start_time"
+    query = "select status, lifecycle_stage from runs where name like 'l2 λ=0.6%' order by start_time"
     assert sorted(rows(folder, query)) == [("FINISHED", "active"), ("RUNNING", "deleted")]

@@ -24,7 +24,7 @@ def test_repeats_seeds_and_single_folds_are_the_same_trainings(folder, command):
     done = command("loss=cos", "lambda=0.6", "repeats=2", sweep=False)
     assert done.returncode == 0, done.stderr
     assert "10 of 10 trainings done (5 found finished)" in done.stderr
-    parents = rows(folder, "select name, run_uuid from runs where name like '%seeds=0-1'")
+    parents = rows(folder, "select name, run_uuid from runs where name like '%· 2 seeds ·%'")
     assert len(parents) == 1
     nested = rows(folder, f"select count(*) from tags where key = 'mlflow.parentRunId' and value = '{parents[0][1]}'")
     assert nested == [(2,)]
@@ -44,29 +44,31 @@ def test_repeats_seeds_and_single_folds_are_the_same_trainings(folder, command):
             assert (one.crop == two.crop).all()
     seeds = dict(
         rows(folder, "select p.value, m.value from params p join latest_metrics m using (run_uuid) join runs using"
-             " (run_uuid) where p.key = 'seed' and m.key = 'wa' and name like 'cos 0.6%seed=_'")
+             " (run_uuid) where p.key = 'seed' and m.key = 'wa' and name like 'cos λ=0.6%seed _ %'")
     )  # fmt: skip
     mean = rows(folder, f"select value from latest_metrics where key = 'wa' and run_uuid = '{parents[0][1]}'")[0][0]
     assert mean == pytest.approx((seeds["0"] + seeds["1"]) / 2)
 
 
 def test_resume_false_gives_the_same_numbers(folder, command):
-    before = rows(folder, "select key, value from latest_metrics join runs using (run_uuid) where name like 'l2 0.7%'")
+    before = rows(
+        folder, "select key, value from latest_metrics join runs using (run_uuid) where name like 'l2 λ=0.7%'"
+    )
     done = command("resume=false", "loss=l2", "lambda=0.7", "engine=serial", sweep=False)
     assert done.returncode == 0
     assert "found finished" not in done.stderr
     after = rows(
         folder,
-        "select key, value from latest_metrics where run_uuid = (select run_uuid from runs where name like 'l2 0.7%'"
+        "select key, value from latest_metrics where run_uuid = (select run_uuid from runs where name like 'l2 λ=0.7%'"
         " order by start_time desc limit 1)",
     )
-    assert rows(folder, "select count(*) from runs where name like 'l2 0.7%'") == [(2,)]
+    assert rows(folder, "select count(*) from runs where name like 'l2 λ=0.7%'") == [(2,)]
     numbers = {key: value for key, value in after if key != "seconds"}
     assert numbers == {key: value for key, value in before if key != "seconds"}
 
 
 def test_equal_points_with_resume_false_are_logged_once(folder, command):
-    count = "select count(*) from runs where name like 'baseline%' and name not like '%fold=%'"
+    count = "select count(*) from runs where name like 'baseline%' and name not like '%fold %'"
     before = rows(folder, count)[0][0]
     done = command("loss=none", "lambda=0.6,0.7", "resume=false")
     assert done.returncode == 0, done.stderr

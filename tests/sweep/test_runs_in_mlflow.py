@@ -19,7 +19,7 @@ def test_every_configuration_is_in_mlflow_with_wa_and_uwa(finished):
 
 
 def test_a_run_holds_what_the_docs_promise(finished):
-    run_id, experiment = rows(finished, "select run_uuid, experiment_id from runs where name like 'cos 0.6%'")[0]
+    run_id, experiment = rows(finished, "select run_uuid, experiment_id from runs where name like 'cos λ=0.6%'")[0]
     metrics = {key for (key,) in rows(finished, f"select key from latest_metrics where run_uuid = '{run_id}'")}
     assert {"wa", "uwa", "wa_pooled", "uwa_pooled", "crop_wa", "crop_uwa"} <= metrics
     assert {f"fold_{k}/{m}" for k in range(1, 6) for m in ("wa", "uwa", "train_loss", "val_wa")} <= metrics
@@ -32,7 +32,9 @@ def test_a_run_holds_what_the_docs_promise(finished):
     assert {"signature", "sweep", "corpus_fingerprint", "mlflow.user"} <= tags.keys()
     assert tags["synthetic"] == "true"
     artifacts = finished / "mlruns" / str(experiment) / run_id / "artifacts"
-    assert {path.name for path in artifacts.iterdir()} == {"configuration.json", "predictions.csv", "confusion.png"}
+    assert {path.name for path in artifacts.iterdir()} == {
+        "configuration.json", "predictions.csv", "confusion.png", "curves.png",
+    }  # fmt: skip
 
 
 def test_the_predictions_give_the_metrics(finished):
@@ -60,7 +62,7 @@ def test_runs_of_one_process_have_disjoint_metrics(finished):
 
 
 def test_run_level_curves_keep_a_stopped_folds_last_value(finished):
-    run_id = rows(finished, "select run_uuid from runs where name like 'cos 0.6%seed=0'")[0][0]
+    run_id = rows(finished, "select run_uuid from runs where name like 'cos λ=0.6%seed 0%'")[0][0]
     last = dict(rows(finished, f"select key, value from latest_metrics where run_uuid = '{run_id}'"))
     folds = [last[f"fold_{fold}/val_loss"] for fold in range(1, 6)]
     assert last["val_loss"] == pytest.approx(sum(folds) / 5)

@@ -161,7 +161,7 @@ def test_the_page_tells_what_ran(page, grids):
         ("table2", "5", "4", "60 of 60"),
         ("table3, fig3, fig4", "11", "4", "132 of 132"),
     ]
-    store = collect(f"sqlite:///{grids.folder}/mlflow.db", "ser").replicas
+    store = collect(f"sqlite:///{grids.folder}/mlflow.db", "ser-synthetic").replicas
     (fingerprint,), (commit,) = store["corpus_fingerprint"].unique(), store["git_commit"].astype(str).unique()
     for row in told:
         assert row["device"] == "cpu"

@@ -228,7 +228,7 @@ def test_a_metric_that_mlflow_flags_as_nan_is_nan(made, tmp_path):
 
 
 def test_reserved_words_are_quoted_for_other_databases():
-    statement = str(module._finished(1, ["x"]).compile(dialect=mysql.dialect()))
+    statement = str(module._finished([1], ["x"]).compile(dialect=mysql.dialect()))
     assert "configuration.`key` = " in statement
 
 
