@@ -15,6 +15,9 @@ import pytest
 from support import run
 from sweep.workplace import SMALL, copy, rows
 
+from ser import ui
+from ser.errors import UserError
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
@@ -123,3 +126,34 @@ def test_the_page_shows_parents_note_and_ranking(addresses, two_seeds, tmp_path)
     page = page_text(f"{addresses[1].partition('/#')[0]}/#/experiments/{parent[1]}/runs/{parent[0]}", tmp_path / "run")
     assert "confusion.png" in page
     assert "each seed" in page
+
+
+@pytest.mark.parametrize("port", ["0", "99999", "abc", "-1"])
+def test_what_is_no_port_is_refused(port):
+    with pytest.raises(UserError, match=f"port={port} is no port"):
+        ui.main([f"port={port}"])
+
+
+def test_a_port_that_is_taken_is_refused():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(UserError, match="in use"):
+            ui.main([f"port={taken.getsockname()[1]}"])
+
+
+@pytest.mark.slow
+def test_the_server_ends_with_its_command(tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "ser.ui", f"port={port}"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert any("Uvicorn running" in line for line in process.stderr)
+        process.send_signal(signal.SIGTERM)
+        process.wait(15)
+    with socket.socket() as again:
+        again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        again.bind(("127.0.0.1", port))
