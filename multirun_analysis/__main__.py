@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ser.config.words import GROUP_OF
 from ser.errors import UserError
 from ser.system.command import run_command
+from ser.system.text import aligned
 
 if TYPE_CHECKING:  # these modules import pandas, scipy and matplotlib, which --help and a list of sweeps do without
     from multirun_analysis.audit import Finding
@@ -26,6 +28,8 @@ _HELP = """Tables and figures from the tracking store (MLflow), with intervals o
   python -m multirun_analysis                              the names of all sweeps
   python -m multirun_analysis sweep=NAME                   one sweep: its closing table
   python -m multirun_analysis sweep=NAME by=loss,lambda    a row for each loss and lambda, averaged over all other keys
+  python -m multirun_analysis sweep=NAME over=lambda       a picture of WA over lambda, and what can be told apart
+                                                           (sweep=last: the sweep that was started last)
 
 Of the paper there are table1, table2, table3, fig2, fig3, fig4, claims and report. They take every override of ser.run,
 and read the runs that ser.run trains with the same overrides. To give an override to a single experiment, put the
@@ -58,7 +62,7 @@ AXES = {
 """The parameters that determine the place of a point in a table or figure."""
 
 _OPTIONS = ("out", "audit")
-_SWEEP_KEYS = ("sweep", "by", "results.dir", "tracking.uri", "tracking.experiment")
+_SWEEP_KEYS = ("sweep", "by", "over", "results.dir", "tracking.uri", "tracking.experiment")
 
 
 class CommandLine(NamedTuple):
@@ -313,12 +317,14 @@ def _of_sweep(results: Path, names: Sequence[str], given: Mapping[str, str], com
         given: the values of ``_SWEEP_KEYS`` that were given.
         command: the command line.
     """
+    from ser.sweep.plan import load_plans, plan_time
+
+    if given["sweep"] == "last" and names and "last" not in names:
+        given = {**given, "sweep": max(names, key=lambda name: plan_time(results, name))}
     if given["sweep"] not in names:
         raise UserError(f"sweep={given['sweep']} is not in {results}. There are: {', '.join(names) or 'none'}.")
-    from ser.sweep.plan import load_plans
-
     plans = load_plans(results, given["sweep"])
-    if "by" in given:
+    if "by" in given or "over" in given:
         return _by(plans, given, command)
     from ser.results.store import ResultStore
     from ser.sweep.table import table
@@ -333,10 +339,28 @@ def _by(plans: Sequence[Plan], given: Mapping[str, str], command: CommandLine) -
 
     study = make_study(plans[-1:], given.get("tracking.uri"), given.get("tracking.experiment"))
     _refuse_unless_shouting(study, command)
+    if "over" in given:
+        return _over(study, given["sweep"], given["over"], command)
     written = _written(tables(study, given["sweep"], given["by"].split(",")), command, study.name, study.findings)
     text = _with_findings(study.findings, written)
     newest = f"The newest of {len(plans)} command lines of that name: {' '.join(plans[-1].overrides)}\n"
     return newest + text if len(plans) > 1 else text
+
+
+def _over(study: Study, name: str, over: str, command: CommandLine) -> str:
+    """A picture of a sweep over a number, with its table, its reading, and what to try next."""
+    from multirun_analysis.over import draw
+
+    drawing = draw(study, name, over)
+    written = _drawn([drawing], command, study.name, study.findings)
+    keys = ",".join(GROUP_OF.get(key, key) for key in study.swept)
+    following = [
+        [f"python -m multirun_analysis sweep={name} by={keys}", "# every row, with paired tests and recall"],
+        ["python -m ser.ui", "# the runs in MLflow's page"],
+        ["python -m ser.run --help", "# what else can be swept, and on which corpora"],
+    ]
+    picture = f"The picture: {_folder(command, study.name) / drawing.name}.png"
+    return _with_findings(study.findings, f"{written}\n{picture}\n\nNext:\n{aligned(following)}")
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ FLOORS = (
 """The folders and files of ``ser``; each uses only those that come later."""
 
 ANALYSIS = (
-    "__main__", "robustness", "paper", "by", "comparisons", "convergence", "likeness", "classes", "grids", "audit",
-    "output", "store", "inference",
+    "__main__", "robustness", "paper", "by", "over", "comparisons", "convergence", "likeness", "classes", "grids",
+    "audit", "output", "store", "inference",
 )  # fmt: skip
 """The same for ``multirun_analysis``."""
 

@@ -13,7 +13,7 @@ LAYERS = (
     ("output", "audit"),
     ("grids",),
     ("comparisons", "convergence", "likeness", "classes"),
-    ("by", "paper"),
+    ("by", "over", "paper"),
     ("robustness",),
     ("__main__",),
 )

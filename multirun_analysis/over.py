@@ -1,0 +1,114 @@
+"""WA over a swept number: a picture of any sweep, and its reading in sentences."""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+from multirun_analysis.comparisons import rng
+from multirun_analysis.grids import Group, Scores, Study, by_point, by_values, common_seeds, missing_seeds, paired
+from multirun_analysis.inference.statistics import LEVEL, paired_difference, summarise
+from multirun_analysis.output.drawings import Curve, CurvePoint, Drawing, Panel
+from multirun_analysis.output.tables import FEWEST_SEEDS
+from ser.config.words import GROUP_OF
+from ser.errors import UserError
+
+Groups = Mapping[tuple[str, ...], list[Scores]]
+
+_READING = (
+    f"Means over seeds with 95 % intervals; below {FEWEST_SEEDS} seeds a dash for each seed, which says more than an "
+    "interval. Small hollow marks: the highest seed."
+)
+_FEWEST_SEEDS = 3  # with fewer, nothing is decided (docs/statistics.md)
+
+
+def draw(study: Study, name: str, over: str) -> Drawing:
+    """The mean WA over a number, a curve for each combination of the other swept keys.
+
+    Args:
+        study: the points of the sweep.
+        name: the name of the sweep.
+        over: the key, as typed.
+
+    Raises:
+        UserError: the sweep does not vary the key, or a value of it is no number.
+    """
+    key, others = _keys(study, over)
+    curves = [
+        Curve(_label(others, values) or "WA", tuple(map(_point, *zip(*_along(group, key).items(), strict=True))))
+        for values, group in by_values(study.scores, others).items()
+    ]
+    notes = (_READING, *read(study, over))
+    file, title = f"sweep_{name}_over_{key}", f"Sweep {name} over {key} on {study.corpus}"
+    return Drawing(file, title, key, (Panel("WA", tuple(curves)),), notes)
+
+
+def read(study: Study, over: str) -> list[str]:
+    """What the sweep says, in sentences: the differences between its curves, and within each curve along the number.
+
+    Every interval is adjusted to the number of pairs that its sentence is about (Bonferroni).
+    """
+    key, others = _keys(study, over)
+    curves = by_values(study.scores, others)
+    sentences = _compared({_label(others, values): group for values, group in curves.items()}, f"averaged over {key}")
+    for values, group in curves.items():
+        where = _label(others, values)
+        sentences += _compared({f"{key}={value:g}": points for value, points in _along(group, key).items()}, where)
+    return sentences
+
+
+def _compared(groups: Mapping[str, Group], where: str) -> list[str]:
+    """A sentence on the pairs of groups that can be told apart, and one on the others; none for a single group."""
+    if len(groups) < 2:
+        return []
+    head = f"{where}: " if where else ""
+    if any(missing_seeds(group) for group in groups.values()):
+        return [f"{head}not read, since trainings are missing."]
+    pairs = list(combinations(groups, 2))
+    seeds = len(common_seeds([scores for group in groups.values() for scores in group]))
+    if seeds < _FEWEST_SEEDS:
+        return [f"{head}{seeds} common seed{'s' * (seeds != 1)} decide nothing between {', '.join(groups)}."]
+    apart = [text for first, second in pairs if (text := _told_apart(groups, first, second, len(pairs)))]
+    if len(apart) == len(pairs):
+        return [f"{head}{'; '.join(apart)}."]
+    who = "; the other pairs" if apart else ", ".join(groups)
+    return [f"{head}{'; '.join(apart)}{who} cannot be told apart at {seeds} seeds."]
+
+
+def _told_apart(groups: Mapping[str, Group], first: str, second: str, pairs: int) -> str:
+    """How two groups differ, the higher one first; empty if the interval of their difference holds 0."""
+    difference = paired_difference(*paired(groups[first], groups[second], "wa"), rng(), 1 - (1 - LEVEL) / pairs)
+    interval = difference.interval
+    if interval is None or not difference.sd or interval.low <= 0 <= interval.high:
+        return ""
+    if difference.mean < 0:
+        first, second = second, first
+    low, high = sorted(100 * abs(end) for end in interval)
+    said = f"{100 * abs(difference.mean):.2f} points of WA [{low:.2f}, {high:.2f}], {difference.n} seeds"
+    return f"{first} is above {second} by {said}"
+
+
+def _keys(study: Study, over: str) -> tuple[str, list[str]]:
+    """The parameter that is drawn over, and the other swept ones."""
+    swept = [GROUP_OF.get(key, key) for key in study.swept]
+    key = GROUP_OF.get(over, over)
+    if key not in swept:
+        raise UserError(f"over={over}: the sweep does not vary it. It varies {', '.join(swept) or 'nothing'}.")
+    for scores in study.scores:
+        try:
+            scores.number(key)
+        except ValueError:
+            raise UserError(f"over={over}: {scores[key] or 'nothing'} is no number. Use by={over}.") from None
+    return key, [other for other in swept if other != key]
+
+
+def _along(group: Group, key: str) -> dict[float, list[Scores]]:
+    """The points of a curve by their number, ascending."""
+    return {float(values[0]): points for values, points in by_values(group, [key]).items()}
+
+
+def _point(x: float, group: Group) -> CurvePoint:
+    missing = missing_seeds(group)
+    return CurvePoint(x, missing or summarise(by_point(group, "wa", common_seeds(group)).mean(axis=0)))
+
+
+def _label(keys: Sequence[str], values: Sequence[str]) -> str:
+    return " ".join(f"{key}={value}" for key, value in zip(keys, values, strict=True))

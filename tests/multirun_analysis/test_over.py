@@ -1,0 +1,111 @@
+"""WA over a swept number, and what its reading says, against intervals computed by scipy."""
+
+import os
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from scipy import stats
+
+from multirun_analysis.__main__ import main
+from multirun_analysis.grids import Scores, Study
+from multirun_analysis.over import draw, read
+from multirun_analysis.store.collect import Collected, columns
+from ser.errors import UserError
+from ser.sweep.plan import Plan, Point, store_plan
+
+EMPTY = Collected(pd.DataFrame(columns=list(columns())), pd.DataFrame())
+
+
+def study(values, planned=3):
+    """A sweep over loss and lambda with these WAs of each seed."""
+    scores = []
+    for (loss, weight), was in values.items():
+        parameters = {"corpus": "mine", "loss": loss, "lambda": weight}
+        overrides = (f"loss={loss}", f"lambda.weight={weight}")
+        point = Point(overrides, parameters, tuple(range(planned)), (1,), f"{loss} {weight}", sessions=1)
+        scores.append(Scores(point, pd.DataFrame({"wa": was}, index=range(len(was)))))
+    swept = Plan("s", (), tuple(one.point for one in scores), Path("results")).swept
+    return Study(tuple(scores), swept, EMPTY)
+
+
+FAR = {
+    ("cos", "0.6"): [0.50, 0.52, 0.48], ("cos", "0.8"): [0.51, 0.50, 0.49],
+    ("l2", "0.6"): [0.70, 0.73, 0.69], ("l2", "0.8"): [0.71, 0.70, 0.70],
+}  # fmt: skip
+
+
+def test_losses_that_differ_and_lambdas_that_do_not_are_read_so():
+    between, cos, l2 = read(study(FAR), "lambda")
+    means = {
+        loss: [(a + b) / 2 for a, b in zip(FAR[loss, "0.6"], FAR[loss, "0.8"], strict=True)] for loss in ("cos", "l2")
+    }
+    differences = [100 * (b - a) for a, b in zip(means["cos"], means["l2"], strict=True)]
+    mean = sum(differences) / 3
+    low, high = stats.t.interval(0.95, 2, mean, stats.sem(differences))
+    assert low > 0
+    assert between == (
+        f"averaged over lambda: loss=l2 is above loss=cos by {mean:.2f} points of WA [{low:.2f}, {high:.2f}], 3 seeds."
+    )
+    assert cos == "loss=cos: lambda=0.6, lambda=0.8 cannot be told apart at 3 seeds."
+    assert l2 == "loss=l2: lambda=0.6, lambda=0.8 cannot be told apart at 3 seeds."
+
+
+def test_intervals_are_adjusted_to_the_number_of_pairs():
+    """At 95 % the first two differ, at 1 - 0.05 / 3 they do not."""
+    was = {("cos", "0.6"): [0.5, 0.5, 0.5], ("cos", "0.7"): [0.510, 0.515, 0.520], ("cos", "0.8"): [0.9, 0.91, 0.92]}
+    differences = [1.0, 1.5, 2.0]
+    assert stats.t.interval(0.95, 2, 1.5, stats.sem(differences))[0] > 0
+    assert stats.t.interval(1 - 0.05 / 3, 2, 1.5, stats.sem(differences))[0] < 0
+    two = {key: value for key, value in was.items() if key[1] != "0.8"}
+    assert "lambda=0.7 is above lambda=0.6" in read(study(two), "lambda.weight")[0]
+    (told,) = read(study(was), "lambda.weight")
+    assert "lambda=0.8 is above lambda=0.6" in told
+    assert "lambda=0.7 is above lambda=0.6" not in told
+    assert told.endswith("; the other pairs cannot be told apart at 3 seeds.")
+
+
+def test_two_seeds_and_missing_ones_decide_nothing():
+    few = {key: was[:2] for key, was in FAR.items()}
+    assert all("decide nothing" in text for text in read(study(few, planned=2), "lambda"))
+    assert all("not read, since trainings are missing" in text for text in read(study(few), "lambda"))
+
+
+def test_equal_seeds_are_no_evidence():
+    """An interval of width zero: every seed has the same difference."""
+    equal = {("cos", "0.6"): [0.5, 0.5, 0.5], ("cos", "0.8"): [0.6, 0.6, 0.6]}
+    assert read(study(equal), "lambda") == ["lambda=0.6, lambda=0.8 cannot be told apart at 3 seeds."]
+
+
+def test_the_picture_has_a_curve_for_each_loss():
+    drawing = draw(study(FAR), "s", "lambda")
+    (panel,) = drawing.panels
+    assert [curve.label for curve in panel.curves] == ["loss=cos", "loss=l2"]
+    assert [[point.x for point in curve.points] for curve in panel.curves] == [[0.6, 0.8], [0.6, 0.8]]
+    assert panel.curves[1].points[0].summary.mean == pytest.approx((0.70 + 0.73 + 0.69) / 3)
+    assert set(read(study(FAR), "lambda")) <= set(drawing.notes)
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("length", "over=length: the sweep does not vary it. It varies loss, lambda."),
+        ("loss", "over=loss: cos is no number"),
+    ],
+)
+def test_a_key_that_cannot_be_drawn_over_is_refused(key, message):
+    with pytest.raises(UserError, match=re.escape(message)):
+        draw(study(FAR), "s", key)
+
+
+def test_the_last_sweep_is_the_one_that_was_started_last(tmp_path):
+    for seconds, name in enumerate(("new", "old")):
+        parameters = {"corpus": "mine", "loss": "cos", "lambda": "0.6"}
+        point = Point(("loss=cos",), parameters, (0,), (1,), "c", sessions=1)
+        store_plan(Plan(name, (f"loss={name}",), (point,), tmp_path))
+        for file in (tmp_path / "sweeps" / name).iterdir():
+            os.utime(file, (1000 - seconds, 1000 - seconds))
+    assert main(["sweep=last", f"results.dir={tmp_path}"]).startswith("loss=new\n")
+    with pytest.raises(UserError, match="sweep=last is not in"):
+        main(["sweep=last", f"results.dir={tmp_path / 'none'}"])
