@@ -27,7 +27,8 @@ _HELP = """Tables and figures from the tracking store (MLflow), with intervals o
                                                            paper leaves open; show=commands: what trains these
   python -m multirun_analysis                              the names of all sweeps
   python -m multirun_analysis sweep=NAME                   one sweep: its closing table
-  python -m multirun_analysis sweep=NAME by=loss,lambda    a row for each loss and lambda, averaged over all other keys
+  python -m multirun_analysis sweep=NAME by=loss,lambda    a row for each loss and lambda, averaged over all other keys;
+                                                           against=none,0: compared with that row; metric=uwa
   python -m multirun_analysis sweep=NAME over=lambda       a picture of WA over lambda, and what can be told apart
                                                            (sweep=last: the sweep that was started last)
 
@@ -62,7 +63,7 @@ AXES = {
 """The parameters that determine the place of a point in a table or figure."""
 
 _OPTIONS = ("out", "audit")
-_SWEEP_KEYS = ("sweep", "by", "over", "results.dir", "tracking.uri", "tracking.experiment")
+_SWEEP_KEYS = ("sweep", "by", "against", "metric", "over", "results.dir", "tracking.uri", "tracking.experiment")
 
 
 class CommandLine(NamedTuple):
@@ -341,7 +342,9 @@ def _by(plans: Sequence[Plan], given: Mapping[str, str], command: CommandLine) -
     _refuse_unless_shouting(study, command)
     if "over" in given:
         return _over(study, given["sweep"], given["over"], command)
-    written = _written(tables(study, given["sweep"], given["by"].split(",")), command, study.name, study.findings)
+    compared = given.get("against", ""), given.get("metric", "wa")
+    made = tables(study, given["sweep"], given["by"].split(","), *compared)
+    written = _written(made, command, study.name, study.findings)
     text = _with_findings(study.findings, written)
     newest = f"The newest of {len(plans)} command lines of that name: {' '.join(plans[-1].overrides)}\n"
     return newest + text if len(plans) > 1 else text

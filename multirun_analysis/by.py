@@ -27,8 +27,8 @@ from ser.results.metrics import METRICS
 Groups = Mapping[tuple[str, ...], list[Scores]]
 
 
-def tables(study: Study, name: str, by: Sequence[str]) -> list[Table]:
-    """Make a table of a sweep, and one of differences from the row with the highest validation WA.
+def tables(study: Study, name: str, by: Sequence[str], against: str = "", metric: str = "wa") -> list[Table]:
+    """Make a table of a sweep, and one of differences from one of its rows.
 
     A row stands for one combination of the keys' values. Over all other keys it is averaged within each seed. The key
     ``fold`` gives a row for each fold, and then nothing is compared: folds differ in whom they are tested on.
@@ -37,13 +37,17 @@ def tables(study: Study, name: str, by: Sequence[str]) -> list[Table]:
         study: the points of the sweep.
         name: the name of the sweep.
         by: the keys, as typed.
+        against: the values of the row that the others are compared with, separated by commas; empty for the row with
+            the highest mean validation WA.
+        metric: the metric that is compared.
 
     Returns:
         The table of all rows, that of differences if at least two rows can be compared, and beside these how the
         trainings went, the recall of each class and what is confused.
 
     Raises:
-        UserError: no point of the sweep has one of the keys, or a row has no seed that all of its points have.
+        UserError: no point of the sweep has one of the keys, a row has no seed that all of its points have, or there is
+            no complete row or no metric of the name given.
     """
     keys = [_parameter(key) for key in by]
     averaged = [key for key in map(_parameter, study.swept) if key not in keys]
@@ -63,7 +67,7 @@ def tables(study: Study, name: str, by: Sequence[str]) -> list[Table]:
     complete = {values: group for values, group in groups.items() if missing_seeds(group) is None}
     return [
         Table(file, title, (*keys, *_columns(study)), rows, tuple(notes)),
-        *([] if "fold" in keys else _differences(file, title, complete)),
+        *([] if "fold" in keys else _differences(file, title, keys, complete, against, metric)),
         convergence.table(file, study, keys, groups, what),
         *classes.tables(file, study, keys, complete, what),
     ]
@@ -130,26 +134,50 @@ def _mean(group: Group, metric: str, seeds: Sequence[int]) -> Percent | None:
     return Percent.of(statistics.summarise(values))
 
 
-def _differences(name: str, title: str, groups: Groups) -> list[Table]:
-    """Compare the row with the highest mean validation WA with every other row that has a seed in common with it.
+def _differences(name: str, title: str, keys: Sequence[str], groups: Groups, against: str, metric: str) -> list[Table]:
+    """Compare a row with every other row that has a seed in common with it.
 
     Args:
         name: the name of the table of rows.
         title: its title.
+        keys: the keys of a row.
         groups: the complete rows.
+        against, metric: as for ``tables``.
     """
-    if len(groups) < 2:
+    if metric not in METRICS:
+        raise UserError(f"metric={metric} is none of {', '.join(METRICS)}.")
+    reference = _named(groups, keys, against) if against else _best(groups)
+    if reference is None or len(groups) < 2:
         return []
-    validation = {values: np.mean(paired(group, group, "best_val_wa")[0]) for values, group in groups.items()}
-    best = max(groups, key=lambda values: round(float(validation[values]), 12))
-    others = [values for values in groups if values != best]
-    against = [
-        Comparison(f"{' '.join(best)} - {' '.join(values)}", groups[best], groups[values])
+    labels = {values: " ".join(f"{key}={value}" for key, value in zip(keys, values, strict=True)) for values in groups}
+    others = [values for values in groups if values != reference]
+    compared = [
+        Comparison(f"{labels[reference]} - {labels[values]}", groups[reference], groups[values], metric)
         for values in others
-        if share_seeds(groups[best], groups[values])
+        if share_seeds(groups[reference], groups[values])
     ]
-    apart = [" ".join(values) for values in others if not share_seeds(groups[best], groups[values])]
-    notes = [f"{' '.join(best)} has the highest mean validation WA; the differences are of test WA."]
+    apart = [labels[values] for values in others if not share_seeds(groups[reference], groups[values])]
+    chosen = "is the row that was asked for" if against else "has the highest mean validation WA"
+    notes = [f"{labels[reference]} {chosen}; the differences are of test {metric.upper()}."]
     notes += [f"No seed in common with it: {'; '.join(apart)}."] if apart else []
     file, title = f"{name}_differences", f"{title}: differences, paired by seed"
-    return [comparisons.table(file, title, against, notes)] if against else []
+    return [comparisons.table(file, title, compared, notes)] if compared else []
+
+
+def _best(groups: Groups) -> tuple[str, ...] | None:
+    """The row with the highest mean validation WA, the first of equals; None if there is no row."""
+    validation = {values: np.mean(paired(group, group, "best_val_wa")[0]) for values, group in groups.items()}
+    return max(groups, key=lambda values: round(float(validation[values]), 12), default=None)
+
+
+def _named(groups: Groups, keys: Sequence[str], against: str) -> tuple[str, ...]:
+    """The row with these values.
+
+    Raises:
+        UserError: there is none that is complete.
+    """
+    values = tuple(against.split(","))
+    if values not in groups:
+        rows = "; ".join(",".join(row) for row in groups)
+        raise UserError(f"against={against} is no complete row of {','.join(keys)}. There are: {rows}.")
+    return values

@@ -38,7 +38,7 @@ class Comparison:
         A side without the contrastive loss has no lambda, and is not meant.
         """
         first, second = _lambdas(self.first), _lambdas(self.second)
-        told = {*first, *second} <= set(self.name.split())
+        told = {*first, *second} <= {word.rpartition("=")[2] for word in self.name.split()}
         if not first or not second or first == second or told:
             return ""
         return f"{self.name}: λ = {', '.join(first)} against λ = {', '.join(second)}"

@@ -35,6 +35,9 @@ def table(plan: Plan, store: ResultStore) -> str:
     body = [[*(each.parameters.get(column, "-") for column in columns), *each.cells] for each in figures]
     parts = sorted({point.part for point in plan.points if point.part})
     notes = [f"Only {' and '.join(parts)}: these are not the figures of the whole corpus."] if parts else []
+    notes += (
+        ["± is the standard deviation over the seeds."] if any(len(point.seeds) > 1 for point in plan.points) else []
+    )
     notes += [*_endings(figures), *_alike(figures)]
     below = ["", *notes] if notes else []
     return "\n".join([aligned([header, *body]), *below, *_failures(plan, store)])

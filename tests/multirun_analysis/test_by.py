@@ -107,7 +107,9 @@ def test_differences_are_from_the_row_that_validation_chose(by, averaged, oracle
     answer = by("fig3", "loader,lambda")
     frame = answer.csv("sweep_fig3_by_loader-lambda_differences")
     groups = {
-        f"{loader} {weight}": averaged({"loader": loader, "lambda": weight, "loss": "cos"}, {"position": POSITIONS})[1]
+        f"loader={loader} lambda={weight}": averaged(
+            {"loader": loader, "lambda": weight, "loss": "cos"}, {"position": POSITIONS}
+        )[1]
         for loader, weight in itertools.product(LOADERS, LAMBDAS)
     }
     first = max(groups, key=lambda name: round(groups[name]["best_val_wa"].mean(), 12))
@@ -171,7 +173,19 @@ def test_of_rows_equal_in_validation_the_first_is_compared_with_the_others(hand)
         for loss, validation in (("cos", values), ("l2", values[::-1]))
     ]
     _, differences, *_ = tables(hand.study(*scores, swept=("loss",)), "mine", ["loss"])
-    assert [row[0] for row in differences.rows] == ["cos - l2"]
+    assert [row[0] for row in differences.rows] == ["loss=cos - loss=l2"]
+
+
+def test_a_row_and_a_metric_of_ones_choice_are_compared(hand):
+    scores = [hand.scores({"loss": a}, [x, x, x]) for a, x in (("cos", 0.5), ("l2", 0.7), ("none", 0.6))]
+    study = hand.study(*scores, swept=("loss",))
+    _, differences, *_ = tables(study, "mine", ["loss"], against="none", metric="uwa")
+    assert [row[:2] for row in differences.rows] == [("loss=none - loss=cos", "UWA"), ("loss=none - loss=l2", "UWA")]
+    assert "loss=none is the row that was asked for; the differences are of test UWA." in differences.notes
+    with pytest.raises(UserError, match=r"against=x is no complete row of loss\. There are: cos; l2; none"):
+        tables(study, "mine", ["loss"], against="x")
+    with pytest.raises(UserError, match="metric=acc is none of wa, uwa"):
+        tables(study, "mine", ["loss"], metric="acc")
 
 
 # Folds, seeds and files
@@ -227,8 +241,8 @@ def test_cells_of_a_row_without_a_common_seed_are_told(hand):
 def test_rows_without_a_common_seed_are_not_compared(hand):
     scores = [only_seeds(hand, {"loss": a}, seeds) for a, seeds in (("cos", (0, 1)), ("l2", (2, 3)), ("x", (0, 1)))]
     _, differences, *_ = tables(hand.study(*scores, swept=("loss",)), "mine", ["loss"])
-    assert [row[0] for row in differences.rows] == ["cos - x"]
-    assert "No seed in common with it: l2." in differences.notes
+    assert [row[0] for row in differences.rows] == ["loss=cos - loss=x"]
+    assert "No seed in common with it: loss=l2." in differences.notes
 
 
 # A metric that was added to ``ser.results.metrics``
