@@ -8,6 +8,7 @@ import pytest
 import torch
 from support import run
 
+from ser.aux_tasks.task import IGNORED
 from ser.losses.contrast import of_batch
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "own"
@@ -30,5 +31,8 @@ def test_its_command_trains_a_loss_a_model_and_a_feature_of_ones_own(tiny, tmp_p
 def test_its_loss_leaves_padding_out(monkeypatch):
     monkeypatch.syspath_prepend(EXAMPLE)
     loss = of_batch(importlib.import_module("mypkg.losses").Pull(0.5))
-    vectors, labels = torch.randn(6, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 0, 1, -100, 2])
+    vectors, labels = (
+        torch.randn(6, 3, generator=torch.Generator().manual_seed(0)),
+        torch.tensor([0, 1, 0, 1, IGNORED, 2]),
+    )
     assert loss(vectors, labels).item() == pytest.approx(loss(vectors[[0, 1, 2, 3, 5]], labels[[0, 1, 2, 3, 5]]).item())

@@ -147,7 +147,7 @@ def _obstacle(task: Task, replicas: Sequence[Replica]) -> str | None:
         if not _update_agrees(task.recipe):
             return "its update for many replicas is not that of its optimiser"
         if not leaves_out_padding(task.objective):
-            return "its loss does not leave out rows whose label is IGNORED (-100)"
+            return "its loss does not leave out rows whose label is IGNORED (-1)"
         unpadded, padded = (_trial(task, [first], real=2, size=size) for size in (2, 3))
     except Exception as error:
         return str(error).partition("\n")[0]
