@@ -8,10 +8,10 @@
     directory/locks/<key>.lock       held by the process that extracts with one set of parameters
 
 The key of an utterance is the hash of everything its frames depend on: the bytes of the audio file, the start and end
-of the utterance, the extractor's parameters and the version of librosa. File names, folders and times are not part of
-it. Therefore different corpora share entries, an interrupted extraction continues where it stopped, and an entry is
-valid for ever. Files are replaced atomically and have a checksum; a damaged file is written again. The directory may be
-deleted at any time.
+of the utterance, the extractor's parameters (of a pretrained model, the content of its files) and the version of
+librosa. File names, folders and times are not part of it. Therefore different corpora share entries, an interrupted
+extraction continues where it stopped, and an entry is valid for ever. Files are replaced atomically and have a
+checksum; a damaged file is written again. The directory may be deleted at any time.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ from ser.corpora.duplicates import first_copies
 from ser.corpora.table import Corpus, Utterance
 from ser.errors import UserError
 from ser.features.audio import read_audio
-from ser.features.extractor import Extractor
+from ser.features.extractor import ExtractorError, FrameSource
 from ser.system.files import hash_file, read_mapping, replacing, write_text
 from ser.system.pool import cores, imap
 from ser.system.progress import track
@@ -65,7 +65,7 @@ class Frames:
     Pickling transfers the attributes only, not the frames; each process maps the file into its memory.
 
     Attributes:
-        path: .npy file with the frames of all utterances, float32, shape (total frames, dimensions).
+        path: .npy file with the frames of all utterances, float32 or float16, shape (total frames, dimensions).
         offsets: first row of each utterance, in the corpus' order, and the number of rows; int64, (utterances + 1,).
         dimensions: number of values in a frame.
     """
@@ -79,7 +79,7 @@ class Frames:
         return np.load(self.path, mmap_mode="r")
 
 
-def frames(corpus: Corpus, extractor: Extractor, directory: Path, source: Mapping[str, str] | None = None) -> Frames:
+def frames(corpus: Corpus, extractor: FrameSource, directory: Path, source: Mapping[str, str] | None = None) -> Frames:
     """Get the frames of every utterance of a corpus: read them from the cache, and extract missing ones in parallel.
 
     If several processes need the same features at the same time, one extracts them and the others wait.
@@ -154,7 +154,9 @@ def unknown_audio(corpus: Corpus, directory: Path) -> list[Path]:
     return [path for path, stamp in _stamps(corpus).items() if stamp not in memo]
 
 
-def _keys(corpus: Corpus, extractor: Extractor, directory: Path, source: Mapping[str, str] | None = None) -> list[str]:
+def _keys(
+    corpus: Corpus, extractor: FrameSource, directory: Path, source: Mapping[str, str] | None = None
+) -> list[str]:
     """The cache key of every utterance, in the corpus' order."""
     audio = audio_hashes(corpus, directory)
     method = {"format": FORMAT, "librosa": version("librosa"), "extractor": extractor.identity()}
@@ -261,7 +263,7 @@ def _checksum(path: Path) -> int:
     return zlib.crc32(np.memmap(path, mode="r").data)
 
 
-def _make_pack(path: Path, keys: list[str], corpus: Corpus, extractor: Extractor, directory: Path) -> Frames:
+def _make_pack(path: Path, keys: list[str], corpus: Corpus, extractor: FrameSource, directory: Path) -> Frames:
     """Extract the frames that have no entry yet, then write all frames into one file in the order of ``keys``."""
     entries = [directory / "entries" / key[:2] / f"{key}.npz" for key in keys]
     stored = _read_entries(entries)
@@ -287,7 +289,7 @@ def _read_entries(paths: Iterable[Path]) -> dict[Path, np.ndarray]:
     return {path: rows for path, rows in stored.items() if np.isfinite(rows).all()}
 
 
-def _extract_all(jobs: dict[Path, Utterance], extractor: Extractor) -> dict[Path, str]:
+def _extract_all(jobs: dict[Path, Utterance], extractor: FrameSource) -> dict[Path, str]:
     """Extract utterances in parallel, write their entries, and log the speed.
 
     Returns:
@@ -304,12 +306,15 @@ def _extract_all(jobs: dict[Path, Utterance], extractor: Extractor) -> dict[Path
     return {entry: outcome for entry, outcome in zip(jobs, outcomes, strict=True) if isinstance(outcome, str)}
 
 
-def _extract(extractor: Extractor, job: tuple[Path, Utterance]) -> float | str:
+def _extract(extractor: FrameSource, job: tuple[Path, Utterance]) -> float | str:
     """Extract one utterance and write its entry; return its duration (s), or the reason why this is not possible."""
     entry, utterance = job
     try:
         signal = read_audio(utterance.path, extractor.sample_rate, utterance.start, utterance.end)
-        rows = np.ascontiguousarray(extractor(signal), dtype=np.float32)
+        rows = extractor(signal)
+        rows = np.ascontiguousarray(rows, dtype=np.float16 if rows.dtype == np.float16 else np.float32)
+    except ExtractorError:
+        raise
     except UserError as error:
         return str(error).removeprefix(f"{utterance.path}: ")
     if rows.ndim != 2 or rows.shape[1] != extractor.dimensions:
@@ -326,7 +331,11 @@ def _write_pack(path: Path, parts: list[np.ndarray], dimensions: int) -> Frames:
     """Write the frames of all utterances to ``path``, and offsets and checksum beside it."""
     _drop_leftovers(path)
     offsets = np.cumsum([0] + [len(part) for part in parts], dtype=np.int64)
-    header = {"descr": "<f4", "fortran_order": False, "shape": (int(offsets[-1]), dimensions)}
+    header = {
+        "descr": parts[0].dtype.newbyteorder("<").str,
+        "fortran_order": False,
+        "shape": (int(offsets[-1]), dimensions),
+    }
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
         file.writelines(part.data for part in parts)

@@ -1,4 +1,4 @@
-"""The base class of all features: short-time power spectra, then a logarithm.
+"""The base classes of all features: what the program asks of one, and short-time power spectra with a logarithm.
 
 An extractor is a frozen dataclass of its parameters. It is called with a signal, shape (samples,), and returns float32
 frames, shape (frames, dimensions). It does not normalise: mean and standard deviation come from the training part of a
@@ -10,6 +10,7 @@ what the paper does not state). Importing this module does not import librosa.
 
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
 import numpy as np
@@ -21,8 +22,58 @@ POWER_FLOOR = 1e-10
 """Smaller powers are raised to this value before the logarithm (librosa's ``amin``)."""
 
 
+class ExtractorError(UserError):
+    """The feature itself cannot be used, whatever the audio: a package or a model is missing or damaged."""
+
+
 @dataclass(frozen=True)
-class Extractor(ABC):
+class FrameSource(ABC):
+    """What the program asks of a feature.
+
+    Attributes:
+        sample_rate: sample rate of the signal (Hz).
+        hop: distance between two frames (samples).
+    """
+
+    sample_rate: Count = 16000
+    hop: Count = 160
+
+    @abstractmethod
+    def __call__(self, signal: np.ndarray) -> np.ndarray:
+        """Extract the features of a signal.
+
+        Args:
+            signal: float32 at ``sample_rate`` Hz, shape (samples,).
+
+        Returns:
+            float32 (or float16, which is then stored as such), shape (frames, dimensions).
+
+        Raises:
+            UserError: the signal is too short for one frame.
+        """
+
+    @property
+    @abstractmethod
+    def dimensions(self) -> int:
+        """The number of values in a frame."""
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames a second."""
+        return self.sample_rate / self.hop
+
+    @property
+    def label(self) -> str:
+        """A short name for progress bars and logs."""
+        return type(self).__name__.lower()
+
+    @abstractmethod
+    def identity(self) -> dict[str, object]:
+        """Return everything besides the signal that the frames depend on: the class and the parameters in use."""
+
+
+@dataclass(frozen=True)
+class Extractor(FrameSource):
     """Base class: power spectra of Hamming windows, then a logarithm.
 
     Let p be a power. With ``log="db"`` the value is 10 log10(max(p, 1e-10)), but at least the utterance's maximum minus
@@ -42,9 +93,7 @@ class Extractor(ABC):
         UserError: a parameter is out of range.
     """
 
-    sample_rate: Count = 16000
     window: Count = 400
-    hop: Count = 160
     n_fft: Count = 512
     center: bool = True
     log: Literal["db", "natural"] = "db"
@@ -72,16 +121,6 @@ class Extractor(ABC):
             raise UserError(f"{signal.size} samples are too few for one frame: {needed} are needed.")
         return np.ascontiguousarray(self._analyse(signal).T, dtype=np.float32)
 
-    @property
-    @abstractmethod
-    def dimensions(self) -> int:
-        """The number of values in a frame."""
-
-    @property
-    def label(self) -> str:
-        """A short name for progress bars and logs."""
-        return type(self).__name__.lower()
-
     def identity(self) -> dict[str, object]:
         """Return everything besides the signal that the frames depend on: the class and the parameters in use."""
         unused = {"top_db"} if self.log == "natural" else set()
@@ -99,6 +138,25 @@ class Extractor(ABC):
         import librosa
 
         return librosa.power_to_db(power, ref=1.0, amin=POWER_FLOOR, top_db=self.top_db)
+
+
+def installed_version(package: str) -> str:
+    """The version of a package that is an optional dependency; the package is not imported.
+
+    Args:
+        package: its name, which is also the name of the extra that installs it.
+
+    Raises:
+        ExtractorError: it is not installed.
+    """
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        raise ExtractorError(
+            f"This feature needs the package {package}, which is not installed: "
+            f"pip install --constraint constraints.txt 'ser-sweeps[{package}]', "
+            f"or '.[{package}]' in a clone of the repository."
+        ) from None
 
 
 def require(condition: bool, given: str, allowed: str) -> None:
