@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import subprocess
 import sys
@@ -17,6 +18,15 @@ from ser.sweep.commandline import rewrite
 REPOSITORY = conf_dir().parent
 EMODB = Path(os.environ.get("EMODB", REPOSITORY.parent / "shared" / "corpora" / "emodb"))
 NO_EMODB = f"needs the EmoDB recordings: set EMODB (looked in {EMODB})"
+
+
+def model_folder(folder: Path, kind: str, **sizes: int) -> str:
+    """Write a folder that has the form of a pretrained model, without weights: for tests that load none."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps({"model_type": kind, "hidden_size": 16, **sizes}))
+    (folder / "preprocessor_config.json").write_text('{"do_normalize": true, "sampling_rate": 16000}')
+    (folder / "model.safetensors").write_bytes(b"none")
+    return str(folder)
 
 
 def composed(*overrides: str):

@@ -53,13 +53,18 @@ class Option:
 
 @dataclass(frozen=True)
 class Feature(Option):
-    """How speech becomes frames; ``normalisation`` is done later, with each fold's mean and deviation."""
+    """How speech becomes frames; ``normalisation`` is done later, with each fold's mean and deviation.
+
+    ``network`` holds what networks of the group ``model`` take by default where the feature's frame rate is not the
+    paper's: their options refer to it, and nothing else reads it.
+    """
 
     sample_rate: Count
     hop: Count
     normalisation: Literal["fold", "speaker", "utterance", "none"]
+    network: dict[str, Any] | None = None
 
-    NOT_FOR_TARGET = ("normalisation",)
+    NOT_FOR_TARGET = ("normalisation", "network")
 
 
 @dataclass(frozen=True)

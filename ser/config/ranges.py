@@ -28,6 +28,10 @@ class AtLeast:
     argument: str
 
 
+class ByContent:
+    """Marks a key that names a folder: the model files in it decide numbers, its path does not."""
+
+
 def _rising(values: list[float]) -> list[float]:
     if sorted(set(values)) != values:
         raise ValueError("must be a list of rising numbers")
@@ -54,6 +58,7 @@ OpenFraction = Annotated[float, Gt(0), Lt(1)]
 OddCounts = Annotated[list[Count], Len(1), AfterValidator(_odd)]
 RisingPair = Annotated[list[float], Len(2, 2), AfterValidator(_rising)]
 Word = Annotated[str, BeforeValidator(_text), Len(1)]
+ModelFolder = Annotated[str, BeforeValidator(_text), Len(1), ByContent()]
 
 _STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 
@@ -109,6 +114,12 @@ def least(annotation: Any, arguments: Mapping[str, Any]) -> float:
     bounds += [float(bound.gt) + 1 for bound in _metadata(annotation) if isinstance(bound, Gt)]  # type: ignore[arg-type]
     bounds += [arguments.get(bound.argument, 0) for bound in _metadata(annotation) if isinstance(bound, AtLeast)]
     return max(map(float, bounds), default=float("-inf"))
+
+
+def is_by_content(annotation: Any) -> bool:
+    """Whether a key names a folder of which the content decides numbers: ``ModelFolder``, or that or None."""
+    kinds = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    return any(isinstance(mark, ByContent) for kind in kinds for mark in _metadata(kind))
 
 
 def describe(annotation: Any) -> str:

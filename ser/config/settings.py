@@ -28,10 +28,11 @@ from ser.config.groups import (
     unknown_key,
     value_of,
 )  # fmt: skip
-from ser.config.ranges import Count, Natural, Word, least
+from ser.config.ranges import Count, Natural, Word, is_by_content, least
 from ser.config.source import sources
 from ser.config.words import shown
 from ser.errors import UserError
+from ser.system.files import hash_model
 
 TOP: dict[str, Any] = {
     "seed": Natural,
@@ -84,13 +85,26 @@ class Settings:
 
     @cached_property
     def sources(self) -> dict[str, dict[str, str]]:
-        """For each group with a class of the user's own: the hash of each of its modules, see ``ser.config.source``."""
+        """What decides numbers beside the keys, by group, each with its hash.
+
+        These are the modules of a user's own class (``ser.config.source``), and the models in folders that keys name.
+        """
         return self.read_sources()
 
     def read_sources(self) -> dict[str, dict[str, str]]:
         """``sources`` as the files are now."""
         targets = {group: str(option.get("_target_", "ser.")) for group, option in self.groups.items()}
-        return {group: found for group, target in targets.items() if (found := sources(target))}
+        return {
+            group: found
+            for group, target in targets.items()
+            if (found := sources(target) | self._models(group, target))
+        }
+
+    def _models(self, group: str, target: str) -> dict[str, str]:
+        """The hash of the model in each folder that a key of a group names, by the full key."""
+        annotations, option = constructor.arguments(target) or {}, self.groups[group]
+        folders = {key: option.get(key) for key, annotation in annotations.items() if is_by_content(annotation)}
+        return {f"{group}.{key}": hash_model(Path(folder)) for key, folder in folders.items() if folder}
 
     @property
     def baseline(self) -> bool:

@@ -24,7 +24,8 @@ def configuration(groups: Mapping[str, Mapping[str, Any]], fingerprint: str, sou
     Args:
         groups: the keys of each option that can change a number, in canonical form.
         fingerprint: the hash of the corpus' content.
-        sources: the hashes of the modules of a user's own classes, by group and module.
+        sources: by group, the hash of each module of a user's own classes, and of the model in each folder that a key
+            names (``feature.weights``), which takes the place of the folder's path.
     """
     return digest(decisive(groups, fingerprint, sources))
 
@@ -33,7 +34,11 @@ def decisive(
     groups: Mapping[str, Mapping[str, Any]], fingerprint: str, sources: Sources | None = None
 ) -> dict[str, Any]:
     """The plain values whose hash is the signature of a configuration; arguments as for ``configuration``."""
-    values = {group: _option(group, option) for group, option in groups.items()}
+    hashed = {key for found in (sources or {}).values() for key in found}
+    values = {
+        group: _option(group, {key: value for key, value in option.items() if f"{group}.{key}" not in hashed})
+        for group, option in groups.items()
+    }
     own = {"sources": sources} if sources else {}
     return {"groups": values, "corpus": fingerprint, "numerics": NUMERICS, **own}
 

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,33 @@ def hash_file(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}.") from error
+
+
+MODEL_FILES = ("config.json", "preprocessor_config.json", "model*.safetensors")
+"""The files that make a pretrained model in a folder as ``save_pretrained`` of ``transformers`` writes it."""
+
+
+def model_files(folder: Path) -> dict[str, tuple[int, int, int]]:
+    """Name -> size, time of change (ns) and inode of each file that makes the model in a folder; sorted by name."""
+    files = sorted(file for pattern in MODEL_FILES for file in folder.glob(pattern))
+    return {file.name: (status.st_size, status.st_mtime_ns, status.st_ino) for file in files if (status := file.stat())}
+
+
+def hash_model(folder: Path) -> str:
+    """The hash of the names and contents of the files that make the model in a folder; its path is not part of it.
+
+    A file is read once a process, and again if its size, time or inode changes.
+
+    Raises:
+        UserError: a file cannot be read.
+    """
+    return _hash_model(folder, tuple(model_files(folder).items()))
+
+
+@lru_cache(maxsize=16)
+def _hash_model(folder: Path, stamps: tuple[tuple[str, tuple[int, int, int]], ...]) -> str:
+    lines = [f"{name} {hash_file(folder / name)}" for name, _ in stamps]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
 
 
 def _umask() -> int:

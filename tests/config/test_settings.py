@@ -1,8 +1,10 @@
 import inspect
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
-from support import composed, settings
+from support import composed, model_folder, settings
 
 from ser.config import constructor, signature
 from ser.config.build import locate
@@ -14,6 +16,19 @@ ALL_OPTIONS = [
     (group, path.stem) for group in [*GROUPS, "corpus"] for path in sorted((conf_dir() / group).glob("*.yaml"))
 ]
 
+PRETRAINED = ("wav2vec2", "hubert", "wavlm")
+
+
+@pytest.fixture
+def needed(tmp_path):
+    """What an option cannot do without, as a user types it."""
+
+    def overrides(option: str) -> list[str]:
+        return [f"feature.weights={model_folder(tmp_path, option)}"] if option in PRETRAINED else []
+
+    return overrides
+
+
 OF_CLASSES = [(group, option) for group, option in ALL_OPTIONS if group in DECISIVE]
 
 
@@ -22,8 +37,8 @@ def sign(*overrides: str) -> str:
 
 
 @pytest.mark.parametrize(("group", "option"), ALL_OPTIONS, ids=map("=".join, ALL_OPTIONS))
-def test_every_option_composes_and_says_what_it_is(group, option):
-    made = settings(f"{group}={option}")
+def test_every_option_composes_and_says_what_it_is(group, option, needed):
+    made = settings(f"{group}={option}", *needed(option))
     chosen = made.corpus if group == "corpus" else getattr(made, "lambda_" if group == "lambda" else group).plain
     assert chosen["name"] == option
     assert (conf_dir() / group / f"{option}.yaml").read_text().startswith("# ")
@@ -81,11 +96,12 @@ def test_every_key_has_a_range_and_is_known_to_change_numbers_or_not(group, opti
     """A new key of any option must be entered in one of the lists above, and its range in an annotation."""
     named = {f"{g}.name" for g in DECISIVE}
     others = {"lambda.start", "lambda.epochs", "loss.normalise", "loss.temperature",
-              "feature.bins", "model.hidden", "model.bidirectional",
+              "feature.bins", "feature.weights", "feature.layer", "feature.precision",
+              "model.hidden", "model.bidirectional",
               "trainer.weight_decay", "trainer.momentum"}  # fmt: skip
     known = {*DECIDES, *DECIDES_NOTHING, *BY_ANOTHER_WAY, *named, *others}
     config = composed(f"{group}={option}")
-    found = {key for key in keys(config) if not key.endswith("._target_")}
+    found = {key for key in keys(config) if not key.endswith("._target_") and not key.startswith("feature.network.")}
     assert {key for key in found if not key.startswith("corpus")} <= known
     if group != "corpus":
         target = config[group].get("_target_")
@@ -96,12 +112,12 @@ def test_every_key_has_a_range_and_is_known_to_change_numbers_or_not(group, opti
 
 
 @pytest.mark.parametrize(("group", "option"), OF_CLASSES, ids=map("=".join, OF_CLASSES))
-def test_a_constructors_defaults_are_those_of_its_option(group, option):
+def test_a_constructors_defaults_are_those_of_its_option(group, option, needed):
     """So that a component built in Python is the one that the command line builds."""
-    chosen = getattr(settings(f"{group}={option}"), "lambda_" if group == "lambda" else group)
+    chosen = getattr(settings(f"{group}={option}", *needed(option)), "lambda_" if group == "lambda" else group)
     if chosen.target:
         defaults = inspect.signature(locate(chosen.target)).parameters
-        for key, value in chosen.arguments.items():
+        for key, value in (chosen.arguments | ({"weights": None} if option in PRETRAINED else {})).items():
             if defaults[key].default is not inspect.Parameter.empty:
                 default = defaults[key].default
                 assert (list(default) if isinstance(default, tuple) else default) == value, key
@@ -233,3 +249,67 @@ def test_the_shortest_length_is_what_the_model_needs(model, pool):
     assert settings(f"model={model}", f"length={pool}").segment_frames >= 8
     with pytest.raises(UserError, match="needs at least"):
         settings(f"model={model}", f"length={pool - 0.01:.2f}")
+
+
+@pytest.mark.parametrize("option", PRETRAINED)
+def test_a_pretrained_model_counts_by_its_content_and_not_by_its_path(option, tmp_path):
+    def signed(folder: Path, *overrides: str) -> str:
+        made = settings(f"feature={option}", f"feature.weights={folder}", *overrides)
+        return signature.configuration(made.groups, "corpus", made.sources)
+
+    one, other = (Path(model_folder(tmp_path / name, option)) for name in ("one", "other"))
+    before = signed(one)
+    assert signed(other) == before
+    assert len({before, *(signed(one, f"feature.{key}") for key in ("layer=3", "precision=float16"))}) == 3
+    (other / "model.safetensors").write_bytes(b"others")
+    assert signed(other) != before
+    shutil.copy(one / "model.safetensors", other)
+    (other / "README.md").write_text("read by nobody")
+    assert signed(other) == before
+    (other / "preprocessor_config.json").write_text('{"do_normalize": false, "sampling_rate": 16000}')
+    assert signed(other) != before
+
+
+@pytest.mark.parametrize("model", ["cnn", "attentive_cnn"])
+def test_the_network_follows_the_frame_rate(model, tmp_path):
+    """Kernels of 0.13 and 0.07 s, pooling of 0.3 s by 0.03 s, to the nearest that is odd and divides."""
+
+    def sizes(*overrides: str) -> tuple[list[int], int, int, int]:
+        made = settings(f"model={model}", "length=3", *overrides)
+        assert "network" not in made.feature.plain  # the model's own keys say it
+        keys = made.model.plain
+        return keys["kernels"], keys["pool"], keys["stride"], made.segment_frames
+
+    wavlm = ("feature=wavlm", f"feature.weights={model_folder(tmp_path, 'wavlm')}")
+    assert sizes() == sizes("feature=egemaps") == ([13, 7], 30, 3, 300)
+    assert sizes(*wavlm) == ([7, 3], 16, 2, 150)
+    assert sizes(*wavlm, "model.pool=10", "feature.network.stride=5") == ([7, 3], 10, 5, 150)
+    with pytest.raises(UserError, match=r"segments of 10 frames, .* at least 16: .* at least 0\.32 s"):
+        settings(*wavlm, "length=0.2", f"model={model}")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ([], "(?s)feature.weights is not given. .* WavLMModel .* microsoft/wavlm-base-plus"),
+        (["feature.weights=nowhere"], "feature.weights=nowhere is not a folder"),
+        (["feature.weights={empty}"], "has no config.json and no preprocessor_config.json and no model.safetensors"),
+        (["feature.weights={hubert}"], "holds a model of type hubert, not wavlm"),
+        (["feature.weights={wavlm}", "feature.layer=13"], "feature.layer=13 .* mean, or from 0 to 12"),
+        (["feature.weights={wavlm}", "feature.layer=last"], "feature.layer must be a whole number .* one of mean"),
+        (["feature.weights={wavlm}", "feature.hop=160"], "feature.hop=160 .* 320, the product of the model's strides"),
+        (["feature.weights={wavlm}", "feature.sample_rate=8000"], "feature.sample_rate=8000 .* 16000, the model's"),
+    ],
+)
+def test_a_model_that_cannot_be_meant_is_refused_before_anything_runs(overrides, message, tmp_path, monkeypatch):
+    monkeypatch.delenv("WAVLM", raising=False)
+    (tmp_path / "empty").mkdir()
+    folders = {kind: model_folder(tmp_path / kind, kind) for kind in PRETRAINED} | {"empty": str(tmp_path / "empty")}
+    with pytest.raises(UserError, match=message):
+        settings("feature=wavlm", *(override.format(**folders) for override in overrides))
+
+
+def test_weights_may_come_from_the_environment(tmp_path, monkeypatch):
+    for option in PRETRAINED:
+        monkeypatch.setenv(option.upper(), model_folder(tmp_path / option, option))
+        assert settings(f"feature={option}").feature.plain["weights"] == str(tmp_path / option)
