@@ -291,7 +291,7 @@ def test_the_network_follows_the_frame_rate(model, tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ([], "(?s)feature.weights is not given. .* WavLMModel .* microsoft/wavlm-base-plus"),
+        ([], "(?s)feature.weights is not given. .* WavLMModel .*microsoft/wavlm-base-plus"),
         (["feature.weights=nowhere"], "feature.weights=nowhere is not a folder"),
         (["feature.weights={empty}"], "has no config.json and no preprocessor_config.json and no model.safetensors"),
         (["feature.weights={hubert}"], "holds a model of type hubert, not wavlm"),
