@@ -36,7 +36,7 @@ from ser.corpora.duplicates import first_copies
 from ser.corpora.table import Corpus, Utterance
 from ser.errors import UserError
 from ser.features.audio import read_audio
-from ser.features.extractor import ExtractorError, FrameSource
+from ser.features.extractor import ExtractorError, FrameSource, frames_of
 from ser.system.files import hash_file, read_mapping, replacing, write_text
 from ser.system.pool import cores, imap
 from ser.system.progress import track
@@ -311,16 +311,11 @@ def _extract(extractor: FrameSource, job: tuple[Path, Utterance]) -> float | str
     entry, utterance = job
     try:
         signal = read_audio(utterance.path, extractor.sample_rate, utterance.start, utterance.end)
-        rows = extractor(signal)
-        rows = np.ascontiguousarray(rows, dtype=np.float16 if rows.dtype == np.float16 else np.float32)
+        rows = frames_of(extractor, signal)
     except ExtractorError:
         raise
     except UserError as error:
         return str(error).removeprefix(f"{utterance.path}: ")
-    if rows.ndim != 2 or rows.shape[1] != extractor.dimensions:
-        return f"{extractor.label} gave frames of shape {rows.shape}, not (frames, {extractor.dimensions})."
-    if not np.isfinite(rows).all():
-        return "its frames are not finite numbers. Are there samples far outside [-1, 1]?"
     _drop_leftovers(entry)
     with replacing(entry) as temporary:
         np.savez(temporary, frames=rows)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ser.errors import UserError
 
@@ -36,7 +37,33 @@ def read_audio(path: Path, sample_rate: int, start: float | None = None, end: fl
         UserError: the file cannot be read or is cut off, has no samples, is silent, has values that are not finite or
             far above full scale, or does not contain the part.
     """
-    signal, rate = _mono(path, start, end)
+    samples, rate = _read(path, start, end)
+    return _resampled(_mono(samples, path), rate, sample_rate)
+
+
+def prepare(samples: ArrayLike, rate: int, sample_rate: int, name: str) -> np.ndarray:
+    """Bring samples in memory into the form in which ``read_audio`` returns those of a file.
+
+    Args:
+        samples: full scale is 1; shape (samples,) or (samples, channels).
+        rate: their sample rate (Hz).
+        sample_rate: sample rate of the returned signal (Hz).
+        name: names the samples in messages.
+
+    Returns:
+        float32, shape (samples,).
+
+    Raises:
+        UserError: the array has another shape; else as ``read_audio``.
+    """
+    channels = np.asarray(samples, dtype=np.float32)
+    if channels.ndim not in (1, 2):
+        raise UserError(f"{name}: has the shape {channels.shape}. Give samples as (samples,) or (samples, channels).")
+    _check_rate(rate, name)
+    return _resampled(_mono(channels.reshape(len(channels), -1), name), rate, sample_rate)
+
+
+def _resampled(signal: np.ndarray, rate: int, sample_rate: int) -> np.ndarray:
     if rate == sample_rate:
         return signal
     import librosa
@@ -50,12 +77,11 @@ def check_audio(path: Path, start: float | None = None, end: float | None = None
     Raises:
         UserError: as ``read_audio`` does.
     """
-    _mono(path, start, end)
+    _mono(_read(path, start, end)[0], path)
 
 
-def _mono(path: Path, start: float | None, end: float | None) -> tuple[np.ndarray, int]:
-    """The mean of the channels of a usable part, float32, shape (samples,), and the file's sample rate (Hz)."""
-    channels, rate = _read(path, start, end)
+def _mono(channels: np.ndarray, path: Path | str) -> np.ndarray:
+    """The mean of the channels (samples, channels) of a usable part, float32, shape (samples,)."""
     signal = channels.mean(axis=1)
     if signal.size == 0:
         raise UserError(f"{path}: has no samples. It is empty, damaged or cut off: copy it again.")
@@ -74,7 +100,7 @@ def _mono(path: Path, start: float | None, end: float | None) -> tuple[np.ndarra
         )
     if signal.min() == signal.max():
         raise UserError(f"{path}: is silent: all {signal.size} samples are equal.")
-    return signal, rate
+    return signal
 
 
 def _read(path: Path, start: float | None, end: float | None) -> tuple[np.ndarray, int]:
@@ -85,10 +111,7 @@ def _read(path: Path, start: float | None, end: float | None) -> tuple[np.ndarra
     try:
         with soundfile.SoundFile(path) as file:
             opened, rate = True, file.samplerate
-            if not RATES[0] <= rate <= RATES[1]:
-                raise UserError(
-                    f"{path}: has a sample rate of {rate} Hz. Rates from {RATES[0]} to {RATES[1]} are read."
-                )
+            _check_rate(rate, path)
             _check_length(path)
             part_start, part_end = _part(path, file.frames / rate, start, end)
             file.seek(round(part_start * rate))
@@ -105,6 +128,11 @@ def _read(path: Path, start: float | None, end: float | None) -> tuple[np.ndarra
         raise UserError(f"{path}: cannot be read as audio: {error.error_string}{hint}") from error
     except TypeError as error:  # soundfile raises it for a file name that ends in .raw
         raise UserError(f"{path}: cannot be read as audio: raw samples without a header.") from error
+
+
+def _check_rate(rate: int, path: Path | str) -> None:
+    if not RATES[0] <= rate <= RATES[1]:
+        raise UserError(f"{path}: has a sample rate of {rate} Hz. Rates from {RATES[0]} to {RATES[1]} are read.")
 
 
 def _check_length(path: Path) -> None:

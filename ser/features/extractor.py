@@ -11,7 +11,7 @@ what the paper does not state). Importing this module does not import librosa.
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -157,6 +157,28 @@ def installed_version(package: str) -> str:
             f"pip install --constraint constraints.txt 'ser-sweeps[{package}]', "
             f"or '.[{package}]' in a clone of the repository."
         ) from None
+
+
+def frames_of(extractor: Any, signal: np.ndarray) -> np.ndarray:
+    """Extract the frames of a signal with an extractor, which may be a user's own, and check them.
+
+    Args:
+        extractor: see ``FrameSource``.
+        signal: float32 at the extractor's sample rate, shape (samples,).
+
+    Returns:
+        float32, or float16 if the extractor gives that, shape (frames, dimensions).
+
+    Raises:
+        UserError: the signal is too short, or the frames have another shape or are not finite.
+    """
+    rows = extractor(signal)
+    rows = np.ascontiguousarray(rows, dtype=np.float16 if rows.dtype == np.float16 else np.float32)
+    if rows.ndim != 2 or rows.shape[1] != extractor.dimensions:
+        raise UserError(f"{extractor.label} gave frames of shape {rows.shape}, not (frames, {extractor.dimensions}).")
+    if not np.isfinite(rows).all():
+        raise UserError("its frames are not finite numbers. Are there samples far outside [-1, 1]?")
+    return rows
 
 
 def require(condition: bool, given: str, allowed: str) -> None:
