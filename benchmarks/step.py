@@ -27,7 +27,7 @@ class Step:
     def __init__(self, task: Task, fold: int = 1, seed: int = 0) -> None:
         self.task, sampling = task, Sampling(task, seed, fold)
         self.segments = sampling.training
-        self.inputs = Inputs(task, sampling.parts)
+        self.inputs = Inputs.of(task, sampling.parts)
         self.network = make_network(task, self.inputs.features, seed, fold).to(task.device)
         self.optimiser = task.recipe.optimiser(self.network.parameters())
 

@@ -112,6 +112,11 @@ class Settings:
         return self.loss.name == "none"
 
     @property
+    def saves(self) -> bool:
+        """Whether weights are kept."""
+        return self.save != "none"
+
+    @property
     def segment_frames(self) -> int:
         """Frames of a segment: its length in seconds over the hop."""
         return round(self.length.seconds * self.feature.sample_rate / self.feature.hop)

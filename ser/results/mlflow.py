@@ -7,12 +7,16 @@ another store.
 import hashlib
 import math
 import os
+import re
+import shutil
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +30,12 @@ from ser.system.environment import quiet_mlflow
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 """The store that ``mlflow ui`` opens by default."""
+
+PACKAGE = "ser-sweeps"
+"""The name of this package's distribution."""
+
+MODEL = "model"
+"""The folder of a run's artifacts that holds its networks as an MLflow model."""
 
 _METRICS_A_CALL = 1000  # MLflow's limit of log_batch
 _LONGEST_PARAMETER = 6000  # and of a parameter's text
@@ -209,11 +219,17 @@ class _Experiment:
         under = {} if parent is None else {_PARENT: self._log_once(parent, logged, {})}
         for run in runs:
             found = logged.get(run.signature)
-            if found is None:
-                self._log_once(run, logged, under)
-            elif under and found.data.tags.get(_PARENT) != under[_PARENT]:
-                self.client.set_tag(found.info.run_id, _PARENT, under[_PARENT])
+            run_id = self._log_once(run, logged, under)
+            if found is not None and under and found.data.tags.get(_PARENT) != under[_PARENT]:
+                self.client.set_tag(run_id, _PARENT, under[_PARENT])
+            if run.weights and not self.client.list_artifacts(run_id, MODEL):
+                self._log_model(run_id, run.weights)
         return any(run.signature not in logged for run in (*runs, *([parent] if parent else [])))
+
+    def _log_model(self, run_id: str, weights: Sequence[Path]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            export_model(Path(folder) / MODEL, weights)
+            self.client.log_artifacts(run_id, folder)
 
     def _log_once(self, run: Run, logged: Mapping[str, Any], tags: Mapping[str, str]) -> str:
         """The id of a run in the store; unless it is there already, it is written first, with these further tags."""
@@ -241,6 +257,80 @@ class _Experiment:
         self.client.log_artifacts(run_id, files)
         self.client.set_terminated(run_id, "FINISHED", end_time=ended)
         return str(run_id)
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A run in the store: its id and name, and the trainings that it is made of."""
+
+    id: str
+    name: str
+    configuration: str
+    seeds: tuple[int, ...]
+    folds: tuple[int, ...]
+
+
+def find(uri: str, word: str) -> list[Logged]:
+    """The finished runs of a store, in any of its experiments, that have this id or this name; the newest first.
+
+    Raises:
+        UserError: the store cannot be read.
+    """
+    path = Path(uri.removeprefix("sqlite:///"))
+    if uri.startswith("sqlite:///") and not path.exists():
+        return []  # MLflow would make it
+    quiet_mlflow()
+    from mlflow.tracking import MlflowClient
+
+    quoted = word.replace("'", "\\'")
+    conditions = (f"attributes.run_id = '{quoted}'", f"attributes.run_name = '{quoted}'")
+    try:
+        client = MlflowClient(uri)
+        experiments = [each.experiment_id for each in client.search_experiments()]
+        runs = [run for each in conditions for run in client.search_runs(experiments, each)]
+    except _delivery_errors() as error:
+        raise UserError(f"MLflow at {uri} cannot be read ({first_line(error)}). See tracking.uri=.") from error
+    return [_logged(run) for run in runs if run.info.status == "FINISHED" and "configuration" in run.data.tags]
+
+
+def _logged(run: Any) -> Logged:
+    first, *_, last = re.findall(r"\d+", run.data.params["seed"]) * 2  # of a parent: "mean of 0 to 2"
+    folds = sorted(int(found[1]) for key in run.data.metrics if (found := re.fullmatch(r"fold_(\d+)/wa", key)))
+    seeds = tuple(range(int(first), int(last) + 1))
+    return Logged(run.info.run_id, run.info.run_name, run.data.tags["configuration"], seeds, tuple(folds))
+
+
+def export_model(folder: Path, weights: Sequence[Path]) -> None:
+    """Write an MLflow model that averages the probabilities of networks, see ``ser.predict.served``.
+
+    Args:
+        folder: a new or empty folder.
+        weights: the weights of the networks; they are copied.
+
+    Raises:
+        UserError: the folder is not empty.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} exists already. Give a new folder.")
+    quiet_mlflow()
+    from mlflow.models import ModelSignature
+    from mlflow.pyfunc import save_model
+    from mlflow.types import ColSpec, Schema
+
+    columns = Schema([ColSpec("string", "path"), ColSpec("string", "speaker", required=False)])
+    with tempfile.TemporaryDirectory() as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*input example")  # it would have to be a file of this machine
+        data = Path(temporary) / "weights"
+        data.mkdir()
+        for path in weights:
+            shutil.copy(path, data)
+        save_model(
+            folder,
+            loader_module="ser.predict.served",
+            data_path=str(data),
+            signature=ModelSignature(inputs=columns),
+            pip_requirements=[PACKAGE],
+        )
 
 
 @lru_cache(maxsize=4)

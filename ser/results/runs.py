@@ -53,6 +53,7 @@ class Run:
         note: makes the note for the run's page, in Markdown, from the page's address.
         write_files: writes the run's files into a folder.
         curves: the history, as (metric, value, epoch).
+        weights: the weights of its networks, which become an MLflow model.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Run:
     note: Callable[[str], str]
     write_files: Callable[[Path], None]
     curves: tuple[tuple[str, float, int], ...] = ()
+    weights: tuple[Path, ...] = ()
 
     @property
     def signature(self) -> str:
@@ -70,13 +72,14 @@ class Run:
         return self.tags["signature"]
 
 
-def seed_run(experiment: Experiment, stored: Sequence[Stored], origin: Origin) -> Run:
+def seed_run(experiment: Experiment, stored: Sequence[Stored], origin: Origin, weights: Sequence[Path] = ()) -> Run:
     """Assemble the run of one seed.
 
     Args:
         experiment: what was trained.
         stored: the results of the seed's folds.
         origin: the command.
+        weights: the folds' weights, if they are kept.
     """
     outcomes = [one.outcome for one in stored]
     seed, folds = outcomes[0].seed, [outcome.fold for outcome in outcomes]
@@ -104,6 +107,7 @@ def seed_run(experiment: Experiment, stored: Sequence[Stored], origin: Origin) -
         ),
         curves=tuple(_curves(outcomes)),
         write_files=partial(artifacts.write, experiment=experiment, name=name, stored=stored),
+        weights=tuple(weights),
     )
 
 

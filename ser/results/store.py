@@ -3,6 +3,8 @@
 Resuming a sweep, assembling runs, delivering them to a tracking server and every table read these files only.
 
     results/replicas/ab/<signature>.npz    a finished replica
+    results/replicas/ab/<signature>.safetensors             its weights, with save=best (ser.results.weights)
+    results/replicas/ab/<signature>.epoch_001.safetensors   those of an epoch, with save=all
     results/failed/<signature>.json        why a replica failed; deleted once it finishes
     results/sweeps/<name>/<hash>.json      the points of a sweep, as planned (ser.sweep.plan)
 """
@@ -13,7 +15,7 @@ import logging
 import re
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -24,6 +26,7 @@ import numpy as np
 from ser.errors import UserError
 from ser.results.metrics import weighted_accuracy
 from ser.results.outcome import Outcome
+from ser.results.weights import SUFFIX, read_about
 from ser.system.files import replacing, write_text
 
 _log = logging.getLogger(__name__)
@@ -47,33 +50,35 @@ class ResultStore:
         directory: the folder, ``results.dir``.
         sweep: with resume=false, the mark of the sweep (``ser.sweep.handover.STARTED``): results of other sweeps count
             as missing. The mark is inside each file, so that no clock has a part in it.
+        weights: with save=best or all: results without weights count as missing.
     """
 
-    def __init__(self, directory: Path, sweep: str | None = None) -> None:
-        self.directory, self.sweep = Path(directory), sweep
+    def __init__(self, directory: Path, sweep: str | None = None, weights: bool = False) -> None:
+        self.directory, self.sweep, self.weights = Path(directory), sweep, weights
         self._sweeps: dict[tuple[str, int], tuple[str, ...]] = {}
 
     def path(self, signature: str) -> Path:
         """The file for the result of a replica, given by its signature; it need not exist yet."""
         return self.directory / "replicas" / signature[:2] / f"{signature}.npz"
 
+    def weights_path(self, signature: str, epoch: int | None = None) -> Path:
+        """The file for the weights of a replica: of the epoch that is tested, or of another one."""
+        return self.path(signature).with_suffix(f".epoch_{epoch:03d}{SUFFIX}" if epoch else SUFFIX)
+
     def has(self, signature: str) -> bool:
-        """Whether a replica has a result."""
-        path = self.path(signature)
+        """Whether a replica has a result, and weights where they are asked for."""
+        if self.weights and not self.weights_path(signature).exists():
+            return False
         if self.sweep is None:
-            return path.exists()
+            return self.path(signature).exists()
         return self.sweep in self._sweeps_of(signature)
 
     def is_whole(self, signature: str) -> bool:
-        """Whether a replica has a result that can be read. A damaged file is renamed, and a warning says so."""
-        try:
-            return self.has(signature) and self.load(signature) is not None
-        except UserError as error:
-            aside = self.path(signature).with_suffix(".damaged")
-            with suppress(FileNotFoundError):  # another process has put it aside
-                self.path(signature).rename(aside)
-            _log.warning("%s It is now %s.", error, aside)
+        """Whether a replica ``has`` what is asked for and it can be read; damaged files are renamed, with a warning."""
+        if not self.has(signature):
             return False
+        whole = _readable(self.path(signature), lambda _: self.load(signature))
+        return whole and (not self.weights or _readable(self.weights_path(signature), read_about))
 
     def save(self, signature: str, outcome: Outcome, about: Mapping[str, Any]) -> None:
         """Write a result, whole or not at all, and delete the note of an earlier failure.
@@ -158,6 +163,19 @@ class ResultStore:
 
     def _failure_path(self, signature: str) -> Path:
         return self.directory / "failed" / f"{signature}.json"
+
+
+def _readable(path: Path, read: Callable[[Path], object]) -> bool:
+    """Whether ``read`` can read a file; otherwise it is renamed, and a warning says so."""
+    try:
+        read(path)
+    except UserError as error:
+        aside = path.with_suffix(".damaged")
+        with suppress(FileNotFoundError):  # another process has put it aside
+            path.rename(aside)
+        _log.warning("%s It is now %s.", error, aside)
+        return False
+    return True
 
 
 def _wa(outcome: Outcome) -> float:

@@ -1,4 +1,4 @@
-"""What a user is told when the code of a class of the user's own has changed since results were made with it.
+"""What a user is told of results that do not count, since the user's own code has changed or weights are missing.
 
 results/sources/<hash>.json    for one configuration: each version of its own code, and the signature that it had
 """
@@ -53,6 +53,21 @@ def check_unchanged(experiment: Experiment) -> None:
             f"{', '.join(edited)} {'was' if len(edited) == 1 else 'were'} edited while the sweep ran, so it is "
             "not known which version trains. No result is stored for it. Run the same command again."
         )
+
+
+def without_weights(experiments: Iterable[Experiment]) -> list[str]:
+    """With save=best or all, a sentence on the finished trainings that have no weights; none if all have."""
+    finished: set[str] = set()
+    for experiment in experiments:
+        settings = experiment.settings
+        if settings.saves and settings.resume is not False:
+            store = ResultStore(settings.results)
+            names = [replica.signature for replica in experiment.replicas()]
+            finished |= {each for each in names if store.has(each) and not store.weights_path(each).exists()}
+    if not finished:
+        return []
+    what = "they are trained again" if settings.resume is True else "resume=failed leaves them as they are"
+    return [f"save={settings.save}: finished trainings that have no weights: {len(finished)}; {what}."]
 
 
 def changes(experiments: Iterable[Experiment]) -> list[str]:

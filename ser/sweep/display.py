@@ -27,7 +27,7 @@ class Progress(threading.Thread):
 
     def __init__(self, plan: Plan, started: str) -> None:
         super().__init__(daemon=True)
-        self._store = ResultStore(plan.results, started if plan.anew else None)
+        self._store = ResultStore(plan.results, started if plan.anew else None, plan.weights)
         self._command = started
         self._left = set(plan.signatures())
         self._total = len(self._left)
@@ -121,7 +121,7 @@ def watch(plan: Plan, run: Callable[[], object]) -> int:
         status = int(end.code or 0)
     finally:
         progress.stop()
-    store = ResultStore(plan.results, started if plan.anew else None)
+    store = ResultStore(plan.results, started if plan.anew else None, plan.weights)
     print(f"\nsweep {plan.name}\n{table(plan, store)}", flush=True)
     return status or int(incomplete(plan, store))
 

@@ -18,13 +18,14 @@ from ser.results.notes import corpus_note
 from ser.results.outcome import Outcome
 from ser.results.runs import Origin, parent_run, run_metrics, seed_run
 from ser.results.store import ResultStore, Stored
-from ser.sweep.code import check_unchanged
+from ser.sweep.code import check_unchanged, without_weights
 from ser.sweep.handover import COMMAND, PLANNED, STARTED, SWEPT
 from ser.sweep.plan import store_point
 from ser.system import environment
 
 if TYPE_CHECKING:  # a finished sweep is shown again without torch
     from ser.training.task import Task
+    from ser.training.weights import Saving
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +40,8 @@ class Job:
     def __init__(self, experiment: Experiment) -> None:
         self.experiment, self.settings = experiment, experiment.settings
         self.started = os.environ.get(STARTED, str(time.time()))
-        self.store = ResultStore(self.settings.results, self.started if self.settings.resume is False else None)
+        anew = self.settings.resume is False
+        self.store = ResultStore(self.settings.results, self.started if anew else None, self.settings.saves)
 
     @property
     def engine(self) -> tuple[str, int | None, str, int | None]:
@@ -55,7 +57,7 @@ class Job:
     def announce(self) -> None:
         """Where the sweep has no plan for this job: store one, and log what the canonical form changed."""
         if os.environ.get(PLANNED) != self.settings.sweep:
-            for note in self.settings.notes:
+            for note in (*self.settings.notes, *without_weights([self.experiment])):
                 _log.info("%s: %s", self.experiment.name, note)
             store_point(self.experiment)
 
@@ -76,8 +78,15 @@ class Job:
         from ser.training.task import make_task
 
         check_unchanged(self.experiment)
-        checkpoints = self.settings.results / "checkpoints" / self.experiment.configuration
-        return make_task(self.experiment, self.device, checkpoints)
+        return make_task(self.experiment, self.device, self._saving())
+
+    def _saving(self) -> "Saving | None":
+        from ser.training.weights import Saving
+
+        if not self.settings.saves:
+            return None
+        said = about(self.experiment, self.device, self.started)
+        return Saving(self.settings.results.absolute(), self.settings.save == "all", said)
 
     def keep(self, replica: Replica, result: Outcome | Exception) -> None:
         """Store the outcome of a training, or a note of its failure.
@@ -90,7 +99,9 @@ class Job:
             return
         assert (result.seed, result.fold) == (replica.seed, replica.fold)
         check_unchanged(self.experiment)
-        self.store.save(replica.signature, result, about(self.experiment, self.device, self.started))
+        finished = datetime.now(UTC).isoformat(timespec="milliseconds")
+        said = {**about(self.experiment, self.device, self.started), "finished": finished}
+        self.store.save(replica.signature, result, said)
         if result.diverged:
             _log.warning("%s: seed %d, fold %d diverged", self.experiment.name, replica.seed, replica.fold)
 
@@ -155,7 +166,7 @@ class Job:
         seeds, tracking = self.settings.seeds, self.settings.tracking
         swept = tuple(filter(None, os.environ.get(SWEPT, "").split(",")))
         origin = Origin(self.started, swept, os.environ.get(COMMAND, ""))
-        runs = [seed_run(self.experiment, stored, origin) for stored in finished.values()]
+        runs = [seed_run(self.experiment, stored, origin, self._weights(seed)) for seed, stored in finished.items()]
         whole = len(seeds) > 1 and len(finished) == len(seeds)
         mlflow.deliver(
             runs,
@@ -172,6 +183,11 @@ class Job:
         """The name of the MLflow experiment: each corpus has its own, unless ``tracking.experiment`` says which."""
         return self.settings.tracking.experiment or f"ser-{self.experiment.corpus.name}"
 
+    def _weights(self, seed: int) -> list[Path]:
+        """The weights of a seed's folds, if they are kept."""
+        names = [replica.signature for replica in self.experiment.replicas(seed)]
+        return [self.store.weights_path(name) for name in names] if self.settings.saves else []
+
     def _failed(self, replica: Replica, error: Exception) -> None:
         notes: Sequence[str] = getattr(error, "__notes__", ())
         place = f" ({notes[0]})" if notes else ""  # a worker that was killed leaves none
@@ -185,7 +201,7 @@ class Job:
 
 
 def about(experiment: Experiment, device: str, started: str) -> dict[str, Any]:
-    """What a result file says besides the outcome: what was trained, in which sweep, on which device, by which code."""
+    """What result files and weights say of their training: of what, in which sweep, on which device, by which code."""
     corpus = experiment.corpus
     return {
         "configuration": experiment.configuration,
@@ -206,5 +222,4 @@ def about(experiment: Experiment, device: str, started: str) -> dict[str, Any]:
         "engine": experiment.settings.engine.name,
         "git_commit": environment.git_commit(),
         "versions": environment.versions(),
-        "finished": datetime.now(UTC).isoformat(timespec="milliseconds"),
     }

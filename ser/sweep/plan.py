@@ -23,7 +23,7 @@ from ser.corpora.table import dropped_text
 from ser.data.experiment import Experiment, make_experiment, parameters_of
 from ser.data.replicas import Replica, replicas
 from ser.errors import UserError
-from ser.sweep.code import changes, modules, not_followed
+from ser.sweep.code import changes, modules, not_followed, without_weights
 from ser.sweep.compose import composer
 from ser.sweep.handover import SOURCES
 from ser.system import environment
@@ -83,6 +83,7 @@ class Plan:
         points: its jobs.
         results: the folder of its results.
         anew: whether earlier results do not count (resume=false).
+        weights: whether results without weights do not count (save=best or all).
     """
 
     name: str
@@ -90,6 +91,7 @@ class Plan:
     points: tuple[Point, ...]
     results: Path
     anew: bool = False
+    weights: bool = False
 
     @cached_property
     def swept(self) -> tuple[str, ...]:
@@ -133,7 +135,8 @@ def make_plan(args: argparse.Namespace) -> tuple[Plan, list[Experiment]] | None:
         return None
     plan, experiments, in_turn = composed
     os.environ[SOURCES] = json.dumps({k: v for experiment in experiments for k, v in modules(experiment).items()})
-    for sentence in (*_dropped(experiments), *changes(experiments), *not_followed(experiments), *_notes(experiments)):
+    found = (_dropped, changes, not_followed, without_weights, _notes)
+    for sentence in (sentence for of in found for sentence in of(experiments)):
         _log.info(sentence)
     _say_which_points_are_equal(plan)
     cannot = [point for point in plan.points if point.error]
@@ -186,7 +189,7 @@ def _compose(
         raise UserError(errors.pop() or "")
     planned = [_point(*each) for each in zip(made, settings, points, strict=True)]
     first = settings[0]
-    plan = Plan(first.sweep, tuple(overrides), tuple(planned), first.results, first.resume is False)
+    plan = Plan(first.sweep, tuple(overrides), tuple(planned), first.results, first.resume is False, first.saves)
     return plan, [each for each in made if isinstance(each, Experiment)], in_turn
 
 

@@ -61,26 +61,34 @@ def windows(
 
 
 class Inputs:
-    """Makes the mini-batches of one replica.
+    """Makes mini-batches of segments.
 
     Args:
-        task: the task.
-        parts: the replica's training, validation and test utterances.
+        frames: the packed frames on the device, shape (frames, D).
+        normalisation: mean and scale of the frames, on the same device.
+        length: T.
 
     Attributes:
-        frames: the packed frames on the device, shape (frames, D).
+        frames, normalisation: as given.
         features: D.
-        normalisation: of the replica.
     """
 
-    def __init__(self, task: Task, parts: Fold) -> None:
-        self.frames = packed_frames(task.data.frames, task.device)
-        self.features = self.frames.shape[1]
+    def __init__(self, frames: Tensor, normalisation: Normalisation, length: int) -> None:
+        self.frames, self.normalisation, self._length = frames, normalisation, length
+        self.features = frames.shape[1]
+
+    @classmethod
+    def of(cls, task: Task, parts: Fold) -> "Inputs":
+        """The inputs of one replica.
+
+        Args:
+            task: the task.
+            parts: the replica's training, validation and test utterances.
+        """
         packed = np.load(task.data.frames, mmap_mode="r")
         groups, mean, deviation = _normalisation(task, packed, parts)
         tensors = (torch.from_numpy(array).to(task.device) for array in (groups, mean, 1 / deviation))
-        self.normalisation = Normalisation(*tensors)
-        self._length = task.segment_frames
+        return cls(packed_frames(task.data.frames, task.device), Normalisation(*tensors), task.segment_frames)
 
     def __call__(self, chosen: Segments) -> tuple[Tensor, Tensor]:
         """Return the segments' frames, zero-padded (B, T, D), and their numbers of real frames (B,)."""

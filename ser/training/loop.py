@@ -19,7 +19,8 @@ from ser.errors import UserError
 from ser.results.outcome import Outcome, Replica
 from ser.system.allocation import keep_freed_memory
 from ser.training.inputs import Inputs
-from ser.training.network import Network, batch_norms, in_branches, make_network, precision
+from ser.training.network import Network, batch_norms, in_branches, make_network
+from ser.training.prediction import predict, probabilities_of
 from ser.training.sampling import Sampling
 from ser.training.task import Task
 from ser.training.trainer import Course
@@ -99,12 +100,13 @@ def train(task: Task, seed: int, fold: int) -> Outcome:
         if course.record({**training.train_epoch(epoch, course.lr), **training.validate(epoch)}):
             best_state = copy.deepcopy(training.network.state_dict())
         if not course.diverged:
-            save_weights(task, seed, fold, f"epoch_{epoch:03d}", training.network.state_dict())
+            training.save(epoch)
     if not course.best_epoch:
         raise sampling.divergence_error()
-    save_weights(task, seed, fold, "best", best_state)
     training.network.load_state_dict(best_state)
-    return sampling.outcome(course, training.predict(), time.perf_counter() - started)
+    outcome = sampling.outcome(course, training.predict(), time.perf_counter() - started)
+    training.save(course.best_epoch, tested=True)
+    return outcome
 
 
 class _Training:
@@ -112,7 +114,7 @@ class _Training:
 
     def __init__(self, sampling: Sampling) -> None:
         self.task, self.sampling = sampling.task, sampling
-        self.inputs = Inputs(sampling.task, sampling.parts)
+        self.inputs = Inputs.of(sampling.task, sampling.parts)
         network = make_network(sampling.task, self.inputs.features, sampling.seed, sampling.fold)
         self.network: Network = network.to(sampling.task.device)
         self.optimiser = sampling.task.recipe.optimiser(self.network.parameters())
@@ -149,7 +151,8 @@ class _Training:
                 probabilities.append(logits.float().softmax(dim=-1))
             if len(sampling.unpaired):
                 rows.append(sampling.unpaired)
-                probabilities.append(self._probabilities(sampling.validation.take(sampling.unpaired)))
+                unpaired = sampling.validation.take(sampling.unpaired)
+                probabilities.append(probabilities_of(self.network, self.inputs, unpaired, self.task.recipe.precision))
         accuracy = sampling.validation_wa(np.concatenate(rows), torch.cat(probabilities).cpu().numpy())
         return {"val_loss": sums.means()["loss"], "val_wa": accuracy}
 
@@ -174,21 +177,19 @@ class _Training:
         losses = task.objective(vector, logits, labels, task.schedule.at(epoch), aux_logits, aux_labels)
         return losses, logits
 
+    def save(self, epoch: int, tested: bool = False) -> None:
+        """Write the weights, if the task asks for them (``save_weights``)."""
+        replica = (self.sampling.seed, self.sampling.fold)
+        state, normalisation = self.network.state_dict(), self.inputs.normalisation._asdict()
+        save_weights(self.task, replica, state, normalisation, epoch, tested)
+
     def _labels(self, labels: NDArray[np.int64], chosen: Segments) -> Tensor:
         return torch.from_numpy(labels[chosen.utterance]).to(self.task.device)
 
-    def _probabilities(self, segments: Segments) -> Tensor:
-        with precision(self.task):
-            _, logits, _ = self.network(*self.inputs(segments))
-        return logits.float().softmax(dim=-1)
-
     def predict(self) -> NDArray[np.float32]:
         """Return the class probabilities of all test segments, shape (segments, classes)."""
-        self.network.eval()
-        test = self.sampling.test
-        test_batches = batches(np.arange(len(test)), 2 * self.task.recipe.batch_size)
-        with torch.inference_mode():
-            return torch.cat([self._probabilities(test.take(batch)) for batch in test_batches]).cpu().numpy()
+        recipe = self.task.recipe
+        return predict(self.network, self.inputs, self.sampling.test, recipe.batch_size, recipe.precision)
 
 
 class _LossSums:

@@ -98,7 +98,7 @@ def in_branches(
     Returns:
         pos_1 vectors (B, V), logits (B, C) and the additional task's logits or None, all in float32.
     """
-    with precision(task):
+    with precision(task.device, task.recipe.precision):
         if branches == 1 or task.recipe.batch_norm == "joint":
             vector, logits, aux = network(frames, count)
         else:
@@ -110,9 +110,13 @@ def in_branches(
     return vector.float(), logits.float(), None if aux is None else aux.float()
 
 
-def precision(task: Task) -> AbstractContextManager[Any]:
-    """Return the context of a forward pass: autocast for bf16. TF32 is a global switch, see ``loop.prepare``."""
-    device_type = task.device.partition(":")[0]
-    if task.recipe.precision == "bf16":
-        return torch.autocast(device_type, torch.bfloat16)
+def precision(device: str, kind: str) -> AbstractContextManager[Any]:
+    """Return the context of a forward pass: autocast for bf16. TF32 is a global switch, see ``loop.prepare``.
+
+    Args:
+        device: PyTorch's device.
+        kind: ``trainer.precision``.
+    """
+    if kind == "bf16":
+        return torch.autocast(device.partition(":")[0], torch.bfloat16)
     return nullcontext()

@@ -17,6 +17,7 @@ from ser.data.validation import Validation
 from ser.losses.objective import Objective
 from ser.losses.schedules import Constant
 from ser.training.trainer import Recipe
+from ser.training.weights import Saving
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,7 @@ class Task:
         schedule: lambda of equation (1) by epoch.
         recipe: the optimiser, its learning rate schedule and its stopping rule.
         device: PyTorch's device.
-        save: which weights are written: "none", "best" or "all".
-        checkpoints: the folder of these weights.
+        saving: which weights are kept, and where; None: none.
         train_fraction: share of the training part that is used, of every class.
     """
 
@@ -86,18 +86,17 @@ class Task:
     schedule: Any
     recipe: Recipe
     device: str = "cpu"
-    save: str = "none"
-    checkpoints: Path | None = None
+    saving: Saving | None = None
     train_fraction: float = 1.0
 
 
-def make_task(experiment: Experiment, device: str, checkpoints: Path | None) -> Task:
+def make_task(experiment: Experiment, device: str, saving: Saving | None = None) -> Task:
     """Make the task of an experiment; components are built from the options' ``_target_``.
 
     Args:
         experiment: the experiment.
         device: PyTorch's device, such as "cpu" or "cuda".
-        checkpoints: the folder for weights; None writes none.
+        saving: which weights are kept, and where; None: none.
 
     Raises:
         UserError: a class that the configuration names cannot be imported, or refuses an argument.
@@ -118,8 +117,7 @@ def make_task(experiment: Experiment, device: str, checkpoints: Path | None) -> 
         schedule=Constant(0.0) if baseline else build(settings.lambda_),
         recipe=build(settings.trainer),
         device=device,
-        save=settings.save,
-        checkpoints=checkpoints,
+        saving=saving,
         train_fraction=settings.validation.train_fraction,
     )
 

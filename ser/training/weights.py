@@ -1,23 +1,72 @@
-"""A replica's weights on disk."""
+"""Which weights of a training are kept."""
 
-import torch
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 from torch import Tensor
 
-from ser.system.files import replacing
-from ser.training.task import Task
+from ser.config import signature
+from ser.results.store import ResultStore
+from ser.results.weights import FORMAT, Weights, write
+
+if TYPE_CHECKING:
+    from ser.training.task import Task
 
 
-def save_weights(task: Task, seed: int, fold: int, name: str, state: dict[str, Tensor]) -> None:
-    """Write weights to ``<task.checkpoints>/seed_<seed>_fold_<fold>/<name>.pt``, if ``task.save`` asks for them.
+@dataclass(frozen=True)
+class Saving:
+    """Where the weights of a task's trainings are written, and what is written beside them.
+
+    Attributes:
+        results: the folder of the results (``results.dir``).
+        epochs: whether the weights of every epoch are kept, besides those of the epoch that is tested.
+        about: what result files say about their training; its configuration, corpus and classes among it.
+    """
+
+    results: Path
+    epochs: bool
+    about: Mapping[str, Any]
+
+
+def save_weights(
+    task: "Task",
+    replica: tuple[int, int],
+    network: Mapping[str, Tensor],
+    normalisation: Mapping[str, Tensor],
+    epoch: int,
+    tested: bool = False,
+) -> None:
+    """Write a replica's weights to the results, if the task asks for them.
 
     Args:
-        task: with ``save``: "none" writes nothing, "best" the weights named "best", "all" those of every epoch as well.
-        seed: the replica's seed.
-        fold: the replica's fold.
-        name: "best" or "epoch_<number>".
-        state: the network's parameters and buffers, by name.
+        task: the task; its ``saving`` says which weights are kept.
+        replica: seed and fold.
+        network: the network's parameters and buffers, by name.
+        normalisation: "mean" and "scale" of the replica's frames, shape (groups, D) each.
+        epoch: the epoch that the weights are of, from 1.
+        tested: whether this is the epoch that is tested; otherwise the weights are one of ``Saving.epochs``.
     """
-    if task.checkpoints is None or task.save == "none" or (task.save == "best" and name != "best"):
+    saving = task.saving
+    if saving is None or not (tested or saving.epochs):
         return
-    with replacing(task.checkpoints / f"seed_{seed}_fold_{fold}" / f"{name}.pt") as path:
-        torch.save(state, path)
+    seed, fold = replica
+    name = signature.replica(saving.about["configuration"], seed, fold)
+    of_the_training = task.normalisation in ("fold", "none")  # else they come from the utterances to predict
+    statistics = {key: normalisation[key] for key in ("mean", "scale")}
+    about = {
+        **saving.about,
+        "format": FORMAT,
+        "signature": name,
+        "seed": seed,
+        "fold": fold,
+        "epoch": epoch,
+        "frames": task.segment_frames,
+        "features": statistics["mean"].shape[-1],
+        "aux_classes": task.data.aux_classes,
+        "batch_size": task.recipe.batch_size,
+        "precision": task.recipe.precision,
+    }
+    path = ResultStore(saving.results).weights_path(name, None if tested else epoch)
+    write(path, Weights(about, dict(network), statistics if of_the_training else {}))

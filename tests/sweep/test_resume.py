@@ -100,3 +100,20 @@ def test_a_damaged_result_is_trained_again(folder, command):
     assert done.returncode == 0, done.stderr
     assert f"{signature}.damaged" in done.stderr
     assert store.load(signature).outcome.ids
+
+
+def test_weights_of_a_finished_configuration_are_trained_for_and_this_is_said(folder, command):
+    """Numbers stay; the run that is there gets its model."""
+    count = "select count(*) from runs"
+    before, results = rows(folder, count), set(folder.glob("results/replicas/*/*.npz"))
+    done = command("loss=l2", "lambda=0.6", "save=best")
+    assert done.returncode == 0, done.stderr
+    assert "save=best: finished trainings that have no weights: 5; they are trained again." in done.stderr
+    assert "found finished" not in done.stderr
+    assert len(list(folder.glob("results/replicas/*/*.safetensors"))) == 5
+    assert rows(folder, count) == before
+    assert len(list(folder.glob("mlruns/*/*/artifacts/model/MLmodel"))) == 1
+    assert results == set(folder.glob("results/replicas/*/*.npz"))
+    again = command("loss=l2", "lambda=0.6", "save=best")
+    assert "5 of 5 trainings done (5 found finished)" in again.stderr
+    assert "no weights" not in again.stderr

@@ -13,7 +13,7 @@ def test_batches_are_normalised_by_the_training_part_and_padded_with_zeros(new_t
     data = task.data
     parts = split(data.sessions, data.labels, 1, task.validation, np.random.default_rng(0))
     segments = cut(data.offsets, task.segment_frames, "pad")
-    frames, count = Inputs(task, parts)(segments)
+    frames, count = Inputs.of(task, parts)(segments)
     packed = np.load(data.frames)
     training = np.concatenate([packed[data.offsets[u] : data.offsets[u + 1]] for u in parts.train])
     mean, deviation = training.mean(axis=0), training.std(axis=0)

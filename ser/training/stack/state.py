@@ -228,11 +228,16 @@ class Stack:
 
     def _save_epoch(self) -> None:
         """Write every replica's weights of this epoch, if ``save`` is "all"."""
-        if self.task.save == "all":
+        if self.task.saving is not None and self.task.saving.epochs:
             for slot, member in enumerate(self.members):
                 if not member.course.diverged:
-                    name = f"epoch_{len(member.course.history):03d}"
-                    save_weights(self.task, *member.replica[:2], name, self._weights(state_of(self.tensors), slot))
+                    self._save(slot, state_of(self.tensors), len(member.course.history))
+
+    def _save(self, slot: int, state: Named, epoch: int, tested: bool = False) -> None:
+        """Write the weights of the replica in a slot, if the task asks for them (``save_weights``)."""
+        normalisation = {name: tensor[slot] for name, tensor in self.tensors["normalisation"].items()}
+        replica = self.members[slot].replica[:2]
+        save_weights(self.task, replica, self._weights(state, slot), normalisation, epoch, tested)
 
     def _weights(self, state: Named, slot: int) -> Named:
         """Return a copy of one replica's weights, under the names of its own network's ``state_dict``."""
@@ -264,8 +269,9 @@ class Stack:
         sampling, course = self.members[slot].sampling, self.members[slot].course
         if not course.best_epoch:
             raise sampling.divergence_error()
-        save_weights(self.task, sampling.seed, sampling.fold, "best", self._weights(self.tensors["best"], slot))
-        return sampling.outcome(course, probabilities[: len(sampling.test), slot], seconds)
+        outcome = sampling.outcome(course, probabilities[: len(sampling.test), slot], seconds)
+        self._save(slot, self.tensors["best"], course.best_epoch, tested=True)
+        return outcome
 
     @torch.no_grad()
     def _predictions(self) -> NDArray[np.float32]:
@@ -290,7 +296,7 @@ def make_stack(task: Task, members: Sequence[Member], computation: Computation |
         members: the replicas.
         computation: that of an earlier stack of this task; None makes a new one.
     """
-    inputs = [Inputs(task, member.sampling.parts) for member in members]
+    inputs = [Inputs.of(task, member.sampling.parts) for member in members]
     networks = [make_network(task, inputs[0].features, *member.replica[:2]) for member in members]
     parameters = _stacked([dict(network.named_parameters()) for network in networks], task.device)
     buffers = _stacked([dict(network.named_buffers()) for network in networks], task.device)

@@ -21,13 +21,13 @@ def one_thread():
 
 @pytest.fixture
 def new_task(tiny):
-    """``new_task(*overrides, model=None, checkpoints=None)``: a small task with these overrides."""
+    """``new_task(*overrides, model=None, saving=None)``: a small task with these overrides."""
 
-    def new(*overrides, model=None, checkpoints=None):
+    def new(*overrides, model=None, saving=None):
         paths = (f"corpus.root={tiny}", "corpus.size=tiny", f"cache.dir={tiny.parent}/cache")
         other_model = any("model=" in override for override in overrides)
         fixed = [key for key in FIXED if not (key.startswith("model.") and other_model)]
-        task = make_task(make_experiment(settings(*fixed, *paths, *overrides)), "cpu", checkpoints)
+        task = make_task(make_experiment(settings(*fixed, *paths, *overrides)), "cpu", saving)
         return type(task)(**{**vars(task), "model": model}) if model else task
 
     return new

@@ -1,16 +1,21 @@
 """The outcomes of the engine ``stack`` against those of ``serial``."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from training.stack.agreement import REPLICAS, difference, outcomes
 
+from ser.config import signature
 from ser.errors import UserError
 from ser.results.outcome import Replica
+from ser.results.store import ResultStore
+from ser.results.weights import read
 from ser.training import engines, loop
 from ser.training.stack import state
 from ser.training.stack.engine import stack
+from ser.training.weights import Saving
 
 
 @pytest.mark.parametrize(
@@ -95,13 +100,20 @@ class TestReplicasOfOneStack:
 
 
 def test_the_engine_is_chosen_by_name_and_writes_weights(new_task, tmp_path):
-    task = new_task("trainer.max_epochs=2", "save=all", checkpoints=tmp_path)
+    about = {"configuration": "a", "corpus": {"classes": []}}
+    task = new_task("trainer.max_epochs=2", saving=Saving(tmp_path / "stack", True, about))
     results = dict(engines.choose("stack", None, "cpu", 2)(engines.work(task, REPLICAS)))
     assert results.keys() == set(REPLICAS)
     assert all((outcome.seed, outcome.fold) == replica[:2] for replica, outcome in results.items())
-    names = {path.stem for path in (tmp_path / "seed_1_fold_3").iterdir()}
-    assert names == {"best", "epoch_001", "epoch_002"}
-    loop.train(type(task)(**{**vars(task), "checkpoints": tmp_path / "serial"}), 1, 3)
-    stacked, serial = (torch.load(folder / "seed_1_fold_3" / "best.pt") for folder in (tmp_path, tmp_path / "serial"))
-    assert stacked.keys() == serial.keys()
-    assert all(torch.allclose(stacked[name], serial[name], atol=1e-5) for name in stacked)
+    loop.train(replace(task, saving=Saving(tmp_path / "serial", True, about)), 1, 3)
+    for epoch in (None, 1, 2):
+        paths = (
+            ResultStore(tmp_path / name).weights_path(signature.replica("a", 1, 3), epoch)
+            for name in ("stack", "serial")
+        )
+        stacked, serial = map(read, paths)
+        assert stacked.about == serial.about
+        for kind in ("network", "normalisation"):
+            ours, theirs = getattr(stacked, kind), getattr(serial, kind)
+            assert ours.keys() == theirs.keys()
+            assert all(torch.allclose(ours[name], theirs[name], atol=1e-5) for name in ours)

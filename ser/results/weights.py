@@ -1,0 +1,99 @@
+"""Weights on disk: one safetensors file for each trained network, with everything that its predictions need.
+
+    tensors     network.<name>                  the parameters and buffers of ``ser.training.network.Network``
+                normalisation.mean, .scale      shape (1, D) each; absent where the frames to predict give them
+    metadata    ser                             JSON: the format's version, the configuration, the names of the classes,
+                                                and which training it is (``ser.training.weights.save_weights``)
+
+D: features of a frame. Nothing in the file is a pickle, so that a file from elsewhere can be read safely.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ser.errors import UserError
+from ser.system.files import replacing
+
+if TYPE_CHECKING:  # a finished sweep is shown again without torch
+    from torch import Tensor
+
+FORMAT = 1
+"""The version of the file's format. Raise it with every change after which an earlier file would be read wrongly."""
+
+SUFFIX = ".safetensors"
+_KEY, _NETWORK, _NORMALISATION = "ser", "network.", "normalisation."
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A trained network.
+
+    Attributes:
+        about: what it is and how it predicts: ``groups`` (the configuration), ``corpus`` with its ``classes``,
+            ``seed``, ``fold``, ``frames`` and more, see ``ser.training.weights.save_weights``.
+        network: parameters and buffers by name.
+        normalisation: "mean" and "scale", shape (1, D) each; empty where the frames to predict give them.
+    """
+
+    about: dict[str, Any]
+    network: "dict[str, Tensor]"
+    normalisation: "dict[str, Tensor]"
+
+
+def write(path: Path, weights: Weights) -> None:
+    """Write weights, whole or not at all."""
+    from safetensors.torch import save_file
+
+    named = {_NETWORK + name: tensor for name, tensor in weights.network.items()}
+    named |= {_NORMALISATION + name: tensor for name, tensor in weights.normalisation.items()}
+    # a copy of each: safetensors takes no tensors that share memory
+    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in named.items()}
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, metadata={_KEY: json.dumps(weights.about, sort_keys=True)})
+
+
+def read(path: Path) -> Weights:
+    """Read weights onto the CPU.
+
+    Raises:
+        UserError: the file is missing, damaged, not written by this program, or of a later version.
+    """
+    about = read_about(path)
+    from safetensors.torch import load_file
+
+    tensors = load_file(path)
+    return Weights(about, _below(_NETWORK, tensors), _below(_NORMALISATION, tensors))
+
+
+def read_about(path: Path) -> dict[str, Any]:
+    """Read what weights are, without the weights; errors as for ``read``."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+    except FileNotFoundError as error:
+        raise UserError(f"There are no weights {path}.") from error
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"The weights {path} are damaged or of another format ({error}). {_ADVICE}") from error
+    try:
+        about = json.loads(metadata[_KEY])
+        version = int(about["format"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{path} is a safetensors file, but lacks the description that ser writes. {_ADVICE}"
+        ) from error
+    if version > FORMAT:
+        raise UserError(
+            f"The weights {path} have format {version}; this version of ser reads up to {FORMAT}: update it."
+        )
+    return about
+
+
+_ADVICE = "Weights are written by python -m ser.run with save=best; delete the file, and the same command trains again."
+
+
+def _below(prefix: str, tensors: "dict[str, Tensor]") -> "dict[str, Tensor]":
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,0 +1,40 @@
+"""From segments to class probabilities: the same for the test of a training and for a user's recordings.
+
+B: segments of a mini-batch, C: classes.
+"""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ser.data.loaders import batches
+from ser.data.segments import Segments
+from ser.training.inputs import Inputs
+from ser.training.network import Network, precision
+
+
+def predict(network: Network, inputs: Inputs, segments: Segments, batch_size: int, kind: str) -> NDArray[np.float32]:
+    """Return the class probabilities of segments in evaluation mode, shape (segments, C).
+
+    Some layers' rounding depends on which segments are in a mini-batch. Equal segments in equal order give equal bits.
+
+    Args:
+        network: the network; it is left in evaluation mode.
+        inputs: makes the mini-batches.
+        segments: the segments.
+        batch_size: half the size of a mini-batch (``trainer.batch_size``, which counts pairs).
+        kind: ``trainer.precision``.
+    """
+    network.eval()
+    parts = batches(np.arange(len(segments)), 2 * batch_size)
+    with torch.inference_mode():
+        rows = [probabilities_of(network, inputs, segments.take(part), kind) for part in parts]
+    return torch.cat(rows).cpu().numpy()
+
+
+def probabilities_of(network: Network, inputs: Inputs, segments: Segments, kind: str) -> Tensor:
+    """Return the class probabilities of one mini-batch, shape (B, C); arguments as for ``predict``."""
+    with precision(inputs.frames.device.type, kind):
+        _, logits, _ = network(*inputs(segments))
+    return logits.float().softmax(dim=-1)
