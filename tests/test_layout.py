@@ -7,8 +7,8 @@ from pathlib import Path
 from support import REPOSITORY
 
 FLOORS = (
-    "run", "tune", "ui", "sweep", "training", "results", "losses", "data", "aux_tasks", "models", "features", "corpora",
-    "config", "kernels", "system", "errors",
+    "run", "tune", "ui", "predict", "sweep", "training", "results", "losses", "data", "aux_tasks", "models", "features",
+    "corpora", "config", "kernels", "system", "errors",
 )  # fmt: skip
 """The folders and files of ``ser``; each uses only those that come later."""
 

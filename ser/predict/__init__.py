@@ -1,0 +1,1 @@
+"""Emotions of recordings, by the networks whose weights ``save=best`` keeps (docs/prediction.md)."""

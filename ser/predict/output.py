@@ -1,0 +1,80 @@
+"""Predictions as a table, CSV or JSON."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ser.predict.predictor import Prediction, Predictor
+from ser.system.text import aligned
+
+
+def as_text(model: Predictor, predictions: Sequence[Prediction], form: str, segments: bool) -> str:
+    """Predictions as text.
+
+    Args:
+        model: what made them.
+        predictions: in the order in which they are shown.
+        form: "table" (probabilities in percent), "csv" or "json" (probabilities with all digits).
+        segments: a row for each segment, not for each recording; JSON always has both.
+    """
+    if form == "json":
+        return json.dumps(_plain(model, predictions), indent=1, ensure_ascii=False)
+    parts = ["start", "end"] if segments else []
+    if form == "table":
+        heading = ["file", *parts, "emotion", *(f"{name} %" for name in model.classes)]
+        return aligned([heading, *_rows(model, predictions, segments, ".2f", ".1f", 100)])
+    heading = ["file", *parts, "emotion", *(f"p_{name}" for name in model.classes)]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([heading, *_rows(model, predictions, segments, "", "", 1)])
+    return text.getvalue().rstrip("\n")
+
+
+def _rows(
+    model: Predictor, predictions: Sequence[Prediction], segments: bool, seconds: str, digits: str, factor: int
+) -> list[list[str]]:
+    """The rows below the heading; ``seconds`` and ``digits`` are formats, ``factor`` multiplies probabilities."""
+
+    def shown(probabilities: NDArray) -> list[str]:
+        emotion = model.classes[probabilities.argmax()]
+        return [emotion, *(format(factor * value, digits) for value in map(_number, probabilities))]
+
+    if not segments:
+        return [[each.name, *shown(each.probabilities)] for each in predictions]
+    return [
+        [each.name, format(part.start, seconds), format(part.end, seconds), *shown(part.probabilities)]
+        for each in predictions
+        for part in each.segments
+    ]
+
+
+def _number(value: Any) -> float:
+    """A float32 as the float with the fewest digits that stands for it: 0.1, not 0.10000000149011612."""
+    return float(str(value))
+
+
+def _plain(model: Predictor, predictions: Sequence[Prediction]) -> dict[str, Any]:
+    def shown(probabilities: NDArray) -> dict[str, Any]:
+        by_class = dict(zip(model.classes, map(_number, probabilities), strict=True))
+        return {"emotion": model.classes[probabilities.argmax()], "probabilities": by_class}
+
+    return {
+        "model": {
+            "configuration": model.about["parameters"],
+            "networks": [{"seed": seed, "fold": fold} for seed, fold in model.members],
+            "synthetic": model.about["corpus"]["synthetic"],
+        },
+        "files": [
+            {
+                "file": each.name,
+                **shown(each.probabilities),
+                "segments": [
+                    {"start": part.start, "end": part.end, **shown(part.probabilities)} for part in each.segments
+                ],
+            }
+            for each in predictions
+        ],
+    }

@@ -1,0 +1,41 @@
+"""How MLflow answers from exported networks: the ``loader_module`` of ``ser.results.mlflow.export_model``."""
+
+from pathlib import Path
+from typing import Any
+
+from ser.predict.find import load
+from ser.predict.predictor import Predictor
+from ser.predict.recording import Recording
+
+
+def _load_pyfunc(path: str) -> "Served":
+    """MLflow calls this with the folder of the weights."""
+    return Served(load(path))
+
+
+class Served:
+    """A predictor as MLflow calls it."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        self.predictor = predictor
+
+    def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> Any:
+        """Predict the emotions of audio files that this machine can read.
+
+        Args:
+            model_input: a pandas DataFrame with the column ``path`` and, for models that need it, ``speaker``.
+            params: not used.
+
+        Returns:
+            A DataFrame with the columns ``emotion`` and ``p_<class>`` for each class, a row for each file.
+
+        Raises:
+            UserError: a file cannot be read.
+        """
+        import pandas
+
+        speakers = model_input["speaker"] if "speaker" in model_input else [None] * len(model_input)
+        pairs = zip(model_input["path"], speakers, strict=True)
+        answers = self.predictor.predict(Recording(path, Path(path), speaker=speaker) for path, speaker in pairs)
+        rows = [[answer.emotion, *answer.probabilities.tolist()] for answer in answers]
+        return pandas.DataFrame(rows, columns=["emotion", *(f"p_{name}" for name in self.predictor.classes)])
