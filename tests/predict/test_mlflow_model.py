@@ -15,7 +15,7 @@ from ser.predict.predictor import Predictor
 @pytest.fixture
 def model(place):
     """The folder of a run's model in MLflow's store."""
-    run_id, experiment = rows(place, "select run_uuid, experiment_id from runs where name like 'cos%seed=0%'")[0]
+    run_id, experiment = rows(place, "select run_uuid, experiment_id from runs where name like 'cos%seed 0%'")[0]
     return place / "mlruns" / str(experiment) / run_id / "artifacts" / "model"
 
 
