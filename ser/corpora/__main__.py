@@ -13,9 +13,9 @@ from hydra.errors import HydraException
 from ser.config.paths import conf_dir
 from ser.corpora.describe.layout import as_text
 from ser.corpora.describe.request import Request, composed, options, parse
-from ser.corpora.describe.summary import summarise
+from ser.corpora.describe.summary import SHOWN_FILES, summarise
 from ser.corpora.load import load
-from ser.corpora.row_checks import refuse
+from ser.corpora.problems import refuse
 from ser.corpora.table import Corpus, Utterance
 from ser.errors import UserError
 from ser.system.pool import cores
@@ -110,6 +110,7 @@ def _verify(corpus: Corpus, directory: Path) -> None:
         problems,
         f"{len(problems)} of the {len(corpus.utterances)} utterances of {corpus.root} have no usable audio. Repair the "
         "files, or leave the utterances out with corpus.exclude=[id,...].",
+        shown=SHOWN_FILES,
     )
 
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from ser.corpora.problems import listing
 from ser.corpora.row_checks import ROUNDING_SECONDS
 from ser.corpora.table import Corpus, Utterance
 from ser.errors import UserError
@@ -186,8 +187,8 @@ def _spread_text(corpus: Corpus, groups: Sequence[Sequence[Utterance]]) -> str:
     number = "one recording occurs" if len(groups) == 1 else f"{len(groups)} recordings occur"
     return (
         f"{corpus.root}: {number} in two sessions or under two speakers, and would be trained on and tested. "
-        f"The first: {_described(corpus, first)} and {_described(corpus, second)} have the same audio. Leave one of "
-        "them out with corpus.exclude"
+        f"The first: {_described(corpus, first)} and {_described(corpus, second)} have the same audio"
+        f"{_others(groups[1:])}. Leave one of them out with corpus.exclude"
     )
 
 
@@ -196,9 +197,16 @@ def _contradiction_text(corpus: Corpus, found: Sequence[Contradiction]) -> str:
     number = "one recording has two labels" if len(found) == 1 else f"{len(found)} recordings have two labels each"
     return (
         f"{corpus.root}: {number}, and no answer is right for it. The first: {_described(corpus, first.first)} and "
-        f"{_described(corpus, first.second)} have the same audio, but {first}. Correct one of the two, leave one out "
-        "with corpus.exclude"
+        f"{_described(corpus, first.second)} have the same audio, but {first}"
+        f"{_others([(each.first, each.second) for each in found[1:]])}. Correct one of the two, leave one out with "
+        "corpus.exclude"
     )
+
+
+def _others(groups: Sequence[Sequence[Utterance]]) -> str:
+    """The ids of further groups, at the end of a sentence."""
+    ids = [" = ".join(utterance.id for utterance in group) for group in groups]
+    return f"; the others: {listing(ids)}" if ids else ""
 
 
 def _described(corpus: Corpus, utterance: Utterance) -> str:

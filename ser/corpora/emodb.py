@@ -9,12 +9,14 @@ Source: Burkhardt, Paeschke, Rolfes, Sendlmeier and Weiss (2005), "A database of
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ser.corpora.audio_files import audio_below, is_audio, is_wav
 from ser.corpora.known_speakers import warn_of_missing_speakers
 from ser.corpora.labels import class_order, label_map
 from ser.corpora.roots import Source, visible
+from ser.corpora.sessions import check_sessions, how_made, in_sessions
 from ser.corpora.table import Corpus, Utterance, make_corpus
 
 LABELS = {"anger": "angry", "happiness": "happy", "sadness": "sad", "neutral": "neutral"}
@@ -38,7 +40,13 @@ _GENDERS = {speaker: gender for pair in PAIRS for speaker, gender in zip(pair, (
 _NAME = re.compile(rf"({'|'.join(_SESSIONS)})[ab]\d\d([{''.join(_EMOTIONS)}])[a-z]")
 
 
-def read(root: str | Path | None, *, labels: Mapping[str, str | None] = LABELS, exclude: Sequence[str] = ()) -> Corpus:
+def read(
+    root: str | Path | None,
+    *,
+    labels: Mapping[str, str | None] = LABELS,
+    sessions: int | str | None = None,
+    exclude: Sequence[str] = (),
+) -> Corpus:
     """Read EmoDB. Its five sessions have one man and one woman each.
 
     Args:
@@ -46,14 +54,18 @@ def read(root: str | Path | None, *, labels: Mapping[str, str | None] = LABELS, 
             other place below ``root`` is counted as dropped.
         labels: maps an emotion (anger, happiness, sadness, neutral, boredom, disgust, fear) to a class. Utterances
             whose emotion is missing here or maps to None are dropped.
+        sessions: a number of sessions that are made from the speakers, or "speakers": each speaker is one. None stands
+            for the five pairs.
         exclude: ids of utterances to leave out; an id is a file name without ``.wav``.
 
     Returns:
         The corpus; it has 339 utterances with the default labels.
 
     Raises:
-        UserError: the folder does not exist, contains no audio, or contains no usable utterance.
+        UserError: the folder does not exist, contains no audio, or contains no usable utterance, or there are fewer
+            speakers than ``sessions``.
     """
+    check_sessions(sessions)
     used = label_map(labels, tuple(_EMOTIONS.values()))
     folder = SOURCE.folder(root)
     place = _place(folder)
@@ -68,9 +80,12 @@ def read(root: str | Path | None, *, labels: Mapping[str, str | None] = LABELS, 
             dropped[f"label {label}"] += 1
         else:
             utterances.append(_utterance(file, match[1], used[label]))
+    if sessions is not None:
+        utterances = in_sessions(utterances, sessions)
     corpus = make_corpus(SOURCE.name, folder, utterances, dropped, classes=class_order(used), exclude=exclude)
     warn_of_missing_speakers(corpus, _SESSIONS)
-    return corpus
+    rule = "pairs of a man and a woman" if sessions is None else how_made(sessions)
+    return replace(corpus, session_rule=rule)
 
 
 def _place(folder: Path) -> Path:

@@ -16,7 +16,9 @@ from pathlib import Path
 from ser.corpora.audio_files import audio_below
 from ser.corpora.known_speakers import warn_of_missing_speakers
 from ser.corpora.labels import class_order, label_map
+from ser.corpora.problems import for_each
 from ser.corpora.roots import Source, require_audio, visible
+from ser.corpora.sessions import SPEAKERS, how_made, in_sessions
 from ser.corpora.table import Corpus, Utterance, dropped_text, make_corpus
 from ser.corpora.turns import EMOTIONS, Turn, check_listed_once, turns_in
 from ser.errors import UserError
@@ -39,7 +41,7 @@ def read(
     *,
     turns: str = "improvised",
     labels: Mapping[str, str | None] = LABELS,
-    sessions: Sequence[int] | None = None,
+    sessions: Sequence[int] | str | None = None,
     exclude: Sequence[str] = (),
 ) -> Corpus:
     """Read IEMOCAP.
@@ -48,7 +50,8 @@ def read(
         root: the folder ``IEMOCAP_full_release``, or the folder that contains it.
         turns: "improvised" (as in the paper, section 3), "scripted" or "all".
         labels: maps IEMOCAP's labels to classes. Turns whose label is missing here or maps to None are dropped.
-        sessions: the sessions to read, such as ``[1, 2, 3]``; None stands for all five.
+        sessions: the sessions to read, such as ``[1, 2, 3]``; None stands for all five, and "speakers" for all five
+            with each of the ten actors as a session. The other actor of a dialog is then trained on.
         exclude: ids of utterances to leave out, such as ``["Ses01F_impro01_F000"]``.
 
     Returns:
@@ -83,19 +86,23 @@ def read(
         synthetic=any((folder / MARKER_FILE).exists() for folder in (root_folder, release)),
     )
     _check_folds(corpus, chosen)
+    corpus = replace(corpus, session_rule="as recorded, an actress and an actor each")
+    if sessions == SPEAKERS:
+        by_speaker = tuple(in_sessions(corpus.utterances, SPEAKERS))
+        corpus = replace(corpus, utterances=by_speaker, session_rule=how_made(SPEAKERS))
     warn_of_missing_speakers(corpus, [f"Ses0{session}{person}" for session in chosen for person in "FM"])
     return corpus
 
 
-def _chosen(sessions: Sequence[int] | None) -> tuple[str, ...]:
+def _chosen(sessions: Sequence[int] | str | None) -> tuple[str, ...]:
     """The names of the sessions to read."""
-    if sessions is None:
+    if sessions in (None, SPEAKERS):
         return _SESSIONS
     names = sorted(map(str, sessions)) if isinstance(sessions, Sequence) else []
     if not names or isinstance(sessions, str) or len({*names}) < len(names) or not {*names} <= {*_SESSIONS}:
         raise UserError(
             f"corpus.sessions={sessions} does not list sessions from 1 to 5, each once. Write it as "
-            "corpus.sessions=[1,2,3], or null for all five."
+            "corpus.sessions=[1,2,3], speakers for all five with each actor as a session, or null for all five."
         )
     return tuple(names)
 
@@ -140,7 +147,7 @@ def _turns(folder: Path, session: str) -> list[Turn]:
     files = visible((folder / "dialog" / "EmoEvaluation").glob("*.txt"))
     if not files:
         raise SOURCE.wrong_layout(folder, "label files dialog/EmoEvaluation/*.txt")
-    turns = [turn for file in files for turn in turns_in(file)]
+    turns = [turn for of_file in for_each(turns_in, files) for turn in of_file]
     for turn in turns:
         if turn.session != session:
             raise UserError(

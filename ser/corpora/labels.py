@@ -1,12 +1,22 @@
 """The mapping from a corpus' own labels to the classes that a model learns."""
 
 from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from ser.corpora.names import alike, composed
+from ser.corpora.problems import listing
+from ser.corpora.roots import content
 from ser.errors import UserError
 
 MISSING = frozenset(("", "nan", "none", "na", "n/a", "#n/a", "<na>", "null"))
 """What spreadsheets and programs write where a value is missing, in small letters."""
+
+_LINES = "'exc: happy' and 'fru: null' (drops it), in YAML"
 
 
 def label_map(labels: Mapping[str, str | None], defined: Collection[str] = ()) -> dict[str, str]:
@@ -27,9 +37,10 @@ def label_map(labels: Mapping[str, str | None], defined: Collection[str] = ()) -
         raise UserError(f"corpus.labels={labels!r} is not a mapping. Write it as corpus.labels.<label>=<class>.")
     unknown = [str(label) for label in labels if defined and str(label) not in defined]
     if unknown:
+        no_label = "is no label" if len(unknown) == 1 else "are no labels"
         raise UserError(
-            f"corpus.labels names {unknown[0]!r}, which is no label of this corpus. Its labels are "
-            f"{', '.join(defined)}. Correct the name."
+            f"corpus.labels names {listing([*map(repr, unknown)])}, which {no_label} of this corpus. Its labels are "
+            f"{', '.join(defined)}. Correct the name{'s' * (len(unknown) > 1)}."
         )
     used = {
         composed(str(label)): composed(str(emotion)).strip() for label, emotion in labels.items() if emotion is not None
@@ -38,6 +49,25 @@ def label_map(labels: Mapping[str, str | None], defined: Collection[str] = ()) -
         raise UserError(f"corpus.labels={dict(labels)!r} maps no label to a class. Map two or more.")
     _check_classes(used)
     return used
+
+
+def labels_in(file: str | Path) -> dict[str, str | None]:
+    """Read the key ``corpus.labels`` from a YAML file: lines such as ``exc: happy`` and ``fru: null``.
+
+    Args:
+        file: the file; a relative path starts at the working directory.
+
+    Raises:
+        UserError: it cannot be read, or is no such file.
+    """
+    text = content(Path(file).expanduser())
+    try:
+        labels: Any = OmegaConf.to_container(OmegaConf.create(text.decode("utf-8-sig")))
+    except (YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
+        raise UserError(f"corpus.labels={file} cannot be read as YAML ({' '.join(str(error).split())}).") from error
+    if not isinstance(labels, dict) or any(isinstance(emotion, (dict, list)) for emotion in labels.values()):
+        raise UserError(f"corpus.labels={file} is no list of labels. Write lines such as {_LINES}.")
+    return labels
 
 
 def class_order(used: Mapping[str, str]) -> tuple[str, ...]:

@@ -7,17 +7,15 @@ from typing import Any
 
 from ser.config.build import locate
 from ser.config.former import former
+from ser.corpora.labels import labels_in
 from ser.corpora.table import Corpus
 from ser.errors import UserError
 
 DUPLICATES = ("refuse", "keep")
 """Values of the key ``duplicates``: whether the same recording may occur in two sessions or under two speakers."""
 
-MANIFEST = "manifest"
-"""The option that lists a user's own recordings."""
-
-_CALLED_BY_ROOT = (MANIFEST, "several")
-"""Options whose corpora are called by their files or members, so that two of them are told apart."""
+_NAMED_BY_READER = ("manifest", "several", "audformat")
+"""Options whose readers name the corpus, so that two of them are told apart."""
 
 
 def load(options: Mapping[str, Any]) -> Corpus:
@@ -28,7 +26,8 @@ def load(options: Mapping[str, Any]) -> Corpus:
             ``{"name": "emodb", "_target_": "ser.corpora.emodb.read", "root": "/path/to/emodb"}``.
 
     Returns:
-        The corpus, called by the option's ``name``; a manifest is called by its file, unless ``corpus.name`` is given.
+        The corpus, called by the option's ``name``; a manifest is called by its file, an audformat database by its
+        name, unless ``corpus.name`` is given.
         ``duplicates=keep`` sets its ``keep_duplicates``.
 
     Raises:
@@ -44,6 +43,8 @@ def load(options: Mapping[str, Any]) -> Corpus:
     duplicates = arguments.pop("duplicates", DUPLICATES[0])
     if duplicates not in DUPLICATES:
         raise UserError(f"corpus.duplicates={duplicates} is not one of {', '.join(DUPLICATES)}. Choose one of them.")
+    if isinstance(arguments.get("labels"), str):
+        arguments["labels"] = labels_in(arguments["labels"])
     read = locate(target)
     try:
         inspect.signature(read).bind(**arguments)
@@ -51,5 +52,5 @@ def load(options: Mapping[str, Any]) -> Corpus:
         known = ", ".join([*inspect.signature(read).parameters, "duplicates"])
         raise UserError(f"corpus={name}: {target} {error}. It takes {known}.") from error
     corpus: Corpus = read(**arguments)
-    called = corpus.root.stem if name in _CALLED_BY_ROOT else name
+    called = corpus.name if name in _NAMED_BY_READER else name
     return replace(corpus, name=called, keep_duplicates=duplicates == "keep")

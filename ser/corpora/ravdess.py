@@ -18,7 +18,7 @@ from ser.corpora.audio_files import audio_below, is_wav
 from ser.corpora.known_speakers import warn_of_missing_speakers
 from ser.corpora.labels import class_order, label_map
 from ser.corpora.roots import Source
-from ser.corpora.sessions import fold_speakers
+from ser.corpora.sessions import check_sessions, how_made, in_sessions
 from ser.corpora.table import Corpus, Utterance, make_corpus
 from ser.errors import UserError
 
@@ -35,7 +35,13 @@ _AUDIO_ONLY, _SONG = "03", "02"
 _NAME = re.compile(r"(?P<modality>0[1-3])-(?P<channel>0[12])-0[1-8]-0[12]-0[12]-0[12]-(?:0[1-9]|1\d|2[0-4])")
 
 
-def read(root: str | Path | None, *, labels: Mapping[str, str | None] = LABELS, exclude: Sequence[str] = ()) -> Corpus:
+def read(
+    root: str | Path | None,
+    *,
+    labels: Mapping[str, str | None] = LABELS,
+    sessions: int | str | None = None,
+    exclude: Sequence[str] = (),
+) -> Corpus:
     """Read the speech of RAVDESS; songs and videos are dropped.
 
     RAVDESS has no sessions. The actors are divided into five, each with as many men as women as the actors allow: all
@@ -46,15 +52,17 @@ def read(root: str | Path | None, *, labels: Mapping[str, str | None] = LABELS, 
             them. If two files have the same name, one of them is used.
         labels: maps an emotion (neutral, calm, happy, sad, angry, fearful, disgust, surprised) to a class. Utterances
             whose emotion is missing here or maps to None are dropped.
+        sessions: another number of sessions, or "speakers": each actor is one. None stands for five.
         exclude: ids of utterances to leave out; an id is a file name without ``.wav``.
 
     Returns:
         The corpus; with the default labels it has 672 utterances: 192 of each class, but 96 of neutral.
 
     Raises:
-        UserError: the folder does not exist, contains no such files, or contains no usable utterance, or two files of
-            one name have different sizes.
+        UserError: the folder does not exist, contains no such files, or contains no usable utterance, two files of one
+            name have different sizes, or there are fewer actors than ``sessions``.
     """
+    check_sessions(sessions)
     used = label_map(labels, _EMOTIONS)
     folder = SOURCE.folder(root)
     files = audio_below(folder)
@@ -68,10 +76,11 @@ def read(root: str | Path | None, *, labels: Mapping[str, str | None] = LABELS, 
             dropped[reason] += 1
         else:
             utterances.append(_utterance(file, used[_label(file)]))
-    utterances = _in_sessions(utterances)
+    made = sessions or min(SESSIONS, len({utterance.speaker for utterance in utterances}))
+    utterances = in_sessions(utterances, made)
     corpus = make_corpus(SOURCE.name, folder, utterances, dropped, classes=class_order(used), exclude=exclude)
     warn_of_missing_speakers(corpus, _ACTORS, "actor")
-    return corpus
+    return replace(corpus, session_rule=how_made(made))
 
 
 def _without_duplicates(files: list[Path], dropped: Counter[str]) -> Iterator[Path]:
@@ -116,11 +125,3 @@ def _label(file: Path) -> str:
 def _utterance(file: Path, emotion: str) -> Utterance:
     actor = file.stem.split("-")[-1]
     return Utterance(file.stem, file, emotion, "", actor, "male" if int(actor) % 2 else "female")
-
-
-def _in_sessions(utterances: list[Utterance]) -> list[Utterance]:
-    """Set the session of every utterance. Sessions depend only on which actors there are, not on their utterances."""
-    genders = {utterance.speaker: utterance.gender for utterance in utterances}
-    equal_sizes = dict.fromkeys(genders, 1)
-    sessions = fold_speakers(genders, equal_sizes, min(SESSIONS, len(genders)))
-    return [replace(utterance, session=sessions[utterance.speaker]) for utterance in utterances]

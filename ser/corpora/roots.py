@@ -5,10 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ser.corpora.problems import listing
 from ser.corpora.table import Utterance
 from ser.errors import UserError
-
-_SHOWN_NAMES = 5
 
 
 @dataclass(frozen=True)
@@ -65,11 +64,10 @@ class Source:
             looked_for: what the folder should contain, such as ``"audio wav/*.wav"``.
         """
         names = sorted(path.name for path in visible(folder.iterdir()))
-        found = ", ".join(names[:_SHOWN_NAMES])
-        found += f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
         return UserError(
             f"corpus={self.name}: {folder.absolute()} does not look like this corpus. "
-            f"Looked for {looked_for}; found {found or 'an empty folder'}. Check corpus.root or ${self.variable}."
+            f"Looked for {looked_for}; found {listing(names) or 'an empty folder'}. "
+            f"Check corpus.root or ${self.variable}."
         )
 
     def _origin(self, root: str | Path | None) -> str:
@@ -122,6 +120,6 @@ def require_audio(utterances: Iterable[Utterance], listed_in: Path) -> None:
         if any("\\" in part for part in missing[0].parts[1:]):
             advice = "Its path has backslashes, which separate folders on Windows only: write / instead"
         raise UserError(
-            f"{len(missing)} of the {len(paths)} audio files that {listed_in} lists are missing, the first is "
-            f"{missing[0]}. {advice}."
+            f"{len(missing)} of the {len(paths)} audio files that {listed_in} lists are missing: {listing(missing)}. "
+            f"{advice}."
         )

@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ser.corpora.names import alike
+from ser.corpora.problems import refuse
 from ser.corpora.rows import Row
 from ser.corpora.table import Utterance
-from ser.errors import UserError
 
 Listed = Sequence[tuple[Row, Utterance]]
 """Rows with the utterances that were made from them."""
-
-_SHOWN = 5
 
 ROUNDING_SECONDS = 0.1
 """Parts may overlap so far, because lists of turns give rounded times."""
@@ -34,21 +32,6 @@ class Part(NamedTuple):
         return (
             "the whole file" if whole else f"{self.start:g} to {'the end' if self.end == math.inf else f'{self.end:g}'}"
         )
-
-
-def refuse(problems: Sequence[str], advice: str) -> None:
-    """Raise one error for all problems.
-
-    Args:
-        problems: full sentences; at most five are shown.
-        advice: a full sentence.
-
-    Raises:
-        UserError: there is a problem.
-    """
-    if problems:
-        more = [f"and {len(problems) - _SHOWN} more."] if len(problems) > _SHOWN else []
-        raise UserError("\n".join([*problems[:_SHOWN], *more]) + f" {advice}")
 
 
 def check_spellings(rows: Iterable[Row], column: str, advice: str, settled: Collection[str] = ()) -> None:
@@ -70,7 +53,7 @@ def check_spellings(rows: Iterable[Row], column: str, advice: str, settled: Coll
     for kept, *others in alike(first):
         for other in others:
             if not {kept, other} <= {*settled}:
-                where = f"{kept!r} in line {first[kept].line}"
+                where = f"{kept!r} in {first[kept].place}"
                 problems.append(first[other].at(column, f"{other!r} is nearly equal to {where}"))
     refuse(problems, advice)
 
@@ -96,7 +79,7 @@ def check_parts(parts: Iterable[Part]) -> None:
 
 
 def _shared(path: str, first: Part, second: Part) -> str:
-    return second.row.at("path", f"{path} ({second}) is the same sound as in line {first.row.line} ({first})")
+    return second.row.at("path", f"{path} ({second}) is the same sound as in {first.row.place} ({first})")
 
 
 def check_ids(listed: Listed) -> None:
@@ -106,12 +89,13 @@ def check_ids(listed: Listed) -> None:
         UserError: two rows have the same.
     """
     first_rows: dict[str, Row] = {}
+    problems = []
     for row, utterance in listed:
         first_row = first_rows.setdefault(utterance.id, row)
         if first_row is not row:
             origin = "" if row.get("id") else ", made from the path,"
-            problem = f"{utterance.id!r}{origin} is the id of line {first_row.line}, too. Give each row its own id"
-            raise row.error("id", problem)
+            problems.append(row.at("id", f"{utterance.id!r}{origin} is the id of {first_row.place}, too"))
+    refuse(problems, "Give each row its own id.")
 
 
 def check_speakers(listed: Listed, column: str, advice: str) -> None:
@@ -120,13 +104,13 @@ def check_speakers(listed: Listed, column: str, advice: str) -> None:
     Raises:
         UserError: a speaker has two values.
     """
-    first_values: dict[str, tuple[str, int]] = {}
+    first_values: dict[str, tuple[str, str]] = {}
     conflicts: dict[str, str] = {}
     for row, utterance in listed:
         value = getattr(utterance, column)
         if value:
-            expected, line = first_values.setdefault(utterance.speaker, (value, row.line))
+            expected, place = first_values.setdefault(utterance.speaker, (value, row.place))
             if value != expected:
-                problem = f"speaker {utterance.speaker!r} has {value!r} here, but {expected!r} in line {line}"
+                problem = f"speaker {utterance.speaker!r} has {value!r} here, but {expected!r} in {place}"
                 conflicts.setdefault(utterance.speaker, row.at(column, problem))
     refuse([*conflicts.values()], advice)

@@ -5,11 +5,13 @@ import io
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+from ser.corpora.columns import fields_of, filled, is_template
 from ser.corpora.names import composed
+from ser.corpora.problems import for_each
 from ser.corpora.roots import content
 from ser.errors import UserError
 
@@ -21,23 +23,44 @@ _THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a CSV file.
+    """A row of a CSV file, or of a table that is treated like one.
 
     Attributes:
         file: the CSV file.
         line: the number of the row's first line in the file, from 1.
         cells: column -> text as it is written, without blanks at both ends; columns behind the row's end are missing.
         columns: the number of columns of the header.
+        sources: column -> the column of the file that holds it, or a template; see ``ser.corpora.columns``. A column
+            that is missing here has the same name in the file.
+        name: what messages call the row; default: its line.
     """
 
     file: Path
     line: int
     cells: Mapping[str, str]
     columns: int
+    sources: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
+
+    @property
+    def place(self) -> str:
+        """Where the row is, for messages."""
+        return self.name or f"line {self.line}"
 
     def written(self, column: str) -> str:
-        """Return the text in ``column`` as it is written, or an empty string."""
-        return self.cells.get(column, "")
+        """Return the text in ``column`` as it is written, or an empty string.
+
+        Raises:
+            UserError: the text is made from a template, and a cell that it needs is empty.
+        """
+        source = self.sources.get(column, column)
+        return filled(source, self._needed) if is_template(source) else self.cells.get(source, "")
+
+    def _needed(self, cell: str) -> str:
+        text = self.cells.get(cell, "")
+        if not text:
+            raise self.error(cell, "is empty. Fill it in, or delete the row")
+        return text
 
     def get(self, column: str) -> str | None:
         """Return the text in ``column`` in Unicode's composed form, or None if the cell is empty or does not exist."""
@@ -78,13 +101,13 @@ class Row:
             UserError: it does.
         """
         for column in columns:
-            if column not in self.cells:
+            if not {*fields_of(self.sources.get(column, column))} <= self.cells.keys():
                 end = f"the row ends after {len(self.cells)} of {self.columns} cells"
                 raise self.error(column, f"is empty: {end}. Fill it in, or delete the row")
 
     def at(self, column: str, problem: str) -> str:
         """Return a message about ``column``; ``problem`` is a sentence without its full stop."""
-        return f"{self.file}, line {self.line}, column {column}: {problem}."
+        return f"{self.file}, {self.place}, column {self.sources.get(column, column)}: {problem}."
 
     def error(self, column: str, problem: str) -> UserError:
         """Return the error for a problem in ``column``; ``problem`` is a sentence without its full stop."""
@@ -111,7 +134,8 @@ def read_rows(file: Path) -> tuple[tuple[str, ...], list[Row]]:
     delimiter = named[1] if named else max(_DELIMITERS, key=header.count)
     records = _records(file, lines, skipped, delimiter)
     columns = tuple(composed(cell.strip().lower()) for _, cells in islice(records, 1) for cell in cells)
-    rows = [_row(file, line, columns, cells) for line, cells in records if any(map(str.strip, cells))]
+    full = [record for record in records if any(map(str.strip, record[1]))]
+    rows = for_each(lambda record: _row(file, *record, columns), full)
     duplicates = [column for column in columns if column and columns.count(column) > 1]
     if duplicates:
         raise UserError(f"{file} has {columns.count(duplicates[0])} columns named {duplicates[0]}. Keep one of them.")
@@ -165,7 +189,7 @@ def _open_quote(file: Path, line: int) -> UserError:
     )
 
 
-def _row(file: Path, line: int, columns: tuple[str, ...], cells: list[str]) -> Row:
+def _row(file: Path, line: int, cells: list[str], columns: tuple[str, ...]) -> Row:
     if len(cells) > len(columns):
         raise UserError(
             f"{file}, line {line}: {len(cells)} cells, but the header has {len(columns)}. "

@@ -1,13 +1,75 @@
-"""Sessions for corpora that were not recorded in sessions: disjoint groups of speakers."""
+"""Sessions that are made from the speakers: disjoint groups of them, or every speaker on its own."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from ser.corpora.table import Utterance
 from ser.errors import UserError
+
+SPEAKERS = "speakers"
+"""The value of ``corpus.sessions`` that makes every speaker a session: leave one speaker out."""
+
+MAKE_THEM = " Or make sessions from the speakers: corpus.sessions=5."
+"""The end of a message about missing sessions."""
 
 _ORDER = {"male": 0, "female": 1, None: 2}
 _OTHER = {"male": "female", "female": "male"}
+
+
+def check_sessions(sessions: object) -> None:
+    """Check a value of ``corpus.sessions``.
+
+    Raises:
+        UserError: it is neither a number of sessions, 2 or more, nor ``speakers``, nor None.
+    """
+    counts = isinstance(sessions, int) and sessions is not True and sessions > 1
+    if not counts and sessions not in (SPEAKERS, None):
+        raise UserError(
+            f"corpus.sessions={sessions} is not a number of sessions. Give 2 or more, {SPEAKERS} (each speaker is a "
+            "session: leave one speaker out), or null."
+        )
+
+
+def in_sessions(
+    utterances: Sequence[Utterance], sessions: int | str, weights: Mapping[str, int] | None = None
+) -> list[Utterance]:
+    """Make sessions from the speakers.
+
+    Args:
+        utterances: the utterances.
+        sessions: the number of sessions, or ``speakers``: each speaker is one, of the speaker's name.
+        weights: speaker -> weight; sessions get about equal sums of weights after they are balanced by gender. None:
+            each speaker weighs the same, so that sessions depend only on which speakers there are.
+
+    Returns:
+        The utterances with their sessions.
+
+    Raises:
+        UserError: there are fewer speakers than sessions.
+    """
+    if sessions == SPEAKERS or not utterances:
+        return [replace(utterance, session=utterance.speaker) for utterance in utterances]
+    genders: dict[str, str | None] = dict.fromkeys(utterance.speaker for utterance in utterances)
+    genders |= {utterance.speaker: utterance.gender for utterance in utterances if utterance.gender}
+    names = fold_speakers(genders, weights or dict.fromkeys(genders, 1), int(sessions))
+    return [replace(utterance, session=names[utterance.speaker]) for utterance in utterances]
+
+
+def how_made(sessions: int | str, weighed: bool = False) -> str:
+    """How ``in_sessions`` makes sessions, in words.
+
+    Args:
+        sessions: the number of sessions, or ``speakers``.
+        weighed: whether speakers weigh as many as their utterances.
+    """
+    if sessions == SPEAKERS:
+        return "every speaker is one (corpus.sessions=speakers)"
+    then, first = ("utterances", "those with most utterances") if weighed else ("speakers", "the first by name")
+    return (
+        f"{sessions} groups of speakers with about as many men as women each, then about as many {then} "
+        f"(men are placed before women, {first} first)"
+    )
 
 
 @dataclass

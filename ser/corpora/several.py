@@ -57,7 +57,8 @@ def read(members: Members | None, *, exclude: Sequence[str] = ()) -> Corpus:
     synthetic = any(corpus.synthetic for corpus in corpora.values())
     root = Path("+".join(sorted(corpora)))
     made = make_corpus("several", root, utterances, dropped, classes=classes, exclude=exclude, synthetic=synthetic)
-    return replace(made, keep_duplicates=any(corpus.keep_duplicates for corpus in corpora.values()))
+    keep = any(corpus.keep_duplicates for corpus in corpora.values())
+    return replace(made, name=root.name, keep_duplicates=keep, session_rule="the corpora")
 
 
 def _member(name: str, given: str | Mapping[str, Any]) -> Corpus:

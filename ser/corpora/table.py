@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from ser.corpora.names import composed
+from ser.corpora.problems import listing
 from ser.errors import UserError
 
 _SHOWN_FOLDS = 10
@@ -57,6 +58,7 @@ class Corpus:
         synthetic: True for generated speech; its results are labelled as synthetic everywhere.
         keep_duplicates: True if the same recording may occur in two sessions or under two speakers.
         lines: id -> the line of the list of utterances (``root``) that it is on, where the reader knows it.
+        session_rule: what the sessions are, for people, such as "as recorded"; empty where the reader does not say.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Corpus:
     synthetic: bool = False
     keep_duplicates: bool = False
     lines: Mapping[str, int] = field(default_factory=dict, compare=False)
+    session_rule: str = field(default="", compare=False)
 
     @property
     def sessions(self) -> tuple[str, ...]:
@@ -183,9 +186,10 @@ def _check_ids(root: Path, utterances: Sequence[Utterance]) -> None:
 def _check_excluded(root: Path, utterances: Sequence[Utterance], unwanted: set[str]) -> None:
     unknown = sorted(unwanted - {composed(utterance.id) for utterance in utterances})
     if unknown:
+        are, them = ("is", "it") if len(unknown) == 1 else ("are", "them")
         raise UserError(
-            f"corpus.exclude names {unknown[0]!r}, which is not among the {len(utterances)} usable utterances of "
-            f"{root}. Take it out of corpus.exclude."
+            f"corpus.exclude names {listing([*map(repr, unknown)])}, which {are} not among the {len(utterances)} "
+            f"usable utterances of {root}. Take {them} out of corpus.exclude."
         )
 
 

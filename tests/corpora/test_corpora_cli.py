@@ -11,7 +11,7 @@ import soundfile
 from corpora.trees import iemocap, turn, wav
 
 REPOSITORY = Path(__file__).parents[2]
-VARIABLES = ("IEMOCAP", "EMODB", "RAVDESS", "MANIFEST", "HYDRA_FULL_ERROR")
+VARIABLES = ("IEMOCAP", "EMODB", "RAVDESS", "CREMAD", "MANIFEST", "AUDFORMAT", "HYDRA_FULL_ERROR")
 
 
 NO_MAN = "has no usable utterance of speaker Ses02M. Is the copy complete?\n"
@@ -65,6 +65,7 @@ def test_json_holds_the_counts_and_nothing_else(release: Path) -> None:
             "1": {"angry": 1, "happy": 0, "neutral": 1},
             "2": {"angry": 0, "happy": 1, "neutral": 0},
         },
+        "session_rule": "as recorded, an actress and an actor each",
         "folds": {"1": "1", "2": "2"},
         "durations": {
             "total_s": 3.54,
@@ -99,6 +100,7 @@ def test_the_table_is_aligned_and_complete(release: Path) -> None:
 corpus      iemocap
 root        {release}
 utterances  3 (1 female, 2 male)
+sessions    as recorded, an actress and an actor each
 
 session  angry  sad  neutral  all
 1            1    0        1    2
@@ -229,11 +231,11 @@ def test_a_generated_corpus_is_labelled_synthetic(release: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        (["corpus=iemocop"], ["corpus=iemocop", "emodb, iemocap, manifest, ravdess"]),
+        (["corpus=iemocop"], ["corpus=iemocop", "audformat, cremad, emodb, iemocap, manifest, ravdess"]),
         (["corpus=emodb,ravdess"], ["corpus=emodb,ravdess", "one corpus"]),
         (["format=xml"], ["format=xml", "table, json"]),
         (["corpus=emodb", "corpus.rot=/x"], ["'corpus.rot'", "corpus.root, corpus.labels.anger"]),
-        (["corpus=emodb", "+corpus.rot=/x"], ["'rot'", "root, labels, exclude"]),
+        (["corpus=emodb", "+corpus.rot=/x"], ["'rot'", "root, labels, sessions, exclude"]),
         (["corpus=emodb", "corpus.duplicates=drop"], ["corpus.duplicates=drop", "refuse, keep"]),
         (["corpus=iemocap", "corpus.root=.", "corpus.sessions=3"], ["corpus.sessions=3", "corpus.sessions=[1,2,3]"]),
         (["loss=cos"], ["loss=cos", "corpus=<name>"]),
@@ -259,6 +261,34 @@ def test_a_broken_audio_file_is_named(tmp_path: Path) -> None:
     done = run("corpus=emodb", f"corpus.root={tmp_path}")
     assert done.returncode == 1
     assert f"{tmp_path}/03a01Wa.wav: cannot be read as audio" in done.stderr
+
+
+def test_every_broken_audio_file_is_named(tmp_path: Path) -> None:
+    wav(tmp_path / "03a01Fa.wav")
+    broken = [tmp_path / f"03a0{number}Wa.wav" for number in range(1, 9)]
+    for file in broken:
+        file.write_bytes(b"version https://git-lfs.github.com/spec/v1")
+    message = run("corpus=emodb", f"corpus.root={tmp_path}").stderr
+    assert [line for line in message.splitlines() if "cannot be read as audio" in line][-8:] == [
+        line for line in message.splitlines() if any(line.startswith(str(file)) for file in broken)
+    ]
+    assert sum(str(file) in message for file in broken) == 8
+
+
+def test_how_speakers_were_put_into_sessions_is_told(tmp_path: Path) -> None:
+    root = manifest(tmp_path, "1 2 3")
+    arguments = ("corpus=manifest", f"corpus.root={root}")
+    assert "\nsessions    the column session\n" in run(*arguments).stdout
+    assert "\nsessions    2 groups of speakers with about as many men" in run(*arguments, "corpus.sessions=2").stdout
+    by_speaker = run(*arguments, "corpus.sessions=speakers", "format=json")
+    assert json.loads(by_speaker.stdout)["sessions"] == {"speaker 1": 2, "speaker 2": 2, "speaker 3": 2}
+
+
+def test_labels_may_be_in_a_file(tmp_path: Path) -> None:
+    root = manifest(tmp_path, "1 2")
+    (tmp_path / "labels.yaml").write_text("sad: blue\nangry: red\n")
+    done = run("corpus=manifest", f"corpus.root={root}", f"corpus.labels={tmp_path / 'labels.yaml'}", "format=json")
+    assert json.loads(done.stdout)["emotions"] == {"blue": 2, "red": 2}
 
 
 def test_verify_tells_what_the_cache_of_cache_dir_did_not_remember(tmp_path: Path) -> None:
@@ -293,7 +323,7 @@ def test_hydra_full_error_shows_the_traceback() -> None:
 def test_help_names_every_corpus() -> None:
     done = run("--help")
     assert (done.returncode, done.stderr) == (0, "")
-    for name in ("emodb", "iemocap", "manifest", "ravdess"):
+    for name in ("audformat", "cremad", "emodb", "iemocap", "manifest", "ravdess"):
         assert f"\n{name} " in done.stdout
 
 

@@ -115,6 +115,12 @@ def test_one_recording_with_two_labels_is_refused_unless_allowed(
     assert "Accepted: corpus.duplicates=keep." in caplog.text
 
 
+def test_further_recordings_are_named_by_their_ids() -> None:
+    one, two = (utterance(name, session="2") for name in "bd")
+    with pytest.raises(UserError, match=r"2 recordings occur .* have the same audio; the others: c = d\. Leave one"):
+        check_duplicates(corpus(A, one, C, two), hashes(a="x", b="x", c="y", d="y"), allow=False)
+
+
 def test_parts_that_overlap_partly_or_lack_a_rating_may_have_other_labels() -> None:
     windows = [replace(A, start=0.0, end=2.0), replace(ANGRY, start=1.0, end=3.0)]
     assert check_duplicates(corpus(*windows), hashes(a="x", z="x"), allow=False) == 1

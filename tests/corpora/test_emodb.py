@@ -8,7 +8,7 @@ import pytest
 from corpora.trees import MACOS_LITTER, wav
 
 from ser.corpora import Corpus
-from ser.corpora.emodb import read
+from ser.corpora.emodb import PAIRS, read
 from ser.errors import UserError
 
 REAL = Path(os.environ.get("EMODB") or Path(__file__).parents[3] / "shared" / "corpora" / "emodb")
@@ -132,6 +132,20 @@ def test_one_missing_speaker_of_a_pair_is_named(tmp_path: Path, caplog: pytest.L
 def test_a_label_that_emodb_does_not_have_is_refused(folder: Path) -> None:
     with pytest.raises(UserError, match=r"names 'fears', which is no label .*anger, happiness, sadness, neutral, bore"):
         read(folder, labels={"fears": "afraid", "neutral": "neutral"})
+
+
+def test_speakers_can_be_sessions_or_be_grouped_anew(tmp_path: Path) -> None:
+    for name in (f"{speaker}a01{emotion}a" for pair in PAIRS for speaker in pair for emotion in "WF"):
+        wav(tmp_path / f"{name}.wav")
+    alone = read(tmp_path, sessions="speakers")
+    assert alone.sessions == ("03", "08", "09", "10", "11", "12", "13", "14", "15", "16")
+    assert all(utterance.session == utterance.speaker for utterance in alone.utterances)
+    halves = {(u.session, u.gender, u.speaker) for u in read(tmp_path, sessions=2).utterances}
+    assert sorted((session, gender) for session, gender, _ in halves) == [
+        *[("1", "female")] * 3, *[("1", "male")] * 3, *[("2", "female")] * 2, *[("2", "male")] * 2
+    ]  # fmt: skip
+    with pytest.raises(UserError, match=r"corpus.sessions=11 needs at least 11 speakers, but there are 10"):
+        read(tmp_path, sessions=11)
 
 
 @pytest.fixture(scope="module")

@@ -375,3 +375,18 @@ def test_ten_thousand_turns_are_read_in_about_a_second(tmp_path: Path) -> None:
     start = time.perf_counter()
     assert len(read(tmp_path).utterances) == 10_050
     assert time.perf_counter() - start < 5  # about 1 s; 5 s on a machine with other work
+
+
+def test_each_actor_can_be_a_session(release: Path) -> None:
+    corpus, recorded = read(release, sessions="speakers"), read(release)
+    assert corpus.sessions == tuple(sorted({utterance.speaker for utterance in recorded.utterances}))
+    assert all(utterance.session == utterance.speaker for utterance in corpus.utterances)
+    assert [u.id for u in corpus.utterances] == [u.id for u in recorded.utterances]
+
+
+def test_all_damaged_label_files_of_a_session_are_named(release: Path) -> None:
+    folder = release / "Session1" / "dialog" / "EmoEvaluation"
+    for name in ("Ses01F_impro08.txt", "Ses01M_impro09.txt"):
+        (folder / name).write_bytes(b"")
+    with pytest.raises(UserError, match=r"Ses01F_impro08.txt is empty(.|\n)*Ses01M_impro09.txt is empty"):
+        read(release)

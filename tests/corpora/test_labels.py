@@ -1,10 +1,11 @@
 """The key ``corpus.labels``, and names that are nearly equal."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ser.corpora.labels import label_map
+from ser.corpora.labels import label_map, labels_in
 from ser.corpora.names import alike, likeness
 from ser.errors import UserError
 
@@ -56,3 +57,33 @@ def test_names_that_most_likely_mean_the_same_are_alike(first: str, second: str)
 )
 def test_names_that_may_mean_different_things_are_not(first: str, second: str) -> None:
     assert likeness(first) != likeness(second)
+
+
+def test_a_file_holds_the_same_mapping_as_the_key(tmp_path: Path) -> None:
+    (tmp_path / "labels.yaml").write_text("# mine\nexc: happy\nfru: null\n1: angry\n", encoding="utf-8")
+    assert label_map(labels_in(tmp_path / "labels.yaml")) == {"exc": "happy", "1": "angry"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("- happy\n", "is no list of labels. Write lines such as 'exc: happy'"),
+        ("exc:\n  - happy\n", "is no list of labels"),
+        ("exc: [\n", "cannot be read as YAML"),
+        ("exc: \udcff\n", "cannot be read as YAML"),
+    ],
+)
+def test_a_file_of_another_form_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "labels.yaml").write_bytes(content.encode("utf-8", "surrogateescape"))
+    with pytest.raises(UserError, match=message):
+        labels_in(tmp_path / "labels.yaml")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"labels.yaml cannot be read \(No such file"):
+        labels_in(tmp_path / "labels.yaml")
+
+
+def test_all_labels_that_the_corpus_does_not_have_are_named() -> None:
+    with pytest.raises(UserError, match="names 'joy', 'rage', which are no labels of this corpus"):
+        label_map({"joy": "happy", "sad": "sad", "rage": "angry"}, ("sad", "happy"))

@@ -20,7 +20,7 @@ def option(name: str) -> dict[str, Any]:
     return plain
 
 
-@pytest.mark.parametrize("name", ["iemocap", "emodb", "ravdess", "manifest"])
+@pytest.mark.parametrize("name", ["iemocap", "emodb", "ravdess", "cremad", "manifest", "audformat"])
 def test_an_option_holds_the_arguments_of_its_reader_and_their_defaults(name: str) -> None:
     keys = option(name)
     parameters = inspect.signature(locate(keys.pop("_target_"))).parameters
@@ -63,7 +63,7 @@ def test_another_value_of_duplicates_is_refused(emodb: Path, value: object) -> N
 
 
 def test_the_error_for_an_unknown_argument_lists_the_known_ones(emodb: Path) -> None:
-    with pytest.raises(UserError, match=r"corpus=emodb: .*'rot'. It takes root, labels, exclude, duplicates"):
+    with pytest.raises(UserError, match=r"corpus=emodb: .*'rot'. It takes root, labels, sessions, exclude, duplicates"):
         load({"name": "emodb", "_target_": "ser.corpora.emodb.read", "root": str(emodb), "rot": 1})
 
 

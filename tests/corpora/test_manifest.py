@@ -51,7 +51,10 @@ def test_a_column_that_is_nearly_a_known_one_is_warned_of(
 ) -> None:
     path = manifest(tmp_path, f"path,emotion,session,speaker,{column}", ["a.wav,sad,1,x,2", "b.wav,joy,2,y,3"])
     read(path)
-    told = f"{path}: the column {column.lower()} is not read. If it is {meant}, give it that name."
+    told = (
+        f"{path}: the column {column.lower()} is not read. If it is {meant}, give it that name, or "
+        f"'corpus.columns={{{meant}: {column.lower()}}}'."
+    )
     assert caplog.messages == ([told] if meant else [])
 
 
@@ -76,7 +79,7 @@ def test_a_folder_with_two_csvs_is_refused(tmp_path: Path) -> None:
 
 def test_the_error_for_a_folder_without_csv_names_what_was_found(tmp_path: Path) -> None:
     wav(tmp_path / "a.wav")
-    with pytest.raises(UserError, match=r"Looked for one file \*.csv; found a.wav"):
+    with pytest.raises(UserError, match=r"Looked for one file \*.csv or \*.tsv; found a.wav"):
         read(tmp_path)
 
 
@@ -109,6 +112,86 @@ def test_a_spreadsheets_export_is_read(tmp_path: Path) -> None:
     angry, sad = read(file).utterances
     assert (angry.emotion, angry.speaker, angry.valence) == ("wütend", "Jürgen", 2.5)
     assert (sad.emotion, sad.valence) == ("sad", None)
+
+
+def test_a_tsv_is_found_in_its_folder(tmp_path: Path) -> None:
+    manifest(tmp_path, HEADER.replace(",", "\t"), [row.replace(",", "\t") for row in ROWS])
+    (tmp_path / "corpus.csv").rename(tmp_path / "mine.tsv")
+    corpus = read(tmp_path)
+    assert (corpus.name, len(corpus.utterances)) == ("mine", 3)
+
+
+def test_columns_of_other_names_are_read(tmp_path: Path) -> None:
+    header = "path,File,Emotion,session,speaker_id,sex,arousal"
+    rows = ["old/a.flac,a.wav,angry,1,anna,f,3", "old/b.flac,b.wav,sad,2,bert,m,4"]
+    columns = {"path": "file", "speaker": "Speaker_ID", "gender": "sex", "activation": "arousal"}
+    corpus = read(manifest(tmp_path, header, rows), columns=columns)
+    assert [(u.id, u.path.name, u.speaker, u.gender, u.activation) for u in corpus.utterances] == [
+        ("a", "a.wav", "anna", "female", 3.0),
+        ("b", "b.wav", "bert", "male", 4.0),
+    ]
+
+
+def test_a_csv_of_nkululeko_is_read_with_one_key(tmp_path: Path) -> None:
+    rows = ["a.wav,anger,f3,female,italian", "b.wav,neutral,m1,male,italian"]
+    file = manifest(tmp_path, "file,emotion,speaker,gender,language", rows)
+    with pytest.raises(UserError, match=r"no column path and no column session.*'corpus.columns=\{path: ...\}'.*=5\."):
+        read(file)
+    corpus = read(file, columns={"path": "file"}, sessions="speakers")
+    assert [(u.id, u.emotion, u.session, u.gender) for u in corpus.utterances] == [
+        ("a", "anger", "f3", "female"),
+        ("b", "neutral", "m1", "male"),
+    ]
+
+
+MELD = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,StartTime,EndTime"
+CLIP = "clips/dia{Dialogue_ID}_utt{utterance_id}.wav"
+
+
+def test_a_csv_like_melds_is_read_with_a_template_of_the_path(tmp_path: Path) -> None:
+    rows = ['1,"Push, push!",Joey,joy,positive,1,1,"0:10:46,146",""', '2,No?,Rachel,anger,negative,12,0,"0:10:48,1",""']
+    file = manifest(tmp_path, MELD, rows, "clips/dia1_utt1.wav clips/dia12_utt0.wav")
+    corpus = read(file, columns={"path": CLIP}, sessions="speakers")
+    assert [(u.id, u.path, u.emotion, u.speaker) for u in corpus.utterances] == [
+        ("dia12_utt0", tmp_path / "clips/dia12_utt0.wav", "anger", "Rachel"),
+        ("dia1_utt1", tmp_path / "clips/dia1_utt1.wav", "joy", "Joey"),
+    ]
+
+
+def test_an_empty_cell_of_a_template_is_named(tmp_path: Path) -> None:
+    file = manifest(tmp_path, MELD, ["1,Push!,Joey,joy,positive,,1,,", "2,No?,Rachel,anger,negative,12,0,,"])
+    with pytest.raises(UserError, match=r"corpus.csv, line 2, column dialogue_id: is empty"):
+        read(file, columns={"path": CLIP}, sessions="speakers")
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"pfad": "file"}, r"names 'pfad', but the columns are path, emotion, speaker, session, id, gender, valence"),
+        ({"path": "fle"}, r"takes path from 'fle', but .*corpus.csv has no such column.*Did you mean file\?"),
+        ({"path": "{file}.{suffix}"}, r"takes path from 'suffix', but .* its header is file, emotion"),
+        ({"path": "file", "id": "File"}, r"takes path and id from one column, 'file'"),
+        ({"path": None}, r"corpus.columns=.* is not understood. Write it as 'corpus.columns=\{path: file,"),
+        ("file", r"corpus.columns=file is not understood"),
+    ],
+)
+def test_columns_that_cannot_be_meant_are_refused(tmp_path: Path, columns: dict, message: str) -> None:
+    file = manifest(tmp_path, "file,emotion,session,speaker", ROWS)
+    with pytest.raises(UserError, match=message):
+        read(file, columns=columns)
+
+
+def test_a_message_names_the_users_column(tmp_path: Path) -> None:
+    file = manifest(tmp_path, "path,emotion,session,who,sex", ["a.wav,sad,1,anna,f", "b.wav,angry,2,,x", "c.wav,sad"])
+    columns = {"speaker": "who", "gender": "sex"}
+    with pytest.raises(UserError, match=r"line 4, column who: is empty: the row ends after 2 of 5 cells"):
+        read(file, columns=columns)
+    file.write_text(file.read_text().replace("c.wav,sad\n", ""))
+    with pytest.raises(UserError, match=r"line 3, column who: is empty"):
+        read(file, columns=columns)
+    file.write_text(file.read_text().replace("2,,x", "2,bert,x"))
+    with pytest.raises(UserError, match=r"line 3, column sex: 'x' is none of f, female"):
+        read(file, columns=columns)
 
 
 def test_tabs_may_separate_cells(tmp_path: Path) -> None:
@@ -160,6 +243,13 @@ def test_sessions_made_from_the_speakers_are_balanced_by_gender(tmp_path: Path) 
 def test_sessions_made_from_the_speakers_replace_the_column_session(tmp_path: Path) -> None:
     file = manifest(tmp_path, HEADER, ["a.wav,sad,x,anna", "b.wav,sad,y,anna", "c.wav,angry,x,bert"])
     assert {u.speaker: u.session for u in read(file, sessions=2).utterances} == {"anna": "1", "bert": "2"}
+
+
+def test_every_speaker_can_be_a_session(tmp_path: Path) -> None:
+    file = manifest(tmp_path, HEADER, ["a.wav,sad,x,s10", "b.wav,sad,x,s9", "c.wav,angry,x,s10"])
+    assert [(u.id, u.session) for u in read(file, sessions="speakers").utterances] == [
+        ("a", "s10"), ("b", "s9"), ("c", "s10")
+    ]  # fmt: skip
 
 
 def test_session_ten_comes_after_nine(tmp_path: Path) -> None:
@@ -460,6 +550,42 @@ def test_several_conflicts_are_shown_at_once(tmp_path: Path) -> None:
     assert str(raised.value).count("has 'male' here, but 'female' in line") == 5
     assert "column gender: speaker 's4' has 'male' here, but 'female' in line 10" in str(raised.value)
     assert str(raised.value).endswith("and 2 more. Correct one of the two.")
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "problem"),
+    [
+        ("path,emotion,session,speaker,gender", "{}.wav,sad,1,s{},divers", "column gender: 'divers' is none of"),
+        ("path,emotion,session,speaker,valence", "{}.wav,sad,1,s{},high", "column valence: 'high' is not a number"),
+        ("path,emotion,session,speaker,end", "{}.wav,sad,1,s{},0", "column end: there is no part"),
+        ("path,emotion,session,speaker", "{}.wav,sad,1,", "column speaker: is empty"),
+        ("path,emotion,session,speaker", "{}.wav,sad", "column speaker: is empty: the row ends"),
+        ("path,emotion,session,speaker", "{}.wav,sad,1,nan", "column speaker: 'nan' stands for"),
+        ("path,emotion,session,speaker", "{}.wav,sad,1,s{},more", "5 cells, but the header has 4"),
+        ("id,path,emotion,session,speaker", "x,{}.wav,sad,1,s{}", "column id: 'x' is the id of line 2"),
+    ],
+)
+def test_all_rows_with_a_mistake_are_named_up_to_five(tmp_path: Path, header: str, row: str, problem: str) -> None:
+    rows = [row.format(number, number) for number in range(8)]
+    with pytest.raises(UserError) as raised:
+        read(manifest(tmp_path, header, rows))
+    found = str(raised.value).splitlines()
+    count = 7 if "is the id" in problem else 8
+    assert [problem in line for line in found] == [True] * 5 + [False]
+    assert found[-1].startswith(f"and {count - 5} more.")
+
+
+def test_missing_files_are_listed(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"3 of the 3 audio files .* are missing: .*a\.wav, .*b\.wav, .*c\.wav\. Compl"):
+        read(manifest(tmp_path, HEADER, ROWS, ""))
+
+
+def test_unknown_ids_and_labels_are_all_named(tmp_path: Path) -> None:
+    file = manifest(tmp_path, HEADER, ROWS)
+    with pytest.raises(UserError, match=r"corpus.exclude names 'x', 'y', which are not among the 3 usable"):
+        read(file, exclude=["a", "x", "y"])
+    with pytest.raises(UserError, match=r"corpus.labels names 'fear', 'joy', which no row .* or take them out\."):
+        read(file, labels={"joy": "happy", "sad": "sad", "fear": "fear"})
 
 
 def test_a_csv_with_its_ending_in_capitals_is_found(tmp_path: Path) -> None:

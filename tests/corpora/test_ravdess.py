@@ -76,6 +76,11 @@ def test_sessions_depend_only_on_the_actors(whole: Path, tmp_path: Path) -> None
     assert {u.speaker: u.session for u in incomplete.utterances} == sessions
 
 
+def test_actors_can_be_sessions_or_be_grouped_anew(whole: Path) -> None:
+    assert read(whole, sessions="speakers").sessions == tuple(f"{number:02}" for number in ALL)
+    assert [*people(read(whole, sessions=4)).values()] == [{"male": 3, "female": 3}] * 4
+
+
 def test_a_missing_actor_is_named_in_a_warning(whole: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     read(whole)
     assert caplog.text == ""

@@ -1,10 +1,13 @@
 """Sessions that are made from speakers."""
 
 import random
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from ser.corpora.sessions import fold_speakers
+from ser.corpora.sessions import check_sessions, fold_speakers, in_sessions
+from ser.corpora.table import Utterance
 from ser.errors import UserError
 
 
@@ -50,3 +53,37 @@ def test_the_order_of_the_speakers_has_no_influence() -> None:
 def test_too_few_speakers_are_refused() -> None:
     with pytest.raises(UserError, match=r"corpus.sessions=5 needs at least 5 speakers, but there are 4"):
         fold_speakers(*speakers(2, 2), 5)
+
+
+def said(genders: dict[str, str | None], sizes: dict[str, int]) -> list[Utterance]:
+    """As many utterances of each speaker as ``sizes`` says."""
+    return [
+        Utterance(f"{speaker}-{number}", Path("a.wav"), "sad", "", speaker, genders[speaker])
+        for speaker, size in sizes.items()
+        for number in range(size)
+    ]
+
+
+def test_every_speaker_can_be_a_session() -> None:
+    utterances = in_sessions(said(*speakers(2, 1)), "speakers")
+    assert {(u.session, u.speaker) for u in utterances} == {(name, name) for name in ("m0", "m1", "w0")}
+
+
+def test_without_weights_sessions_depend_on_the_speakers_only() -> None:
+    genders, sizes = speakers(4, 4)
+    few = in_sessions(said(genders, dict.fromkeys(sizes, 1)), 3)
+    many = in_sessions(said(genders, sizes), 3)
+    assert {(u.speaker, u.session) for u in few} == {(u.speaker, u.session) for u in many}
+
+
+def test_a_gender_that_only_some_utterances_have_is_the_speakers() -> None:
+    genders, sizes = speakers(2, 2)
+    known = said(genders, sizes)
+    partly = [replace(each, gender=None) if each.id.endswith("-0") else each for each in known]
+    assert [u.session for u in in_sessions(partly, 2)] == [u.session for u in in_sessions(known, 2)]
+
+
+@pytest.mark.parametrize("sessions", [0, 1, True, 2.0, "five", "5", [1, 2]])
+def test_another_value_is_refused(sessions: object) -> None:
+    with pytest.raises(UserError, match=r"is not a number of sessions. Give 2 or more, speakers"):
+        check_sessions(sessions)

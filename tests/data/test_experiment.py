@@ -149,3 +149,15 @@ def test_a_replica_holds_out_whole_speakers(tmp_path):
     assert len(speakers[0]) == 3
     assert len(speakers[1]) == 1
     assert not speakers[0] & speakers[1]
+
+
+def test_folds_follow_the_number_of_sessions_that_are_made_from_the_speakers(tmp_path):
+    file = corpus(tmp_path)
+    assert made(file).folds == (1, 2, 3)
+    assert made(file, "corpus.sessions=2").folds == (1, 2)
+    alone = made(file, "corpus.sessions=speakers", "validation=session")
+    assert alone.folds == (1, 2, 3, 4, 5, 6)
+    assert alone.corpus.sessions == ("1-0", "1-1", "2-0", "2-1", "3-0", "3-1")
+    with pytest.raises(UserError, match=r"fold=7: mine has 6 sessions, so folds 1 to 6"):
+        made(file, "corpus.sessions=speakers", "fold=7")
+    assert len({made(file, f"corpus.sessions={each}").fingerprint for each in ("null", "2", "speakers")}) == 3

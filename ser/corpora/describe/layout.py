@@ -34,6 +34,7 @@ def _head(summary: dict[str, Any]) -> str:
         ("corpus", summary["corpus"]),
         ("root", summary["root"]),
         ("utterances", f"{summary['utterances']} ({genders})"),
+        *([("sessions", summary["session_rule"])] if summary["session_rule"] else []),
     ]
     return (warning if summary["synthetic"] else "") + "\n".join(f"{name:<12}{value}" for name, value in lines)
 

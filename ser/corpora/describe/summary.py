@@ -6,10 +6,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ser.corpora.duplicates import contents, contradictions, duplicated, problems, redundant, spread
+from ser.corpora.problems import for_each
 from ser.corpora.ratings import EDGES, RATINGS, rating_class, rating_range
 from ser.corpora.table import Corpus, Utterance
 from ser.errors import UserError
 from ser.system.progress import track
+
+SHOWN_FILES = 100
+"""How many files that cannot be read a message names: enough to repair or exclude them all at once."""
 
 LEVELS = ("low", "medium", "high", "none")
 """Names of the classes that ``ser.corpora.ratings.rating_class`` returns: 0, 1, 2, and -1 (not rated) as the last."""
@@ -20,15 +24,16 @@ def summarise(corpus: Corpus) -> dict[str, Any]:
 
     Returns:
         Counts of utterances by emotion, gender, session and speaker, statistics of their durations (seconds; shares
-        for ``longer_than_3_s`` and ``longer_than_9_s``), the session that each fold tests, counts of low, medium and
-        high ratings, the lowest and the highest rating, counts of copies (of recordings in ``across`` sessions or
-        speakers and with ``two_labels``) with what ``ser.run`` says of them, recordings ``reencoded``
-        with what it does not see in them, and counts of dropped turns by reason.
+        for ``longer_than_3_s`` and ``longer_than_9_s``), what the sessions are, the one that each fold tests, counts
+        of low, medium and high ratings, the lowest and the highest rating, counts of copies (of recordings in
+        ``across`` sessions or speakers and with ``two_labels``) with what ``ser.run`` says of them, recordings
+        ``reencoded`` with what it does not see in them, and counts of dropped turns by reason.
 
     Raises:
-        UserError: an audio file cannot be read.
+        UserError: audio files cannot be read; the message names them.
     """
     utterances = corpus.utterances
+    seconds = for_each(_seconds, track(utterances, len(utterances), "durations"), shown=SHOWN_FILES)
     return {
         "corpus": corpus.name,
         "root": str(corpus.root),
@@ -42,7 +47,8 @@ def summarise(corpus: Corpus) -> dict[str, Any]:
             session: _emotions(corpus.classes, [u for u in utterances if u.session == session])
             for session in corpus.sessions
         },
-        "durations": _durations([*track(map(_seconds, utterances), len(utterances), "durations")]),
+        "durations": _durations(seconds),
+        "session_rule": corpus.session_rule,
         "folds": {str(fold): session for fold, session in enumerate(corpus.sessions, 1)},
         "ratings": {dimension: _levels(utterances, dimension) for dimension in RATINGS},
         "rating_ranges": {dimension: rating_range(utterances, dimension) for dimension in RATINGS},

@@ -1,0 +1,212 @@
+"""From the rows of a table, one for each utterance, to a corpus: what the readers of CSV files and audformat share."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from math import inf
+from pathlib import Path
+from unicodedata import normalize
+
+from ser.corpora.labels import MISSING, class_order, label_map
+from ser.corpora.names import alike, composed
+from ser.corpora.problems import for_each, listing
+from ser.corpora.ratings import RATINGS
+from ser.corpora.roots import require_audio
+from ser.corpora.row_checks import Listed, Part, check_ids, check_parts, check_speakers, check_spellings
+from ser.corpora.rows import Row
+from ser.corpora.sessions import check_sessions, how_made, in_sessions
+from ser.corpora.table import Corpus, Utterance, make_corpus
+from ser.errors import UserError
+
+NEEDED = ("path", "emotion", "speaker")
+"""The columns that every row has, besides ``session`` where sessions are not made from the speakers."""
+OPTIONAL = ("id", "gender", *RATINGS, "start", "end")
+"""The columns that a table may have."""
+
+_FEMALE, _MALE = ("f", "female", "w", "woman"), ("m", "male", "man")
+_GENDERS = dict.fromkeys(_FEMALE, "female") | dict.fromkeys(_MALE, "male")
+_SHOWN_WORDS = 20
+
+
+def needed_columns(sessions: int | str | None) -> tuple[str, ...]:
+    """The columns that rows must have.
+
+    Args:
+        sessions: the key ``corpus.sessions``.
+
+    Raises:
+        UserError: it has no possible value.
+    """
+    check_sessions(sessions)
+    return NEEDED if sessions else (*NEEDED, "session")
+
+
+def corpus_of(
+    name: str,
+    root: Path,
+    rows: Sequence[Row],
+    *,
+    labels: Mapping[str, str | None] | None,
+    sessions: int | str | None,
+    exclude: Sequence[str],
+) -> Corpus:
+    """Make a corpus of rows.
+
+    Args:
+        name: the option of the group ``corpus``.
+        root: the file or folder that the rows come from.
+        rows: a row for each utterance, with the columns ``needed_columns(sessions)`` and ``OPTIONAL`` ones.
+        labels: maps words of the column ``emotion`` to classes. Utterances whose word is missing here or maps to None
+            are dropped. If ``labels`` is None, every word is a class.
+        sessions: the number of sessions that are made from the speakers, "speakers" (each is one), or None: the column
+            ``session``.
+        exclude: ids of utterances to leave out.
+
+    Raises:
+        UserError: an audio file does not exist, a cell is wrong, two rows have the same id or share sound, a speaker
+            has two sessions or two genders, two names are nearly equal, or ``labels`` has a word that no row has.
+    """
+    used = None if labels is None else label_map(labels)
+    named = {composed(str(label)) for label in labels or ()}
+    labelled = [row for row in rows if _is_label(row.get("emotion"), named)]
+    words = Counter(row.text("emotion") for row in labelled)
+    _check_words(root, labelled, words, named)
+    if used is None:
+        used = {word: word for word in sorted(words)}
+    listed = _listed(labelled, used, needed_columns(sessions))
+    utterances = [utterance for _, utterance in listed]
+    rule = "the column session"
+    if sessions:
+        utterances = in_sessions(utterances, sessions, Counter(utterance.speaker for utterance in utterances))
+        rule = how_made(sessions, weighed=True)
+    require_audio(utterances, root)
+    dropped = Counter({f"label {word}": count for word, count in words.items() if word not in used})
+    dropped["no label"] = len(rows) - len(labelled)
+    corpus = make_corpus(name, root, utterances, +dropped, classes=class_order(used), exclude=exclude)
+    lines = {utterance.id: row.line for row, utterance in listed if not row.name}
+    return replace(corpus, lines=lines, session_rule=rule)
+
+
+def _is_missing(word: str | None) -> bool:
+    return (word or "").casefold() in MISSING
+
+
+def _is_label(word: str | None, named: Collection[str]) -> bool:
+    """Whether a word is an emotion: it is no word for a missing value, or ``corpus.labels`` names it."""
+    return word in named or not _is_missing(word)
+
+
+def _check_words(root: Path, labelled: Sequence[Row], words: Counter[str], named: Collection[str]) -> None:
+    """Check that each emotion is written in one way, and that a row has each word that ``corpus.labels`` names."""
+    unknown = sorted({*named} - words.keys())
+    if unknown and words:
+        raise UserError(
+            f"corpus.labels names {listing([*map(repr, unknown)])}, which no row of {root} has in its column emotion. "
+            f"The words there are {listing(sorted(words), _SHOWN_WORDS)}. Correct the "
+            f"{'name, or take it' if len(unknown) == 1 else 'names, or take them'} out."
+        )
+    advice = f"They would be different classes. Correct the CSV, or map both: {_merged(words)}."
+    check_spellings(labelled, "emotion", advice, settled=named)
+
+
+def _merged(words: Counter[str]) -> str:
+    """The value of ``corpus.labels`` that makes one class of words that are nearly equal: the most frequent one."""
+    classes = {word: max(group, key=lambda each: words[each]) for group in alike(words) for word in group}
+    pairs = [f"{word}: {classes.get(word, word)}" for word in sorted(words)]
+    return (
+        f"'corpus.labels={{{', '.join(pairs)}}}'" if len(pairs) <= _SHOWN_WORDS else "corpus.labels={word: class, ...}"
+    )
+
+
+def _listed(labelled: Sequence[Row], used: Mapping[str, str], needed: Collection[str]) -> Listed:
+    """The rows whose emotion is used, each with its utterance, after the checks that compare rows with one another.
+
+    If ``session`` is not among the ``needed`` columns, their session is an empty string: it is made later.
+    """
+    parts = for_each(_part, labelled)
+    path_counts = Counter(row.text("path") for row in labelled)
+
+    def utterance_of(part: Part) -> tuple[Row, Utterance]:
+        row = part.row
+        name = row.get("id") or _default_id(part, whole_file=path_counts[row.text("path")] == 1)
+        session = _known(row, "session") if "session" in needed else ""
+        return row, _utterance(part, name, used[row.text("emotion")], session)
+
+    listed = for_each(utterance_of, [part for part in parts if part.row.text("emotion") in used])
+    names = [column for column in ("speaker", "session") if column in needed]
+    for column in names:
+        advice = f"They would be different {column}s. Write each {column} in one way in the CSV."
+        check_spellings([row for row, _ in listed], column, advice)
+    check_parts(parts)
+    check_ids(listed)
+    _check_speakers(listed)
+    return listed
+
+
+def _check_speakers(listed: Listed) -> None:
+    shared = "Training and test would share the speaker. Correct it or set corpus.sessions=5."
+    check_speakers(listed, "session", shared)
+    check_speakers(listed, "gender", "Correct one of the two.")
+
+
+def _known(row: Row, column: str) -> str:
+    """The text of a cell that names a speaker or session."""
+    value = row.text(column)
+    if _is_missing(value):
+        raise row.error(column, f"{value!r} stands for a missing value. Fill in a name, or delete the row")
+    return value
+
+
+def _part(row: Row) -> Part:
+    start, end = row.number("start"), row.number("end")
+    if (start or 0) < 0 or (end is not None and end <= (start or 0)):
+        part = f"from {start or 0} to {'the end' if end is None else end}"
+        column = "start" if end is None or (start or 0) < 0 else "end"
+        raise row.error(column, f"there is no part {part}. Give seconds with 0 <= start < end")
+    return Part(_audio(row), start or 0.0, inf if end is None else end, row)
+
+
+def _audio(row: Row) -> Path:
+    """The audio file: as it is written, or with slashes for backslashes or letters of another form if that exists."""
+    written = row.written("path") or row.text("path")
+    slashes = written.replace("\\", "/")
+    forms = dict.fromkeys((written, slashes, normalize("NFC", slashes), normalize("NFD", slashes)))
+    paths = [row.file.parent / _expanded(form) for form in forms]
+    return paths[0] if len(paths) == 1 else next((path for path in paths if path.is_file()), paths[0])
+
+
+def _expanded(path: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:  # there is no such user: the name of the file begins with ~
+        return Path(path)
+
+
+def _default_id(part: Part, whole_file: bool) -> str:
+    """The file's name without suffix; for one of several utterances in a file, with start and end, as in a_0.5-1.25."""
+    stem, row = composed(part.path.stem), part.row
+    return stem if whole_file else f"{stem}_{row.get('start') or 0}-{row.get('end') or 'end'}"
+
+
+def _utterance(part: Part, name: str, emotion: str, session: str) -> Utterance:
+    row = part.row
+    return Utterance(
+        id=name,
+        path=part.path,
+        emotion=emotion,
+        session=session,
+        speaker=_known(row, "speaker"),
+        gender=_gender(row),
+        start=row.number("start"),
+        end=row.number("end"),
+        valence=row.number("valence"),
+        activation=row.number("activation"),
+        dominance=row.number("dominance"),
+    )
+
+
+def _gender(row: Row) -> str | None:
+    word = row.get("gender")
+    if word is not None and word.lower() not in _GENDERS:
+        raise row.error("gender", f"{word!r} is none of {', '.join(_GENDERS)}. Write one of them, or leave it empty")
+    return _GENDERS[word.lower()] if word else None
