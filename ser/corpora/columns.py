@@ -51,17 +51,11 @@ def sources(
         Our column -> column of the CSV in small letters, or template with such columns.
 
     Raises:
-        UserError: ``columns`` is no mapping of names, names a column that no reader has or that is not in the header,
-            or takes two of our columns from one column.
+        UserError: ``columns`` is refused by ``check_columns``, names a column that is not in the header, or takes two
+            of our columns from one column.
     """
-    if columns is None:
-        return {}
-    if not isinstance(columns, Mapping) or not all(isinstance(value, str) and value for value in columns.values()):
-        raise UserError(f"corpus.columns={columns} is not understood. {_FORM}")
-    for ours in columns:
-        if ours not in known:
-            raise UserError(f"corpus.columns names {ours!r}, but the columns are {', '.join(known)}. {_FORM}")
-    found = {ours: _in_small_letters(theirs) for ours, theirs in columns.items()}
+    check_columns(columns, known)
+    found = {ours: _in_small_letters(theirs) for ours, theirs in (columns or {}).items()}
     for ours, theirs in found.items():
         _check_in_header(ours, theirs, header, file)
     twice = [name for name, count in Counter(found.values()).items() if count > 1]
@@ -71,6 +65,24 @@ def sources(
             f"corpus.columns takes {both} from one column, {twice[0]!r}. Take each from a column of its own."
         )
     return found
+
+
+def check_columns(columns: Mapping[str, str] | None, known: Collection[str]) -> None:
+    """Check that ``corpus.columns`` is a mapping of the reader's columns to names.
+
+    Args:
+        columns: the key.
+        known: the columns that the reader has.
+
+    Raises:
+        UserError: it is no such mapping.
+    """
+    columns = {} if columns is None else columns
+    if not isinstance(columns, Mapping) or not all(isinstance(value, str) and value for value in columns.values()):
+        raise UserError(f"corpus.columns={columns} is not understood. {_FORM}")
+    for ours in columns:
+        if ours not in known:
+            raise UserError(f"corpus.columns names {ours!r}, but the columns are {', '.join(known)}. {_FORM}")
 
 
 _FORM = "Write it as 'corpus.columns={path: file, speaker: speaker_id}': our column, then yours."

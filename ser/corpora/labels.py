@@ -60,7 +60,10 @@ def labels_in(file: str | Path) -> dict[str, str | None]:
     Raises:
         UserError: it cannot be read, or is no such file.
     """
-    text = content(Path(file).expanduser())
+    path = Path(file).expanduser()
+    if not path.is_file():
+        raise UserError(f"corpus.labels={file}: there is no such file. Name a YAML file with lines such as {_LINES}.")
+    text = content(path)
     try:
         labels: Any = OmegaConf.to_container(OmegaConf.create(text.decode("utf-8-sig")))
     except (YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:

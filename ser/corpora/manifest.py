@@ -90,7 +90,7 @@ def _rows(file: Path, columns: Mapping[str, str] | None, needed: Sequence[str]) 
     """The rows of the CSV, each with a cell in every needed column."""
     header, rows = read_rows(file)
     taken = sources(columns, _COLUMNS, header, file)
-    missing = [column for column in needed if column not in (*header, *taken)]
+    missing = [each for each in needed if each not in taken and (each not in header or each in taken.values())]
     if missing:
         hint = MAKE_THEM if "session" in missing else ""
         raise UserError(

@@ -31,7 +31,7 @@ class Row:
         cells: column -> text as it is written, without blanks at both ends; columns behind the row's end are missing.
         columns: the number of columns of the header.
         sources: column -> the column of the file that holds it, or a template; see ``ser.corpora.columns``. A column
-            that is missing here has the same name in the file.
+            that is missing here has the same name in the file, unless the file's column of that name holds another one.
         name: what messages call the row; default: its line.
     """
 
@@ -53,6 +53,8 @@ class Row:
         Raises:
             UserError: the text is made from a template, and a cell that it needs is empty.
         """
+        if column not in self.sources and column in self.sources.values():
+            return ""
         source = self.sources.get(column, column)
         return filled(source, self._needed) if is_template(source) else self.cells.get(source, "")
 

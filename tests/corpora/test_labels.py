@@ -80,7 +80,7 @@ def test_a_file_of_another_form_is_refused(tmp_path: Path, content: str, message
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"labels.yaml cannot be read \(No such file"):
+    with pytest.raises(UserError, match=r"corpus.labels=.*labels.yaml: there is no such file"):
         labels_in(tmp_path / "labels.yaml")
 
 

@@ -144,6 +144,15 @@ def test_a_csv_of_nkululeko_is_read_with_one_key(tmp_path: Path) -> None:
     ]
 
 
+def test_a_column_that_holds_another_one_is_not_read_for_its_name(tmp_path: Path) -> None:
+    file = manifest(tmp_path, "path,emotion,id,session", ["a.wav,sad,anna,1", "b.wav,angry,anna,1", "c.wav,sad,bert,2"])
+    assert [(u.id, u.speaker) for u in read(file, columns={"speaker": "id"}).utterances] == [
+        ("a", "anna"), ("b", "anna"), ("c", "bert")
+    ]  # fmt: skip
+    with pytest.raises(UserError, match="has no column session"):
+        read(file, columns={"speaker": "session"})
+
+
 MELD = "Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,StartTime,EndTime"
 CLIP = "clips/dia{Dialogue_ID}_utt{utterance_id}.wav"
 
