@@ -1,7 +1,7 @@
 """From the configuration that Hydra composed to plain, checked, canonical ``Settings``. Nothing after sees a config."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -93,18 +93,7 @@ class Settings:
 
     def read_sources(self) -> dict[str, dict[str, str]]:
         """``sources`` as the files are now."""
-        targets = {group: str(option.get("_target_", "ser.")) for group, option in self.groups.items()}
-        return {
-            group: found
-            for group, target in targets.items()
-            if (found := sources(target) | self._models(group, target))
-        }
-
-    def _models(self, group: str, target: str) -> dict[str, str]:
-        """The hash of the model in each folder that a key of a group names, by the full key."""
-        annotations, option = constructor.arguments(target) or {}, self.groups[group]
-        folders = {key: option.get(key) for key, annotation in annotations.items() if is_by_content(annotation)}
-        return {f"{group}.{key}": hash_model(Path(folder)) for key, folder in folders.items() if folder}
+        return read_sources(self.groups)
 
     @property
     def baseline(self) -> bool:
@@ -120,6 +109,23 @@ class Settings:
     def segment_frames(self) -> int:
         """Frames of a segment: its length in seconds over the hop."""
         return round(self.length.seconds * self.feature.sample_rate / self.feature.hop)
+
+
+def read_sources(groups: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
+    """``Settings.sources`` of these groups (``Settings.groups``), as the files are now."""
+    targets = {group: str(option.get("_target_", "ser.")) for group, option in groups.items()}
+    return {
+        group: found
+        for group, target in targets.items()
+        if (found := sources(target) | _models(group, groups[group], target))
+    }
+
+
+def _models(group: str, option: Mapping[str, Any], target: str) -> dict[str, str]:
+    """The hash of the model in each folder that a key of a group names, by the full key."""
+    annotations = constructor.arguments(target) or {}
+    folders = {key: option.get(key) for key, annotation in annotations.items() if is_by_content(annotation)}
+    return {f"{group}.{key}": hash_model(Path(folder)) for key, folder in folders.items() if folder}
 
 
 def resolve(cfg: DictConfig, overrides: Sequence[str] = ()) -> Settings:

@@ -18,7 +18,7 @@ from ser.config import words
 from ser.config.build import build, constructor
 from ser.config.former import former
 from ser.config.groups import Feature, Length, Option
-from ser.config.source import sources
+from ser.config.settings import read_sources
 from ser.data.segments import Segments, cut, frame_sums, normalisation
 from ser.errors import UserError
 from ser.predict.recording import Analysed, Recording, analyse
@@ -217,11 +217,11 @@ def _check_sources(trained: dict[str, dict[str, str]], groups: dict[str, dict[st
     """Check that the user's own feature and network are those that the weights were trained with.
 
     Raises:
-        UserError: a module has changed or cannot be found.
+        UserError: a module, or a model in a folder, has changed or cannot be found.
     """
     for group in ("feature", "model"):
         former_hashes = trained.get(group, {})
-        present = sources(str(groups[group]["_target_"])) if former_hashes else {}
+        present = read_sources({group: groups[group]}).get(group, {}) if former_hashes else {}
         changed = sorted(name for name, digest in former_hashes.items() if present.get(name) != digest)
         if changed:
             raise UserError(

@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from ser.errors import UserError
 from ser.features.audio import prepare, read_audio
-from ser.features.extractor import frames_of
+from ser.features.extractor import ExtractorError, FrameSource, frames_of
 from ser.system.pool import cores
 
 
@@ -62,25 +61,30 @@ class Analysed:
     seconds: float
 
 
-def analyse(extractor: Any, recordings: Iterable[Recording]) -> list[Analysed | UserError]:
+def analyse(extractor: FrameSource, recordings: Iterable[Recording]) -> list[Analysed | UserError]:
     """Extract the features of recordings, several at a time; an error is returned, not raised.
 
     Each matrix product is computed with one thread, as where the features of a corpus are extracted: the number of
     threads can change the last bits.
 
     Args:
-        extractor: the feature, see ``ser.features.extractor``.
+        extractor: the feature.
         recordings: the recordings.
+
+    Raises:
+        ExtractorError: the feature cannot be used: a package or a model is missing.
     """
     # threads, not processes: these would start a caller's script again
     with threadpool_limits(1), ThreadPoolExecutor(cores()) as threads:
         return list(threads.map(partial(_analyse, extractor), recordings))
 
 
-def _analyse(extractor: Any, recording: Recording) -> Analysed | UserError:
+def _analyse(extractor: FrameSource, recording: Recording) -> Analysed | UserError:
     try:
         signal = recording.signal(extractor.sample_rate)
         return Analysed(recording, frames_of(extractor, signal), signal.size / extractor.sample_rate)
+    except ExtractorError:  # of every recording
+        raise
     except UserError as error:
         named = str(error).startswith(f"{recording.audio}: ")
         return error if named else UserError(f"{recording.name}: {error}")

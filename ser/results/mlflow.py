@@ -1,4 +1,4 @@
-"""Runs in MLflow. The only module of ``ser`` that imports mlflow; what it logs is plain data (``ser.results.runs``).
+"""Runs in MLflow. It and ``mlflow_models`` alone import mlflow; what it logs is plain data (``ser.results.runs``).
 
 A run whose signature the store already holds is not logged again. So delivery can be repeated, after a crash or into
 another store.
@@ -8,13 +8,11 @@ import hashlib
 import math
 import os
 import re
-import shutil
 import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,17 +23,12 @@ from filelock import FileLock
 
 from ser.errors import UserError, first_line
 from ser.results import notes, views
+from ser.results.mlflow_models import MODEL, export_model
 from ser.results.runs import Run
 from ser.system.environment import quiet_mlflow
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 """The store that ``mlflow ui`` opens by default."""
-
-PACKAGE = "ser-sweeps"
-"""The name of this package's distribution."""
-
-MODEL = "model"
-"""The folder of a run's artifacts that holds its networks as an MLflow model."""
 
 _METRICS_A_CALL = 1000  # MLflow's limit of log_batch
 _LONGEST_PARAMETER = 6000  # and of a parameter's text
@@ -218,18 +211,11 @@ class _Experiment:
         """
         under = {} if parent is None else {_PARENT: self._log_once(parent, logged, {})}
         for run in runs:
-            found = logged.get(run.signature)
-            run_id = self._log_once(run, logged, under)
+            found, run_id = logged.get(run.signature), self._log_once(run, logged, under)
             if found is not None and under and found.data.tags.get(_PARENT) != under[_PARENT]:
                 self.client.set_tag(run_id, _PARENT, under[_PARENT])
-            if run.weights and not self.client.list_artifacts(run_id, MODEL):
-                self._log_model(run_id, run.weights)
+            self._add_model(run, run_id)
         return any(run.signature not in logged for run in (*runs, *([parent] if parent else [])))
-
-    def _log_model(self, run_id: str, weights: Sequence[Path]) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            export_model(Path(folder) / MODEL, weights)
-            self.client.log_artifacts(run_id, folder)
 
     def _log_once(self, run: Run, logged: Mapping[str, Any], tags: Mapping[str, str]) -> str:
         """The id of a run in the store; unless it is there already, it is written first, with these further tags."""
@@ -239,6 +225,13 @@ class _Experiment:
         with tempfile.TemporaryDirectory() as folder:
             run.write_files(Path(folder))
             return self._log(run, tags, folder)
+
+    def _add_model(self, run: Run, run_id: str) -> None:
+        """Log the networks of a run, if they are kept and the store lacks them."""
+        if run.weights and not self.client.list_artifacts(run_id, MODEL):
+            with tempfile.TemporaryDirectory() as folder:
+                export_model(Path(folder) / MODEL, run.weights)
+                self.client.log_artifacts(run_id, folder)
 
     def _log(self, run: Run, tags: Mapping[str, str], files: str) -> str:
         """Write one finished run, in as few calls as MLflow allows, and return its id."""
@@ -298,39 +291,6 @@ def _logged(run: Any) -> Logged:
     folds = sorted(int(found[1]) for key in run.data.metrics if (found := re.fullmatch(r"fold_(\d+)/wa", key)))
     seeds = tuple(range(int(first), int(last) + 1))
     return Logged(run.info.run_id, run.info.run_name, run.data.tags["configuration"], seeds, tuple(folds))
-
-
-def export_model(folder: Path, weights: Sequence[Path]) -> None:
-    """Write an MLflow model that averages the probabilities of networks, see ``ser.predict.served``.
-
-    Args:
-        folder: a new or empty folder.
-        weights: the weights of the networks; they are copied.
-
-    Raises:
-        UserError: the folder is not empty.
-    """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} exists already. Give a new folder.")
-    quiet_mlflow()
-    from mlflow.models import ModelSignature
-    from mlflow.pyfunc import save_model
-    from mlflow.types import ColSpec, Schema
-
-    columns = Schema([ColSpec("string", "path"), ColSpec("string", "speaker", required=False)])
-    with tempfile.TemporaryDirectory() as temporary, warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*input example")  # it would have to be a file of this machine
-        data = Path(temporary) / "weights"
-        data.mkdir()
-        for path in weights:
-            shutil.copy(path, data)
-        save_model(
-            folder,
-            loader_module="ser.predict.served",
-            data_path=str(data),
-            signature=ModelSignature(inputs=columns),
-            pip_requirements=[PACKAGE],
-        )
 
 
 @lru_cache(maxsize=4)
