@@ -70,7 +70,7 @@ def predict(arguments: Sequence[str]) -> int:
     seed, fold = _number("seed", given), _number("fold", given)
     files = find(given["run"], seed, fold, Path(given["results.dir"]), given["tracking.uri"] or None)
     if given["export"]:
-        from ser.results.mlflow import export_model
+        from ser.results.mlflow_models import export_model
 
         export_model(Path(given["export"]), files)
         print(f"Written: {given['export']}. Serve it: mlflow models serve --env-manager local -m {given['export']}")

@@ -1,4 +1,4 @@
-"""How MLflow answers from exported networks: the ``loader_module`` of ``ser.results.mlflow.export_model``."""
+"""How MLflow answers from exported networks: the ``loader_module`` of ``ser.results.mlflow_models.export_model``."""
 
 from pathlib import Path
 from typing import Any
