@@ -87,7 +87,7 @@ ui: $(READY) ## the MLflow UI on this folder's runs (PORT=5000)
 
 .PHONY: test
 test: $(READY) ## the tests, some minutes
-	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
+	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
 
 .PHONY: test-slow
 test-slow: $(READY) ## the tests that take longer (a full-size generated corpus among them)

@@ -5,11 +5,22 @@ import pytest
 collect_ignore = ["former/make.py", "numerics/golden.py"]  # commands, whose doctests there are none of
 
 
+SHARED = ("grids", "finished")
+"""Fixtures that take long to make: the tests that need them are begun first, and each is made once."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items):
-    """Tests of one file run in one process (pytest-xdist), and all that need the trained grids in the same one."""
-    for item in items:
-        shared = "grids" if "grids" in getattr(item, "fixturenames", ()) else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(shared))
+    """Tests of one file run in one process (pytest-xdist), and all that need a shared fixture in the same one."""
+    groups = {item: _group(item) for item in items}
+    for item, group in groups.items():
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: groups[item] not in SHARED)
+
+
+def _group(item):
+    needed = getattr(item, "fixturenames", ())
+    return next((name for name in SHARED if name in needed), item.nodeid.partition("::")[0])
 
 
 @pytest.fixture(scope="session")
