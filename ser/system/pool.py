@@ -9,7 +9,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import forkserver
@@ -22,9 +23,13 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-_IMPORTED = ("hydra", "ser.sweep.commandline", "ser.training.loop")
-"""What workers import, by name: this module is below them. Not ``ser.run``: Python runs it again in every worker, as
-the main module, and would warn that it is there already."""
+START_SECONDS = 2.0
+"""About how long workers take to start."""
+
+_IMPORTED = ("hydra", "ser.sweep.commandline", "ser.training.loop", "torch._dynamo")
+"""What workers import, by name: this module is below them. PyTorch's optimisers import ``torch._dynamo``, which takes a
+second. Not ``ser.run``: Python runs it again in every worker, as the main module, and would warn that it is there
+already."""
 
 _pool: ProcessPoolExecutor | None = None
 _size = 0
@@ -109,9 +114,10 @@ atexit.register(close)
 
 
 def imap(function: Callable[[Item], Result], items: Iterable[Item], label: str) -> Iterator[Result]:
-    """Apply a function to every item in the pool, and yield the results in order.
+    """Apply a function to every item and yield the results in order.
 
-    Fewer than 16 items are done in this process, since starting workers would take longer.
+    This process does the first items, for about as long as workers take to start; the pool does the others. So a few
+    quick items start no workers.
 
     Args:
         function: a function that can be pickled.
@@ -122,12 +128,20 @@ def imap(function: Callable[[Item], Result], items: Iterable[Item], label: str) 
         UserError: a worker was killed.
     """
     work: list[Any] = list(items)
-    if len(work) < 16 or cores() == 1:
-        yield from track(map(function, work), len(work), label)
+    yield from track(_results(function, work, label), len(work), label)
+
+
+def _results(function: Callable[[Any], Result], work: Sequence[Any], label: str) -> Iterator[Result]:
+    started, done = time.monotonic(), 0
+    while done < len(work) and (cores() == 1 or time.monotonic() - started < START_SECONDS):
+        yield function(work[done])
+        done += 1
+    rest = work[done:]
+    if not rest:
         return
-    chunk = max(1, min(16, len(work) // (4 * cores())))
+    chunk = max(1, min(16, len(rest) // (4 * cores())))
     try:
-        yield from track(workers().map(function, work, chunksize=chunk), len(work), label)
+        yield from workers().map(function, rest, chunksize=chunk)
     except KeyboardInterrupt:
         close(kill=True)
         raise

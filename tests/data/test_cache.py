@@ -21,6 +21,7 @@ from ser.data.cache import Frames, changed_audio, fingerprint, frames
 from ser.errors import UserError
 from ser.features.extractor import Extractor
 from ser.features.mfcc import Mfcc
+from ser.system import pool
 
 RATE = 16000
 
@@ -103,7 +104,8 @@ def test_pickling_transfers_no_frames(tmp_path, corpus):
     np.testing.assert_array_equal(pickle.loads(pickled).open(), packed.open())
 
 
-def test_parallel_extraction_equals_serial(tmp_path, extracted):
+def test_parallel_extraction_equals_serial(tmp_path, extracted, monkeypatch):
+    monkeypatch.setattr(pool, "START_SECONDS", 0)  # all in workers
     corpus = make_files(tmp_path / "audio", 20)
     packed = frames(corpus, Mfcc(), tmp_path / "store")
     assert extracted() == 20

@@ -64,6 +64,27 @@ def test_where_the_fork_server_cannot_start_workers_are_spawned(monkeypatch):
     assert pool.workers(1).submit(threads).result() == {1}
 
 
+def numbered_process(number):
+    return number, os.getpid()
+
+
+def test_quick_items_start_no_workers():
+    assert list(pool.imap(numbered_process, range(40), "")) == [(number, os.getpid()) for number in range(40)]
+    assert pool._pool is None
+
+
+@pytest.mark.skipif(pool.cores() == 1, reason="needs two cores")
+def test_what_takes_longer_than_workers_to_start_is_done_by_them(monkeypatch):
+    monkeypatch.setattr(pool, "START_SECONDS", 0.5)
+    results = pool.imap(numbered_process, range(40), "")
+    first = [next(results)]
+    time.sleep(0.6)
+    numbers, processes = zip(*first, *results, strict=True)
+    assert numbers == tuple(range(40))
+    assert processes[0] == os.getpid()
+    assert os.getpid() not in processes[1:]
+
+
 def ended(process):
     """Whether a process is gone, or dead and not yet collected by its parent."""
     try:
