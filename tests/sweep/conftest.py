@@ -2,12 +2,12 @@
 
 import pytest
 from support import run
-from sweep.workplace import POINTS, SMALL, contents, copy
+from sweep.workplace import POINTS, SERIAL, SMALL, contents, copy
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory, tiny):
-    """A working directory after a sweep of six points, two of them equal; to be read only."""
+    """A working directory after a sweep of six points, two of them equal, trained by workers; to be read only."""
     folder = tmp_path_factory.mktemp("finished")
     done = run("-m", *SMALL, f"corpus.root={tiny}", *POINTS, cwd=folder)
     (folder / "stdout").write_text(done.stdout)
@@ -27,9 +27,9 @@ def folder(finished, tmp_path):
 
 @pytest.fixture
 def command(folder, tiny):
-    """Another command in the copied working directory, as small as the finished sweep."""
+    """Another command in the copied working directory, as small as the finished sweep; it trains without workers."""
 
     def call(*arguments, sweep=True, **more):
-        return run(*(["-m"] if sweep else []), *SMALL, f"corpus.root={tiny}", *arguments, cwd=folder, **more)
+        return run(*(["-m"] if sweep else []), *SMALL, SERIAL, f"corpus.root={tiny}", *arguments, cwd=folder, **more)
 
     return call

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from support import run
-from sweep.workplace import SMALL, rows
+from sweep.workplace import SERIAL, SMALL, rows
 
 from ser.sweep.help import help_text
 
@@ -35,7 +35,7 @@ def test_options_of_ones_own(own, tmp_path, tiny):
     (own / "mine.yaml").write_text(OPTION)
     (own.parent / "loss").mkdir()
     (own.parent / "loss" / "theirs.yaml").write_text(LOSS)
-    common = (*SMALL, f"corpus.root={tiny}", "fold=1", "tracking=none")
+    common = (*SMALL, SERIAL, f"corpus.root={tiny}", "fold=1", "tracking=none")
     env = {"PYTHONPATH": str(tmp_path)}
     for model, loss, found in (("cnn", "none", 1), ("mine", "theirs", 2)):
         done = run("--config-dir", "my, conf", *common, f"model={model}", f"loss={loss}", cwd=tmp_path, env=env)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from support import run
-from sweep.workplace import SMALL, copy, rows
+from sweep.workplace import SERIAL, SMALL, copy, rows
 
 from ser import ui
 from ser.errors import UserError
@@ -26,7 +26,7 @@ def two_seeds(finished, tiny, tmp_path_factory):
     """A copy of the working directory after a second command, with two seeds."""
     folder = tmp_path_factory.mktemp("page")
     copy(finished, folder)
-    done = run("-m", *SMALL, f"corpus.root={tiny}", "loss=cos", "lambda=0.6,0.7", "repeats=2", cwd=folder)
+    done = run("-m", *SMALL, SERIAL, f"corpus.root={tiny}", "loss=cos", "lambda=0.6,0.7", "repeats=2", cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -73,7 +73,7 @@ def test_a_note_that_a_user_wrote_stays(two_seeds, tiny, tmp_path):
     with sqlite3.connect(tmp_path / "mlflow.db") as database:
         database.execute("update experiment_tags set value = 'mine' where key = 'mlflow.note.content'")
     database.close()
-    done = run(*SMALL, f"corpus.root={tiny}", "loss=cos", "lambda=0.6", "seed=1", "fold=1", cwd=tmp_path)
+    done = run(*SMALL, SERIAL, f"corpus.root={tiny}", "loss=cos", "lambda=0.6", "seed=1", "fold=1", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert rows(tmp_path, "select value from experiment_tags where key = 'mlflow.note.content'") == [("mine",)]
 

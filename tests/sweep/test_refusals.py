@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 from support import run
-from sweep.workplace import SMALL
+from sweep.workplace import SERIAL, SMALL
 
 REFUSED = {
     "a grid without -m": (["experiment=fig4"], ["is a sweep over loss, lambda.weight", "add -m"]),
@@ -57,7 +57,7 @@ def test_a_bad_point_fails_alone_and_is_named(tmp_path, tiny):
     shutil.copytree(tiny, broken)
     next(path for path in sorted(broken.rglob("*.wav")) if "impro" in path.name).write_bytes(b"no audio")
     points = f"corpus.root={broken},{tiny}"
-    done = run("-m", *SMALL, points, "loss=none", "fold=1", "tracking=none", cwd=tmp_path)
+    done = run("-m", *SMALL, SERIAL, points, "loss=none", "fold=1", "tracking=none", cwd=tmp_path)
     assert done.returncode == 1
     assert "1 of 1 trainings done" in done.stderr
     assert f"failed: corpus.root={broken}" in done.stdout

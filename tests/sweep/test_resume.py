@@ -51,10 +51,11 @@ def test_repeats_seeds_and_single_folds_are_the_same_trainings(folder, command):
 
 
 def test_resume_false_gives_the_same_numbers(folder, command):
+    """Here without workers, before with them."""
     before = rows(
         folder, "select key, value from latest_metrics join runs using (run_uuid) where name like 'l2 λ=0.7%'"
     )
-    done = command("resume=false", "loss=l2", "lambda=0.7", "engine=serial", sweep=False)
+    done = command("resume=false", "loss=l2", "lambda=0.7", sweep=False)
     assert done.returncode == 0
     assert "found finished" not in done.stderr
     after = rows(

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from support import run
-from sweep.workplace import SMALL
+from sweep.workplace import SERIAL, SMALL
 
 from ser.errors import UserError
 from ser.sweep import tuning
@@ -22,7 +22,7 @@ def small(tiny, tmp_path, monkeypatch):
     """Overrides of a small search in a folder of its own, which trains in this process."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SER_SWEEP_STARTED", "1")
-    return [*SMALL, f"corpus.root={tiny}", f"cache.dir={tmp_path}/cache", "sweep=search", "fold=1", "engine=serial",
+    return [*SMALL, f"corpus.root={tiny}", f"cache.dir={tmp_path}/cache", "sweep=search", "fold=1", SERIAL,
             "tracking=none"]  # fmt: skip
 
 
@@ -108,7 +108,7 @@ def test_a_trial_that_fails_has_no_number_and_ends_nothing(small, monkeypatch, c
 
 
 def test_the_command(tiny, tmp_path):
-    common = [*SMALL, f"corpus.root={tiny}", "fold=1", "tracking=none", "lambda=0.6,0.7"]
+    common = [*SMALL, SERIAL, f"corpus.root={tiny}", "fold=1", "tracking=none", "lambda=0.6,0.7"]
     done = run(*common, "trials=two", cwd=tmp_path, module="ser.tune")
     assert done.returncode == 2
     assert done.stderr == "trials=two is not a number of that kind. Give a whole number, such as trials=20.\n"

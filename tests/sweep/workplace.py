@@ -6,6 +6,9 @@ from contextlib import closing
 
 SMALL = ("length=1", "model.channels=4", "trainer.max_epochs=2", "trainer.lr=1e-3", "device=cpu", "corpus.size=tiny")
 
+SERIAL = "engine=serial"
+"""Where no workers are needed: they take seconds to start."""
+
 POINTS = ("loss=cos,l2,none", "lambda=0.6,0.7")
 """The sweep of the fixture ``finished``: six points, two of them equal."""
 
