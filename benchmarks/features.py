@@ -66,7 +66,7 @@ def _corpus(folder: Path, samples: list[int]) -> Corpus:
     for index, number in enumerate(samples):
         path = folder / f"{index:04d}.wav"
         soundfile.write(path, 0.1 * rng.standard_normal(number), _RATE)
-        utterances.append(Utterance(path.stem, path, "neutral", "1", "1"))
+        utterances.append(Utterance(path.stem, path, ("neutral", "angry")[index % 2], "1", "1"))
     return make_corpus("noise", folder, utterances)
 
 
