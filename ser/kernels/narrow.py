@@ -7,7 +7,8 @@ For vectors v (B, V), weights w (K, V) and outputs y (B, K):
                 dL/dw = (dL/dy)^T v
 
 A product of shapes (64, 58,200) and (58,200, 4) takes its time for memory traffic, not for arithmetic. The kernels read
-the vectors from memory once in each pass; a general matrix product takes three times as long.
+the vectors from memory once in each pass; a general matrix product takes three times as long. A loss of the vectors
+themselves has a gradient that must be added to dL/dv. Here it is added while dL/dv is written, which saves a pass.
 
 B: rows of the batch, V: dimensions of a vector, K: outputs.
 """
@@ -35,26 +36,38 @@ class NarrowLinear(nn.Linear):
 
     def forward(self, vector: Tensor) -> Tensor:
         """(B, V) -> (B, K)."""
+        return self.with_vector(vector)[1]
+
+    def with_vector(self, vector: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, V) -> the vectors (B, V) and the outputs (B, K).
+
+        What else is computed from the vectors should use those returned: the backward pass is faster then.
+        """
         if applies(vector) and vector.dim() == 2 and self.out_features <= _MOST_OUTPUTS:
-            product = _Product.apply(vector.contiguous(), self.weight)
-            return product if self.bias is None else product + self.bias
-        return super().forward(vector)
+            same_vector, product = _Product.apply(vector.contiguous(), self.weight)
+            return same_vector, product if self.bias is None else product + self.bias
+        return vector, super().forward(vector)
 
 
 class _Product(Function):
-    """(B, V), (K, V) -> (B, K), the layer without its bias."""
+    """(B, V), (K, V) -> the vectors (B, V), and the layer's outputs without its bias (B, K)."""
 
     @staticmethod
-    def forward(ctx: Any, vector: Tensor, weight: Tensor) -> Tensor:
+    def forward(ctx: Any, vector: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(vector, weight)
-        return torch.from_numpy(_product(vector.detach().numpy(), weight.detach().numpy()))
+        ctx.set_materialize_grads(False)
+        return vector, torch.from_numpy(_product(vector.detach().numpy(), weight.detach().numpy()))
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+    def backward(ctx: Any, direct: Tensor | None, gradient: Tensor | None) -> tuple[Tensor | None, Tensor | None]:
+        """Return dL/dv and dL/dw, given the gradient of the returned vectors and dL/dy; None stands for zeros."""
+        if gradient is None:
+            return direct, None
         vector, weight = ctx.saved_tensors
         vector_gradient, weight_gradient = torch.empty_like(vector), torch.zeros_like(weight)
-        tensors = (vector, weight, gradient.contiguous(), vector_gradient, weight_gradient)
+        added = direct.contiguous() if direct is not None else torch.empty(0, 0)
+        tensors = (vector, weight, gradient.contiguous(), added, vector_gradient, weight_gradient)
         _gradients(*(tensor.detach().numpy() for tensor in tensors))
         return vector_gradient, weight_gradient
 
@@ -82,31 +95,41 @@ def _gradients(
     vector: NDArray[Any],
     weight: NDArray[Any],
     gradient: NDArray[Any],
+    added: NDArray[Any],
     vector_gradient: NDArray[Any],
     weight_gradient: NDArray[Any],
 ) -> None:
     """Write dL/dv to ``vector_gradient`` and add dL/dw to ``weight_gradient``, from dL/dy in ``gradient`` (B, K).
 
-    Two outputs, k and ``k_next``, are done at a time, which halves the passes over ``vector_gradient``. If K is odd,
-    the last k has no partner: ``k_next`` is then k itself, with the gradient 0.
+    Two outputs, k and ``k_next``, are done at a time, which halves the passes over a block. If K is odd, the last k has
+    no partner: ``k_next`` is then k itself, with the gradient 0.
+
+    ``added`` (B, V) is added to dL/dv; an empty array stands for zeros.
     """
-    outputs = len(weight)
+    outputs, block = len(weight), np.empty(_BLOCK, np.float32)
     for b in range(len(vector)):
-        for k in range(0, outputs, 2):
-            k_next = min(k + 1, outputs - 1)
-            g, g_next = gradient[b, k], gradient[b, k_next] if k_next > k else np.float32(0)
-            for start in range(0, vector.shape[1], _BLOCK):
-                v, dv = vector[b, start : start + _BLOCK], vector_gradient[b, start : start + _BLOCK]
+        for start in range(0, vector.shape[1], _BLOCK):
+            v = vector[b, start : start + _BLOCK]
+            for k in range(0, outputs, 2):
+                k_next = min(k + 1, outputs - 1)
+                g, g_next = gradient[b, k], gradient[b, k_next] if k_next > k else np.float32(0)
                 w, w_next = weight[k, start : start + _BLOCK], weight[k_next, start : start + _BLOCK]
                 if k == 0:
-                    for i in range(len(dv)):
-                        dv[i] = g * w[i] + g_next * w_next[i]
+                    for i in range(len(v)):
+                        block[i] = g * w[i] + g_next * w_next[i]
                 else:
-                    for i in range(len(dv)):
-                        dv[i] += g * w[i] + g_next * w_next[i]
+                    for i in range(len(v)):
+                        block[i] += g * w[i] + g_next * w_next[i]
                 dw = weight_gradient[k, start : start + _BLOCK]
                 dw_next = weight_gradient[k_next, start : start + _BLOCK]
                 for i in range(len(v)):
                     dw[i] += g * v[i]
                 for i in range(len(v)):
                     dw_next[i] += g_next * v[i]
+            dv = vector_gradient[b, start : start + _BLOCK]
+            if added.size:
+                more = added[b, start : start + _BLOCK]
+                for i in range(len(v)):
+                    dv[i] = more[i] + block[i]
+            else:
+                dv[:] = block[: len(v)]

@@ -99,5 +99,4 @@ class CNN(nn.Module):
 
     def forward(self, frames: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T, D), (B,) -> pos_1 vectors (B, vector_size), logits (B, classes); see ``ser.models``."""
-        vector = self.body(frames, count).flatten(1)
-        return vector, self.classifier(vector)
+        return self.classifier.with_vector(self.body(frames, count).flatten(1))

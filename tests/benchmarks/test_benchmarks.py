@@ -1,16 +1,20 @@
 """The comparisons of ``benchmarks`` are fair: both sides compute the same. No time is asserted."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 
-from benchmarks import extrapolation, plain, split, workload
-from benchmarks.__main__ import main
-from benchmarks.measure import Section, paired, spread
+from benchmarks import extrapolation, features, plain, split, tracking, workload
+from benchmarks.__main__ import NAMES, main
+from benchmarks.measure import Options, Section, paired, spread
 from benchmarks.replicas import LENGTHS
 from benchmarks.step import Step
 from benchmarks.store import paper_grid
 from benchmarks.workers import window
+from ser.features.mfcc import Mfcc
+from ser.results.runs import Origin, seed_run
 from ser.training.loop import train
 
 
@@ -131,3 +135,21 @@ def test_a_section_is_a_markdown_table():
 def test_a_mistyped_option_is_answered_with_the_usage(argument):
     with pytest.raises(SystemExit, match="only=replicas,startup"):
         main([argument])
+
+
+def test_files_of_noise_are_a_corpus(tmp_path):
+    corpus = features._corpus(tmp_path / "audio", [4000, 4000])
+    assert min(features._times(corpus, Mfcc(), tmp_path / "cached", 1, Options(True, tmp_path))) > 0
+
+
+def test_made_up_outcomes_are_a_run(tmp_path):
+    experiment = tracking._experiment(tmp_path, 3)
+    run = seed_run(experiment, tracking._stored(experiment), Origin("0"))
+    assert {f"fold_{fold}/wa" for fold in range(1, 6)} < set(run.metrics)
+
+
+@pytest.mark.slow
+def test_every_measurement_runs(tmp_path, capsys):
+    main(["quick=true", f"json={tmp_path / 'values.json'}"])
+    assert set(json.loads((tmp_path / "values.json").read_text())) == {"machine", "paper", *NAMES}
+    assert "## (f) Tracking" in capsys.readouterr().out
