@@ -178,3 +178,5 @@ def test_where_the_kernels_do_not_apply_the_plain_modules_run():
     with compiled.forbidden():
         assert not packed.applies(data, 30, 3)
     assert packed.applies(data, 30, 3)
+    assert packed.applies(torch.zeros(2, 40, 768), 30, 3)
+    assert not packed.applies(torch.zeros(2, 40, 769), 30, 3)
