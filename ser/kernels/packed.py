@@ -96,9 +96,9 @@ _MOST_FEATURES = 40
 """With more features, G can take longer than dL/dz: measured for segments of 1 s, 100 channels, kernels of 13 and 7."""
 
 _MOST_FEATURES_PACKED = 768
-"""With more features, oneDNN takes longer for one long sequence than for a padded batch. Measured for segments of 3 s, of
-which 75 % are real frames: 0.85 times as fast as PyTorch's operations with 768 features, 0.55 times with 1024. With 45 %
-real frames and 768 features it is 1.45 times as fast."""
+"""With more features, oneDNN takes longer for one long sequence than for a padded batch. Measured for segments of 3 s
+with 75 % real frames: 0.85 times as fast as PyTorch's operations with 768 features, 0.55 times with 1024; with 45 %
+real frames and 768 features 1.45 times as fast."""
 
 
 def applies(frames: Tensor, pool: int, stride: int) -> bool:
