@@ -2,7 +2,7 @@
 
 A new metric is one function here, marked with ``@metric``: it is then logged to MLflow for every run, fold and
 prediction mode, and is a column of the closing table and of ``python -m multirun_analysis sweep=... by=...``.
-``calibration_error`` is none of these: it needs probabilities.
+``calibration_error`` is none of these, since it needs probabilities; nor are ``recalls``, one for each class.
 """
 
 from collections.abc import Callable
@@ -95,6 +95,53 @@ def unweighted_accuracy(gold: ArrayLike, predicted: ArrayLike) -> float:
     """
     gold, predicted = _checked(gold, predicted)
     return float(np.mean([np.mean(predicted[gold == label] == label) for label in np.unique(gold)]))
+
+
+@metric("f1")
+def macro_f1(gold: ArrayLike, predicted: ArrayLike) -> float:
+    """Macro F1: the mean of the F1 scores of the classes that occur in ``gold`` or in ``predicted``.
+
+        F1 of class c = 2 * (correct utterances of c) / (utterances of c + predictions of c)
+
+    Args:
+        gold: true classes, shape (utterances,).
+        predicted: predicted classes, shape (utterances,).
+
+    Returns:
+        A fraction in [0, 1].
+
+    Raises:
+        ValueError: the lists differ in length or are empty.
+
+    >>> round(macro_f1([0, 0, 0, 1], [0, 0, 1, 1]), 4)  # 4/5 and 2/3
+    0.7333
+    """
+    gold, predicted = _checked(gold, predicted)
+    scores = []
+    for label in np.union1d(gold, predicted):
+        correct = np.sum((gold == label) & (predicted == label))
+        scores.append(2 * correct / (np.sum(gold == label) + np.sum(predicted == label)))
+    return float(np.mean(scores))
+
+
+def recalls(gold: ArrayLike, predicted: ArrayLike, classes: int) -> NDArray[np.float64]:
+    """The recall of each class: its correct utterances over its utterances; NaN for a class that does not occur.
+
+    Args:
+        gold, predicted, classes: as for ``confusion``.
+
+    Returns:
+        Fractions in [0, 1], shape (classes,).
+
+    Raises:
+        ValueError: as ``confusion``.
+
+    >>> recalls([0, 0, 1], [0, 1, 1], 2).tolist()
+    [0.5, 1.0]
+    """
+    counts = confusion(gold, predicted, classes)
+    with np.errstate(invalid="ignore"):
+        return counts.diagonal() / counts.sum(axis=1)
 
 
 def calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: int = 10) -> float:

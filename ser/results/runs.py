@@ -4,6 +4,7 @@ A run is one seed of an experiment over its folds. An experiment of several seed
 standard deviations over the seeds.
 """
 
+import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from ser.config.words import run_name
 from ser.data.experiment import Experiment
 from ser.results import artifacts, notes
 from ser.results.convergence import convergence, max_epochs
-from ser.results.metrics import METRICS
+from ser.results.metrics import METRICS, calibration_error, recalls
 from ser.results.outcome import Outcome, pooled
 from ser.results.store import Stored
 from ser.system.text import without_passwords
@@ -86,7 +87,7 @@ def seed_run(experiment: Experiment, stored: Sequence[Stored], origin: Origin, w
     went = {one.outcome.fold: convergence(one.outcome.history, max_epochs(one.about)) for one in stored}
     said = _folds(experiment, folds)
     name = _name(experiment, origin, f"seed {seed}", said)
-    metrics = run_metrics(outcomes)
+    metrics = _metrics(experiment, stored)
     return Run(
         name=name,
         tags={
@@ -122,7 +123,7 @@ def parent_run(experiment: Experiment, seeds: Mapping[int, Sequence[Stored]], or
     first, numbers = next(iter(seeds.values())), sorted(seeds)
     folds = [one.outcome.fold for one in first]
     children = [signature.run(experiment.configuration, seed, folds) for seed in numbers]
-    by_seed = {seed: run_metrics([one.outcome for one in seeds[seed]]) for seed in numbers}
+    by_seed = {seed: _metrics(experiment, seeds[seed]) for seed in numbers}
     figures, said = list(by_seed.values()), _folds(experiment, folds)
     means = {key: float(np.mean([figure[key] for figure in figures])) for key in figures[0]}
     deviations = {f"{key}_sd": float(np.std([f[key] for f in figures], ddof=1)) for key in figures[0]}
@@ -156,7 +157,8 @@ def run_metrics(outcomes: Sequence[Outcome]) -> dict[str, float]:
     Returns:
         For each of ``METRICS``, here ``wa``: ``wa`` is the mean over the folds in ``average`` mode and ``crop_wa`` in
         ``crop`` mode; ``wa_pooled`` is computed on the utterances of all folds together; ``fold_1/wa`` is fold 1's.
-        ``best_val_wa`` is the validation WA of the epoch that was tested, averaged over the folds.
+        ``best_val_wa`` is the validation WA of the epoch that was tested, averaged over the folds. ``ece_pooled`` is
+        the calibration error on the utterances of all folds together, in ``average`` mode.
     """
     result: dict[str, float] = {}
     for mode, prefix in (("average", ""), ("crop", "crop_")):
@@ -166,7 +168,31 @@ def run_metrics(outcomes: Sequence[Outcome]) -> dict[str, float]:
             result[f"{prefix}{name}_pooled"] = measure(*pooled(outcomes, mode))
             result |= {f"fold_{o.fold}/{prefix}{name}": value for o, value in zip(outcomes, folds, strict=True)}
     validation = {f"fold_{o.fold}/best_val_wa": o.history[o.best_epoch - 1]["val_wa"] for o in outcomes}
-    return {**result, **validation, "best_val_wa": float(np.mean(list(validation.values())))}
+    result |= {**validation, "best_val_wa": float(np.mean(list(validation.values())))}
+    gold, predicted = pooled(outcomes, "average")
+    confidence = np.concatenate([outcome.average.max(axis=1) for outcome in outcomes])
+    return {**result, "ece_pooled": calibration_error(confidence, gold == predicted)}
+
+
+def class_metrics(outcomes: Sequence[Outcome], classes: Sequence[str]) -> dict[str, float]:
+    """The recall of each class on the utterances of all folds together, in ``average`` mode.
+
+    Args:
+        outcomes: one for each fold.
+        classes: the names of the classes.
+
+    Returns:
+        Fractions by name, such as ``recall_pooled/anger``, for the classes that occur. In a name, ``_`` stands for
+        characters that MLflow refuses.
+    """
+    found = recalls(*pooled(outcomes, "average"), len(classes))
+    names = (re.sub(r"[^\w\-. ]", "_", name) for name in classes)
+    return {f"recall_pooled/{name}": float(value) for name, value in zip(names, found, strict=True) if value >= 0}
+
+
+def _metrics(experiment: Experiment, stored: Sequence[Stored]) -> dict[str, float]:
+    outcomes = [one.outcome for one in stored]
+    return {**run_metrics(outcomes), **class_metrics(outcomes, experiment.corpus.classes)}
 
 
 def _name(experiment: Experiment, origin: Origin, seeds: str, folds: str) -> str:

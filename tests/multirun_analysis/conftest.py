@@ -283,7 +283,7 @@ def make_scores(parameters, wa, uwa=None, crop=None, validation=None, planned=No
     from ser.sweep.plan import Point
 
     wa = np.asarray(wa, dtype=float)
-    given = {"wa": wa, "uwa": uwa, "crop_wa": crop, "crop_uwa": crop, "best_val_wa": validation, **more}
+    given = {"wa": wa, "uwa": uwa, "f1": None, "crop_wa": crop, "crop_uwa": crop, "best_val_wa": validation, **more}
     frame = pd.DataFrame(
         {name: np.broadcast_to(wa if values is None else values, wa.shape) for name, values in given.items()}
     )

@@ -184,7 +184,7 @@ def test_a_row_and_a_metric_of_ones_choice_are_compared(hand):
     assert "loss=none is the row that was asked for; the differences are of test UWA." in differences.notes
     with pytest.raises(UserError, match=r"against=x is no complete row of loss\. There are: cos; l2; none"):
         tables(study, "mine", ["loss"], against="x")
-    with pytest.raises(UserError, match="metric=acc is none of wa, uwa"):
+    with pytest.raises(UserError, match="metric=acc is none of wa, uwa, f1"):
         tables(study, "mine", ["loss"], metric="acc")
 
 
@@ -249,10 +249,10 @@ def test_rows_without_a_common_seed_are_not_compared(hand):
 
 
 @pytest.fixture
-def f1():
-    """The metric ``f1``, registered as a researcher would; its name comes after ``wa`` and ``uwa``."""
+def precision():
+    """The metric ``precision``, registered as a researcher would; its name comes last."""
     with patch.dict(METRICS):
-        yield metric("f1")(lambda gold, predicted: 0.0)
+        yield metric("precision")(lambda gold, predicted: 0.0)
 
 
 @pytest.fixture
@@ -296,11 +296,16 @@ def mean(loss, name):
     return 100 * np.mean([value(loss, seed, f"fold_{fold}/{name}") for seed in (0, 1) for fold in (1, 2)])
 
 
-def test_an_added_metric_is_a_column_beside_wa_and_uwa(f1, mine):
+def test_an_added_metric_is_a_column_beside_wa_and_uwa(precision, mine):
     rows = mine(left_out=lambda loss, seed: [])
-    assert [name for name in rows.columns if name.endswith("[95 %]")] == ["WA % [95 %]", "UWA % [95 %]", "F1 % [95 %]"]
+    assert [name for name in rows.columns if name.endswith("[95 %]")] == [
+        "WA % [95 %]",
+        "UWA % [95 %]",
+        "F1 % [95 %]",
+        "PRECISION % [95 %]",
+    ]
     for loss in LOSSES:
-        for name in ("wa", "uwa", "f1"):
+        for name in ("wa", "uwa", "f1", "precision"):
             assert float(rows.loc[loss, f"{name.upper()} % [95 %]"]) == pytest.approx(mean(loss, name))
             shown = rows.loc[loss, f"{name.upper()} % [95 %] values"].split()
             assert np.mean([float(value) for value in shown]) == pytest.approx(mean(loss, name))
@@ -309,21 +314,21 @@ def test_an_added_metric_is_a_column_beside_wa_and_uwa(f1, mine):
 @pytest.mark.parametrize(
     "left_out",
     [
-        lambda loss, seed: [f"fold_{fold}/{name}" for fold in (1, 2) for name in ("f1", "crop_f1")],
-        lambda loss, seed: ["fold_1/f1", "fold_2/f1"] if seed == 1 else [],
-        lambda loss, seed: ["fold_2/f1"] if seed == 1 else [],
+        lambda loss, seed: [f"fold_{fold}/{name}" for fold in (1, 2) for name in ("precision", "crop_precision")],
+        lambda loss, seed: ["fold_1/precision", "fold_2/precision"] if seed == 1 else [],
+        lambda loss, seed: ["fold_2/precision"] if seed == 1 else [],
     ],
     ids=["all runs are older", "one seed is older", "one fold is older"],
 )
-def test_a_metric_that_older_runs_lack_is_a_dash_and_changes_no_other_column(f1, mine, left_out, tmp_path):
+def test_a_metric_that_older_runs_lack_is_a_dash_and_changes_no_other_column(precision, mine, left_out, tmp_path):
     rows = mine(left_out)
     for loss in LOSSES:
-        assert rows.loc[loss, "F1 % [95 %]"] == ""
+        assert rows.loc[loss, "PRECISION % [95 %]"] == ""
         assert float(rows.loc[loss, "WA % [95 %]"]) == pytest.approx(mean(loss, "wa"))
         assert float(rows.loc[loss, "UWA % [95 %]"]) == pytest.approx(mean(loss, "uwa"))
         assert rows.loc[loss, "seeds"] == "2"
     header, _, *body = (tmp_path / "out" / "sweep_mine_by_loss.md").read_text(encoding="utf-8").splitlines()[2:6]
-    column = [heading.strip() for heading in header.split("|")].index("F1 % [95 %]")
+    column = [heading.strip() for heading in header.split("|")].index("PRECISION % [95 %]")
     assert [row.split("|")[column].strip() for row in body] == ["–", "–"]
 
 

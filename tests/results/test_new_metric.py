@@ -33,7 +33,7 @@ def outside():
     before = dict(METRICS)
     yield
     assert before == METRICS
-    assert set(METRICS) == {"wa", "uwa"}
+    assert set(METRICS) == {"wa", "uwa", "f1"}
 
 
 pytestmark = pytest.mark.usefixtures("outside", "precision")
@@ -64,6 +64,6 @@ def test_it_is_a_column_of_the_closing_table(tmp_path):
     for replica, fold in zip(point.replicas(), FOLDS, strict=True):
         store.save(replica.signature, fold, {})
     header, first, second, *_ = table(Plan("mine", (), (point, lacking), tmp_path), store).splitlines()
-    assert header.split() == ["loss", "seeds", "WA", "%", "UWA", "%", "PRECISION", "%"]
-    assert first.split() == ["cos", "1", "75.00", "75.00", "75.00"]
+    assert header.split() == ["loss", "seeds", "WA", "%", "UWA", "%", "F1", "%", "PRECISION", "%"]
+    assert first.split() == ["cos", "1", "75.00", "75.00", "66.67", "75.00"]
     assert second.count("X (0 of 2)") == 3

@@ -19,7 +19,7 @@ def corpus(tiny):
 
 
 def metrics(wa, uwa):
-    return {"wa": wa, "uwa": uwa}
+    return {"wa": wa, "uwa": uwa, "f1": 0.3}
 
 
 def test_a_parents_note_has_means_intervals_and_the_command(corpus):
@@ -36,12 +36,12 @@ def test_a_parents_note_has_means_intervals_and_the_command(corpus):
 
 
 def test_an_experiments_note_lists_runs_with_the_same_interval(corpus):
-    logged = {"wa": 0.6, "wa_sd": 0.1, "uwa": 0.4, "uwa_sd": 0.0, "seeds": 3.0}
+    logged = {"wa": 0.6, "wa_sd": 0.1, "uwa": 0.4, "uwa_sd": 0.0, "seeds": 3.0}  # no F1: an older run
     ranked = [notes.Ranked("a|b", "#/a", logged, "all"), notes.Ranked("one", "#/b", metrics(0.5, 0.5), "1,2")]
     text = notes.experiment_note(notes.corpus_note(corpus), ranked)
     _, half = notes.mean_and_half_width([0.5, 0.6, 0.7])
     assert f"[a\\|b](#/a)\u00a0\u00a0 | 60.00 ± {100 * half:.2f}" in text
-    assert "| 50.00\u00a0\u00a0 | 50.00\u00a0\u00a0 | 1\u00a0\u00a0 | 1,2 |" in text
+    assert "| 50.00\u00a0\u00a0 | 50.00\u00a0\u00a0 | 30.00\u00a0\u00a0 | 1\u00a0\u00a0 | 1,2 |" in text
     assert f"{len(corpus.utterances)} utterances of 10 speakers in 5 sessions" in text
     assert text.endswith(notes.KEPT)
 

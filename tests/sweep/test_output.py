@@ -11,8 +11,8 @@ def test_equal_points_train_once_and_the_log_says_so(finished):
 def test_the_closing_table_is_sorted_by_wa(finished):
     text = (finished / "stdout").read_text()
     table = text.splitlines()
-    header = next(i for i, line in enumerate(table) if line.endswith("UWA %"))
-    values = [float(line.split()[-2]) for line in table[header + 1 : header + 6]]
+    header = next(i for i, line in enumerate(table) if line.endswith("F1 %"))
+    values = [float(line.split()[-3]) for line in table[header + 1 : header + 6]]
     assert values == sorted(values, reverse=True)
     assert table[header + 6] == ""
     assert "Only fold" not in text
