@@ -62,6 +62,13 @@ fig4: $(READY) ## contrastive losses over lambda
 paper: $(READY) ## all of them, and one report.html
 	$(call reproduce,$(EXPERIMENTS),report)
 
+TRIALS := 20
+.PHONY: losses
+losses: $(READY) ## losses since 2018 with equal tuning budgets (CORPUS= ROOT= SEEDS=20 TRIALS=20 DEVICE=auto ARGS=)
+	$(BIN)/python -m ser.tune compare=losses trials=$(TRIALS) seeds=$(SEEDS) corpus=$(CORPUS) \
+		$(if $(ROOT),'corpus.root=$(ROOT)') device=$(DEVICE) $(ARGS)
+	@$(BIN)/python -m multirun_analysis sweep=losses by=loss,loss.normalise against=none,
+
 # The claims again with each plausible alternative of what the paper leaves open: docs/robustness.md
 SWEEPS   :=
 VARIANTS :=

@@ -1,9 +1,11 @@
-"""``python -m ser.tune``: search for the values with the best validation accuracy."""
+"""``python -m ser.tune``: search for the values with the best validation accuracy, of one method or of several."""
 
 import logging
 import os
 import sys
 import time
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ser.config.words import assignments
 from ser.errors import UserError
@@ -13,19 +15,26 @@ from ser.sweep.hydra_internals import parse_flags
 from ser.system.command import run_command
 from ser.system.progress import ConsoleHandler
 
-_HELP = """Search for the values with the best validation accuracy; the test utterances have no part in it.
+if TYPE_CHECKING:  # help is shown without Hydra's composition
+    from ser.sweep.tuning import Budget
+
+_HELP = """Search for the values with the best validation accuracy.
 
   python -m ser.tune 'lambda=interval(0.3,0.95)' 'loss.margin=interval(-0.5,0.9)' trials=20 corpus=emodb
   python -m ser.tune loss=cos,l2,supcon 'trainer.lr=tag(log,interval(1e-5,1e-2))'
+  python -m ser.tune compare=losses trials=20 seeds=20 corpus=emodb
 
 Overrides are those of ser.run. Searched are intervals, lists and ranges. Also:
     trials=20       how many configurations are tried
     together=4      how many are proposed at a time; another number proposes others
     search_seed=0   another seed proposes others
+    compare=losses  searches each alternative of conf/comparison/losses.yaml, or of a YAML file of yours, with as many
+                    trials each, and trains what was chosen with seeds=20 seeds that no search has used
 
 The trials are a sweep: the same command goes on where it stopped, and MLflow and multirun_analysis have the runs."""
 
-_OWN = {"trials": "20", "together": "4", "search_seed": "0"}
+_NUMBERS = {"trials": "20", "together": "4", "search_seed": "0", "seeds": "20"}
+_OWN = {**_NUMBERS, "compare": ""}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -42,21 +51,31 @@ def _tune(arguments: list[str]) -> int:
         print(_HELP)
         return 0
     own = [each for each in arguments if each.partition("=")[0] in _OWN]
-    numbers = {key: _number(key, value) for key, value in assignments(own, _OWN).items()}
+    given = assignments(own, _OWN)
+    numbers = {key: _number(key, given[key]) for key in _NUMBERS}
     args = parse_flags(commandline.rewrite([each for each in arguments if each not in own]))
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[ConsoleHandler()])
     os.environ[STARTED] = str(time.time())
+    from ser.sweep.tuning import Budget
+
+    budget = Budget(numbers["trials"], numbers["together"], numbers["search_seed"], args.config_dir)
+    if given["compare"]:
+        return _compare(given["compare"], args.overrides, budget, numbers["seeds"])
+    return _search(args.overrides, budget)
+
+
+def _search(overrides: list[str], budget: "Budget") -> int:
     from ser.sweep import tuning
     from ser.sweep.plan import sweep_name
     from ser.sweep.search_space import search_space
 
-    overrides = args.overrides
     if not any(override.startswith("sweep=") for override in overrides):
         overrides = [*overrides, f"sweep=tune-{sweep_name(overrides)}"]
-    dimensions, fixed = search_space(overrides)
-    search = tuning.Search(
-        dimensions, fixed, numbers["trials"], numbers["together"], numbers["search_seed"], args.config_dir
-    )
+    search = tuning.Search(*search_space(overrides), budget)
+    if not search.dimensions:
+        raise UserError(
+            "Nothing is searched: give a key an interval, 'lambda=interval(0.3,0.95)', or a list, loss.margin=0.1,0.2."
+        )
     tuning.check(search)
     trials = tuning.tune(search)
     print(f"\n{tuning.table(search, trials)}\n")
@@ -68,9 +87,20 @@ def _tune(arguments: list[str]) -> int:
     return 0
 
 
+def _compare(source: str, overrides: list[str], budget: "Budget", seeds: int) -> int:
+    from ser.sweep.comparison import compare, make_comparison
+
+    named = [override for override in overrides if override.startswith("sweep=")]
+    others = [override for override in overrides if override not in named]
+    name = named[-1].partition("=")[2] if named else Path(source).stem
+    return compare(make_comparison(source, others, budget, seeds, name))
+
+
 def _number(key: str, value: str) -> int:
     if not value.isdecimal() or (key != "search_seed" and int(value) < 1):
-        raise UserError(f"{key}={value} is not a number of that kind. Give a whole number, such as {key}={_OWN[key]}.")
+        raise UserError(
+            f"{key}={value} is not a number of that kind. Give a whole number, such as {key}={_NUMBERS[key]}."
+        )
     return int(value)
 
 

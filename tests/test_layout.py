@@ -56,7 +56,7 @@ def test_every_folder_is_named_in_the_documentation():
     for folder in (path for path in (REPOSITORY / "ser").iterdir() if (path / "__init__.py").exists()):
         assert re.search(rf"^ +{folder.name}/ ", text, flags=re.MULTILINE), folder.name
     for group in (path.name for path in (REPOSITORY / "conf").iterdir() if path.is_dir()):
-        assert group in ("hydra", "experiment", "robustness") or f"| `{group}` |" in text, group
+        assert group in ("hydra", "experiment", "robustness", "comparison") or f"| `{group}` |" in text, group
 
 
 def test_mlflow_is_imported_in_two_modules():

@@ -95,13 +95,12 @@ class Plan:
 
     @cached_property
     def swept(self) -> tuple[str, ...]:
-        """The keys that have more than one value in the overrides of the points, but for seed and fold."""
-        values: dict[str, set[str]] = {}
-        for point in self.points:
-            for override in point.overrides:
-                key, _, value = override.lstrip("+").partition("=")
-                values.setdefault(key, set()).add(value)
-        return tuple(key for key in values if len(values[key]) > 1 and key not in ("seed", "fold"))
+        """The keys that are not the same in the overrides of all points, but for seed and fold."""
+        typed = [
+            dict(override.lstrip("+").partition("=")[::2] for override in point.overrides) for point in self.points
+        ]
+        keys = dict.fromkeys(key for each in typed for key in each)
+        return tuple(key for key in keys if len({each.get(key) for each in typed}) > 1 and key not in ("seed", "fold"))
 
     def signatures(self) -> dict[str, Point]:
         """The point of every training of the sweep, by the training's signature; equal points count once."""

@@ -57,7 +57,7 @@ def search_space(overrides: Sequence[str]) -> tuple[list[Dimension], list[str]]:
         The dimensions, and the other overrides.
 
     Raises:
-        UserError: an override cannot be read, an interval has no numbers in it, or nothing is searched.
+        UserError: an override cannot be read, an interval has no numbers in it, or a key is given twice.
     """
     try:
         parsed = [parse_override(override) for override in overrides]
@@ -68,10 +68,6 @@ def search_space(overrides: Sequence[str]) -> tuple[list[Dimension], list[str]]:
     twice = next((key for key in keys if keys.count(key) > 1), None)
     if twice:
         raise UserError(f"{GROUP_OF.get(twice, twice)} is given twice.")
-    if not dimensions:
-        raise UserError(
-            "Nothing is searched: give a key an interval, 'lambda=interval(0.3,0.95)', or a list, loss.margin=0.1,0.2."
-        )
     return dimensions, [str(each.input_line) for each in parsed if not each.is_sweep_override()]
 
 

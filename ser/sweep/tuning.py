@@ -8,13 +8,13 @@ search that was stopped goes on without a database.
 import logging
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ser.config.settings import resolve
 from ser.config.words import GROUP_OF
-from ser.data.experiment import Experiment, make_experiment
+from ser.data.experiment import make_experiment
 from ser.errors import UserError
 from ser.sweep import queue
 from ser.sweep.compose import composer
@@ -29,6 +29,29 @@ from ser.system.text import aligned
 _log = logging.getLogger(__name__)
 
 
+VALIDATION_IS_SHARED = (
+    "A choice by validation WA looks at no test part, but what is a test part in one fold is a validation part in "
+    "another: the accuracies are those of a configuration that was chosen on the same corpus."
+)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How a search is done.
+
+    Attributes:
+        trials: how many configurations are tried.
+        together: how many are proposed at a time, without knowing the results of one another.
+        seed: of the proposals.
+        config_dir: a user's own folder of options.
+    """
+
+    trials: int
+    together: int
+    seed: int
+    config_dir: str | None = None
+
+
 @dataclass(frozen=True)
 class Search:
     """What is searched, and how.
@@ -36,18 +59,12 @@ class Search:
     Attributes:
         dimensions: the keys and their values.
         fixed: the other overrides.
-        trials: how many configurations are tried.
-        together: how many are proposed at a time, without knowing the results of one another.
-        seed: of the proposals.
-        config_dir: a user's own folder of options.
+        budget: how.
     """
 
     dimensions: Sequence[Dimension]
     fixed: Sequence[str]
-    trials: int
-    together: int
-    seed: int
-    config_dir: str | None = None
+    budget: Budget
 
 
 @dataclass(frozen=True)
@@ -66,11 +83,13 @@ def check(search: Search) -> None:
         UserError: one is not.
     """
     first = [dimension.samples()[0] for dimension in search.dimensions]
-    with composer(config_dir=search.config_dir) as composing:
+    with composer(config_dir=search.budget.config_dir) as composing:
         for index, dimension in enumerate(search.dimensions):
             for sample in dimension.samples():
                 point = [*search.fixed, *first[:index], sample, *first[index + 1 :]]
                 resolve(composing.config(point), point)
+        if not search.dimensions:
+            resolve(composing.config(search.fixed), search.fixed)
 
 
 def tune(search: Search) -> list[Trial]:
@@ -87,46 +106,47 @@ def tune(search: Search) -> list[Trial]:
     except ImportError as error:
         raise UserError("A search needs Optuna: pip install 'optuna>=4'.") from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    sampler = optuna.samplers.TPESampler(seed=search.seed, constant_liar=True)
+    budget = search.budget
+    sampler = optuna.samplers.TPESampler(seed=budget.seed, constant_liar=True)
     study = optuna.create_study(direction="maximize", sampler=sampler)
     trials: list[Trial] = []
-    while len(trials) < search.trials:
-        asked = [study.ask() for _ in range(min(search.together, search.trials - len(trials)))]
+    while len(trials) < budget.trials:
+        asked = [study.ask() for _ in range(min(budget.together, budget.trials - len(trials)))]
         points = [tuple(dimension.ask(each) for dimension in search.dimensions) for each in asked]
-        jobs = [Job(experiment) for experiment in _experiments(search, points)]
-        os.environ[PLANNED] = jobs[0].settings.sweep
-        store_plan(_plan(search, [*(trial.job for trial in trials), *jobs]))  # the analysis finds its points there
-        progress = Progress(_plan(search, jobs), os.environ[STARTED])
+        new = jobs([[*search.fixed, *point] for point in points], budget.config_dir)
+        os.environ[PLANNED] = new[0].settings.sweep
+        overrides = (*search.fixed, *(dimension.samples()[0] for dimension in search.dimensions))
+        store_plan(plan(overrides, [*(trial.job for trial in trials), *new]))  # the analysis finds its points there
+        progress = Progress(plan(overrides, new), os.environ[STARTED])
         progress.start()
-        values = _train(jobs)
+        values = train(new)
         progress.stop()
-        for proposal, overrides, job, value in zip(asked, points, jobs, values, strict=True):
+        for proposal, point, job, value in zip(asked, points, new, values, strict=True):
             state = optuna.trial.TrialState.COMPLETE if value is not None else optuna.trial.TrialState.FAIL
             study.tell(proposal, value, state)
-            trials.append(Trial(overrides, job, value))
+            trials.append(Trial(point, job, value))
         _log.info("%s", _progress(search, trials))
     return trials
 
 
-def _experiments(search: Search, points: Sequence[Sequence[str]]) -> list[Experiment]:
+def jobs(points: Iterable[Sequence[str]], config_dir: str | None) -> list[Job]:
+    """The jobs of points, each given by its overrides, with their features extracted."""
     made = []
-    with composer(config_dir=search.config_dir) as composing:
-        for point in points:
-            overrides = [*search.fixed, *point]
+    with composer(config_dir=config_dir) as composing:
+        for overrides in points:
             made.append(make_experiment(resolve(composing.config(overrides), overrides), overrides))
             made[-1].frames()
-    return made
+    return [Job(experiment) for experiment in made]
 
 
-def _plan(search: Search, jobs: Sequence[Job]) -> Plan:
-    """The sweep's plan with these jobs."""
-    settings = jobs[0].settings
-    typed = (*search.fixed, *(dimension.samples()[0] for dimension in search.dimensions))
-    points = tuple(Point.of(job.experiment) for job in jobs)
-    return Plan(settings.sweep, typed, points, settings.results, settings.resume is False)
+def plan(overrides: Sequence[str], planned: Sequence[Job]) -> Plan:
+    """The plan of a sweep with these jobs; ``overrides`` tell it from other plans of the same name."""
+    settings = planned[0].settings
+    points = tuple(Point.of(job.experiment) for job in planned)
+    return Plan(settings.sweep, tuple(overrides), points, settings.results, settings.resume is False, settings.saves)
 
 
-def _train(jobs: Sequence[Job]) -> list[float | None]:
+def train(jobs: Sequence[Job]) -> list[float | None]:
     """Train jobs and deliver their runs; the mean validation WA of each, or None if a training failed."""
     trained = queue.train_all(jobs)
     values: list[float | None] = []
@@ -159,11 +179,11 @@ def best_of(trials: Sequence[Trial]) -> Trial | None:
 def _progress(search: Search, trials: Sequence[Trial]) -> str:
     best = best_of(trials)
     said = (
-        f"best validation WA {percent(best.value or 0)} at {' '.join(map(_typed, best.overrides))}"
+        f"best validation WA {percent(best.value or 0)} at {' '.join(map(typed, best.overrides))}"
         if best
         else "none has a result"
     )
-    return f"{len(trials)} of {search.trials} trials: {said}"
+    return f"{len(trials)} of {search.budget.trials} trials: {said}"
 
 
 def table(search: Search, trials: Sequence[Trial]) -> str:
@@ -179,16 +199,16 @@ def table(search: Search, trials: Sequence[Trial]) -> str:
 def chosen(search: Search, best: Trial) -> str:
     """What the search chose, its accuracies on the test utterances, and the command that trains it with more seeds."""
     figures: dict[str, Any] = best.job.metrics()
-    found = [_typed(override) for override in best.overrides]
-    fixed = [_typed(override) for override in search.fixed if not override.startswith("sweep=")]
+    found = [typed(override) for override in best.overrides]
+    fixed = [typed(override) for override in search.fixed if not override.startswith("sweep=")]
     test = ", ".join(f"{name.upper()} {percent(figures[name])}" for name in ("wa", "uwa"))
     return (
-        f"Chosen by validation WA: {' '.join(found)}. On the test utterances, which had no part in the "
-        f"choice: {test}.\nWith more seeds: python -m ser.run {shlex.join([*fixed, *found])} repeats=20"
+        f"Chosen by validation WA: {' '.join(found)}. On the test utterances: {test}.\n{VALIDATION_IS_SHARED}\n"
+        f"With more seeds: python -m ser.run {shlex.join([*fixed, *found])} repeats=20"
     )
 
 
-def _typed(override: str) -> str:
+def typed(override: str) -> str:
     """An override as users type it: ``lambda=0.6`` for ``lambda.weight=0.6``."""
     key, _, value = override.partition("=")
     return f"{GROUP_OF.get(key, key)}={value}"

@@ -6,6 +6,7 @@ import pytest
 from support import run
 from sweep.workplace import SERIAL, SMALL
 
+from ser import tune
 from ser.errors import UserError
 from ser.sweep import tuning
 from ser.sweep.commandline import rewrite
@@ -14,7 +15,7 @@ from ser.sweep.search_space import Dimension, search_space
 
 def searched(*overrides, **more):
     dimensions, fixed = search_space(rewrite(list(overrides)))
-    return tuning.Search(dimensions, fixed, **{"trials": 5, "together": 2, "seed": 0, **more})
+    return tuning.Search(dimensions, fixed, tuning.Budget(**{"trials": 5, "together": 2, "seed": 0, **more}))
 
 
 @pytest.fixture
@@ -43,7 +44,6 @@ def test_what_is_searched_and_what_is_fixed():
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["loss=cos"], "Nothing is searched"),
         (["lambda=interval(0.9,0.3)"], "two numbers with low < high"),
         (["trainer.lr=tag(log,interval(0,1))"], "0 < low < high"),
         (["lambda=interval(0.1,0.2)", "lambda=0.3"], "lambda is given twice"),
@@ -55,6 +55,11 @@ def test_what_is_searched_and_what_is_fixed():
 def test_a_search_that_cannot_be_meant_is_refused_before_anything_is_trained(overrides, message):
     with pytest.raises(UserError, match=message):
         tuning.check(searched(*overrides))
+
+
+def test_a_search_of_nothing_is_refused():
+    with pytest.raises(UserError, match="Nothing is searched"):
+        tune._tune(["loss=cos"])
 
 
 def test_the_best_trial_is_that_of_the_best_validation_accuracy_and_the_same_search_finds_its_results(

@@ -1,0 +1,163 @@
+"""Alternatives compared under equal tuning budgets, such as losses.
+
+A tuned method beats one with default values, whichever they are (Musgrave et al. 2020, A Metric Learning Reality
+Check). So each alternative is searched with the same number of trials, on validation accuracy. What was chosen is then
+trained with seeds that no search has used, as one sweep, which ``python -m multirun_analysis`` reads like any other.
+"""
+
+import logging
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+from annotated_types import MinLen
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import BaseModel, ValidationError
+from yaml import YAMLError
+
+from ser.config.paths import conf_dir
+from ser.config.words import GROUP_OF
+from ser.errors import UserError
+from ser.sweep import tuning
+from ser.sweep.commandline import rewrite
+from ser.sweep.display import watch
+from ser.sweep.handover import PLANNED, SWEPT
+from ser.sweep.plan import Plan, store_plan
+from ser.sweep.search_space import search_space
+from ser.sweep.tuning import Budget, Search, Trial
+from ser.system.text import aligned
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is compared.
+
+    Attributes:
+        name: the name of the sweep of the chosen configurations.
+        searches: the search of each alternative, by the alternative's name.
+        keys: the keys in which the alternatives differ by definition, as users type them.
+        seeds: with how many new seeds the chosen configurations are trained.
+    """
+
+    name: str
+    searches: Mapping[str, Search]
+    keys: tuple[str, ...]
+    seeds: int
+
+
+def make_comparison(source: str, typed: Sequence[str], budget: Budget, seeds: int, name: str) -> Comparison:
+    """Read the alternatives, and check every value that their searches may propose.
+
+    Args:
+        source: a YAML file, or the name of one in the folder ``comparison`` of the user's or the project's options.
+        typed: overrides of the command line, rewritten; one replaces an override of the file that has the same key.
+        budget: of each search; where nothing is searched, one trial is enough.
+        seeds, name: see ``Comparison``.
+
+    Raises:
+        UserError: there is no such file, it cannot be read, or a value is out of range.
+    """
+    file = _read(_path(source, budget.config_dir))
+    searches, fixed = {}, {}
+    for alternative, own in file.alternatives.items():
+        by_key = {override.partition("=")[0]: override for override in (*rewrite([*file.common, *own]), *typed)}
+        dimensions, kept = search_space([*by_key.values(), f"sweep={name}-{'-'.join(alternative.split())}"])
+        fixed[alternative] = dict(override.split("=", 1) for override in kept if not override.startswith("sweep="))
+        searches[alternative] = Search(dimensions, kept, budget if dimensions else replace(budget, trials=1))
+        tuning.check(searches[alternative])
+    keys = dict.fromkeys(key for each in fixed.values() for key in each)
+    differing = [key for key in keys if len({each.get(key) for each in fixed.values()}) > 1]
+    return Comparison(name, searches, tuple(GROUP_OF.get(key, key) for key in differing), seeds)
+
+
+def compare(comparison: Comparison) -> int:
+    """Search every alternative, train what was chosen, and print both tables.
+
+    Returns:
+        The exit status: 0 if every alternative has all its results.
+    """
+    chosen: dict[str, Trial] = {}
+    for number, (alternative, search) in enumerate(comparison.searches.items(), 1):
+        _log.info("%s (%d of %d)", alternative, number, len(comparison.searches))
+        best = tuning.best_of(tuning.tune(search))
+        if best is None:
+            _log.warning("%s is left out: no trial has a result.", alternative)
+        else:
+            chosen[alternative] = best
+    if not chosen:
+        return 1
+    plan, jobs = _final(comparison, chosen)
+    status = watch(plan, lambda: tuning.train(jobs))
+    first = [jobs[0].experiment.parameters.get(key, "") for key in comparison.keys]
+    by = [f"by={','.join(comparison.keys)}", f"against={','.join(first)}"]
+    analysis = ["python", "-m", "multirun_analysis", f"sweep={comparison.name}", *by]
+    print(
+        f"\n{_table(comparison, chosen)}\n\n{tuning.VALIDATION_IS_SHARED}\n"
+        f"With intervals and differences: {shlex.join(analysis)}",
+        flush=True,
+    )
+    return status or int(len(chosen) < len(comparison.searches))
+
+
+def _final(comparison: Comparison, chosen: Mapping[str, Trial]) -> tuple[Plan, list[tuning.Job]]:
+    """The sweep of the chosen configurations, with seeds that no trial has used."""
+    unused = 1 + max(seed for trial in chosen.values() for seed in trial.job.settings.seeds)
+    mine = (f"sweep={comparison.name}", f"seed={unused}", f"repeats={comparison.seeds}")
+    replaced = tuple(f"{override.partition('=')[0]}=" for override in mine)
+    points = []
+    for alternative, trial in chosen.items():
+        search = comparison.searches[alternative]
+        points.append([*(each for each in search.fixed if not each.startswith(replaced)), *trial.overrides, *mine])
+    jobs = tuning.jobs(points, next(iter(comparison.searches.values())).budget.config_dir)
+    plan = tuning.plan([f"sweep={comparison.name}", "alternatives=" + ",".join(chosen)], jobs)
+    store_plan(plan)
+    os.environ[PLANNED], os.environ[SWEPT] = plan.name, ",".join(plan.swept)
+    return plan, jobs
+
+
+def _table(comparison: Comparison, chosen: Mapping[str, Trial]) -> str:
+    """What was chosen for each alternative, and its validation accuracy."""
+    rows = []
+    for name, trial in chosen.items():
+        trials, values = comparison.searches[name].budget.trials, " ".join(map(tuning.typed, trial.overrides))
+        rows.append([name, tuning.percent(trial.value or 0), str(trials), values])
+    return aligned([["alternative", "validation WA %", "trials", "chosen"], *rows])
+
+
+def _path(source: str, config_dir: str | None) -> Path:
+    if source.endswith((".yaml", ".yml")):
+        return Path(source)
+    folders = [Path(folder) / "comparison" for folder in (config_dir, conf_dir()) if folder]
+    found = [folder / f"{source}.yaml" for folder in folders if (folder / f"{source}.yaml").is_file()]
+    if not found:
+        there = sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
+        raise UserError(
+            f"compare={source}: there is no such comparison. There are: {', '.join(there)}; or give a file."
+        )
+    return found[0]
+
+
+class _File(BaseModel, extra="forbid", strict=True):
+    """A file of alternatives: the overrides of all of them, and those of each by its name."""
+
+    common: list[str] = []
+    alternatives: Annotated[dict[str, list[str]], MinLen(2)]
+
+
+def _read(path: Path) -> _File:
+    try:
+        return _File.model_validate(OmegaConf.to_container(OmegaConf.load(path)))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(
+            f"{path} is no comparison: {'.'.join(map(str, first['loc']))}: {first['msg']}. It needs `alternatives`, "
+            "two or more, each a name with a list of overrides, and may have `common`, a list of overrides."
+        ) from error
+    except (OSError, YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
+        raise UserError(f"compare={path} cannot be read: {error}") from error
