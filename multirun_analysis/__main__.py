@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ser.config.words import GROUP_OF
 from ser.errors import UserError
+from ser.sweep.commandline import hide_password
 from ser.system.command import run_command
 from ser.system.text import aligned
 
@@ -94,6 +95,7 @@ def main(arguments: Sequence[str]) -> str:
     """
     if {"-h", "--help"} & set(arguments):
         return _HELP
+    arguments = hide_password(arguments)
     if "robustness" in arguments:
         return _robustness([argument for argument in arguments if argument != "robustness"])
     command = _parsed(arguments)

@@ -80,6 +80,7 @@ def _command() -> int:
 
 
 def _sweep() -> int:
+    sys.argv[1:] = commandline.hide_password(sys.argv[1:])
     os.environ[COMMAND] = shlex.join(["python", "-m", "ser.run", *sys.argv[1:]])
     sys.argv[1:] = commandline.rewrite(sys.argv[1:])
     args = parse_flags(sys.argv[1:])

@@ -53,7 +53,8 @@ def _tune(arguments: list[str]) -> int:
     own = [each for each in arguments if each.partition("=")[0] in _OWN]
     given = assignments(own, _OWN)
     numbers = {key: _number(key, given[key]) for key in _NUMBERS}
-    args = parse_flags(commandline.rewrite([each for each in arguments if each not in own]))
+    typed = commandline.hide_password([each for each in arguments if each not in own])
+    args = parse_flags(commandline.rewrite(typed))
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[ConsoleHandler()])
     os.environ[STARTED] = str(time.time())
     from ser.sweep.tuning import Budget

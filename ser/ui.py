@@ -39,10 +39,11 @@ def main(arguments: list[str]) -> int:
     from ser.results.mlflow import pages, resolve_uri
 
     uri = resolve_uri(given["uri"])
+    known = {"MLFLOW_BACKEND_STORE_URI": uri}  # not on the command line, which other users see
     print(_addresses(f"http://127.0.0.1:{given['port']}", pages(uri)), flush=True)
     command = [sys.executable, "-m", "mlflow", "ui", "--workers", "1", "--port", given["port"]]
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    server = subprocess.Popen([*command, "--backend-store-uri", uri], env=environment, start_new_session=True)
+    quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    server = subprocess.Popen(command, env={**os.environ, **quiet, **known}, start_new_session=True)
     try:
         return server.wait()
     except KeyboardInterrupt:

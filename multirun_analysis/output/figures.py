@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from multirun_analysis.inference.statistics import Interval, Summary
@@ -20,8 +21,9 @@ _ASIDE = 0.025  # by so much, two stars at the edge stand beside each other
 
 
 def draw(drawing: Drawing | LearningCurves) -> Figure:
-    """Draw a figure."""
-    return _draw_learning(drawing) if isinstance(drawing, LearningCurves) else _draw_curves(drawing)
+    """Draw a figure. A ``$`` in a name begins no formula."""
+    with rc_context({"text.parse_math": False}):
+        return _draw_learning(drawing) if isinstance(drawing, LearningCurves) else _draw_curves(drawing)
 
 
 def _draw_curves(drawing: Drawing) -> Figure:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from multirun_analysis.inference.statistics import Difference, Interval, Summary
+from ser.system.text import for_spreadsheets
 
 FEWEST_SEEDS = 5
 """Below so many seeds, a cell shows the seeds' scores in place of an interval, which would say little."""
@@ -118,8 +119,8 @@ class Table:
 
     def markdown(self) -> str:
         """The table in Markdown, with aligned columns, for the terminal and for documents."""
-        body = [[_text(cell).replace("|", "\\|") for cell in row] for row in self.rows]
-        lines = [list(self.columns), *body]
+        body = [[_markdown(_text(cell)) for cell in row] for row in self.rows]
+        lines = [[_markdown(column) for column in self.columns], *body]
         widths = [max(len(line[index]) for line in lines) for index in range(len(self.columns))]
         widths = [min(width, _WIDEST) for width in widths]
         rule = ["-" * width for width in widths]
@@ -127,7 +128,8 @@ class Table:
             "| " + " | ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)) + " |"
             for line in (lines[0], rule, *body)
         ]
-        return "\n\n".join([f"**{self.title}**", "\n".join(table), *self.notes]) + "\n"
+        notes = [_markdown(note) for note in self.notes]
+        return "\n\n".join([f"**{_markdown(self.title)}**", "\n".join(table), *notes]) + "\n"
 
     def latex(self) -> str:
         """The table as a LaTeX ``table`` with the rules of booktabs, a label, and the notes below."""
@@ -162,10 +164,10 @@ class Table:
         writer = csv.writer(text, lineterminator="\n")
         parts = [_parts(row[index] for row in self.rows) for index in range(len(self.columns))]
         heads = [f"{name} {part}".strip() for name, names in zip(self.columns, parts, strict=True) for part in names]
-        writer.writerow([*heads, "title"])
+        writer.writerow([*map(for_spreadsheets, heads), "title"])
         for row in self.rows:
             values = [_value(cell, part) for cell, names in zip(row, parts, strict=True) for part in names]
-            writer.writerow([*values, self.title])
+            writer.writerow([*values, for_spreadsheets(self.title)])
         return text.getvalue()
 
     def html(self) -> str:
@@ -204,6 +206,11 @@ def _html(text: str) -> str:
     return f"<td{' class=long' if len(text) > _WIDEST // 2 else ''}>{html.escape(text)}</td>"
 
 
+def _markdown(text: str) -> str:
+    """A text in which users' words end no cell and begin no HTML, link or picture; it stays readable in a terminal."""
+    return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", text).replace("|", "\\|").replace("](", "]\\(")
+
+
 def _latex(text: str) -> str:
     text = text.replace("\\", r"\textbackslash ")
     for character in "&%#_${}":
@@ -233,7 +240,7 @@ def _value(cell: Cell, part: str) -> object:
         return getattr(cell, part or "median", "")
     if part:
         return ""
-    return cell.value if isinstance(cell, Rounded) else "" if cell is None else str(cell)
+    return cell.value if isinstance(cell, Rounded) else "" if cell is None else for_spreadsheets(str(cell))
 
 
 def _of_percent(cell: Percent, part: str) -> object:

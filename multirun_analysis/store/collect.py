@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 import pandas as pd
 from sqlalchemy import Engine, Select, TableClause, create_engine, inspect, make_url, or_, select
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql import column, table
 
@@ -25,6 +25,7 @@ from ser.errors import UserError, first_line
 from ser.results.convergence import FIGURES, convergence
 from ser.results.metrics import METRICS
 from ser.system.environment import quiet_mlflow
+from ser.system.text import from_spreadsheets, without_passwords
 
 TOLERANCE = 1e-9
 """Two runs of one replica are in conflict if they differ in a metric by more than this."""
@@ -151,7 +152,9 @@ def predictions(collected: Collected, configuration: str, seed: int) -> pd.DataF
     replicas = collected.replicas
     rows = replicas[(replicas["configuration"] == configuration) & (replicas["seed"] == seed)]
     if rows.empty:
-        raise UserError(f"{_shown(collected.uri)} has no run of configuration {configuration} with seed {seed}.")
+        raise UserError(
+            f"{without_passwords(collected.uri)} has no run of configuration {configuration} with seed {seed}."
+        )
     parts = []
     for run_id, folds in rows.groupby("run_id")["fold"]:
         if run_id not in collected.read:
@@ -291,7 +294,7 @@ class _Database:
     def _experiments(self, uri: str, name: str | None) -> list[int]:
         """The ids of the experiments to be read."""
         if not inspect(self._engine).has_table("latest_metrics"):
-            raise UserError(f"tracking.uri={_shown(uri)} is a database without MLflow's tables. {_WHERE}")
+            raise UserError(f"tracking.uri={without_passwords(uri)} is a database without MLflow's tables. {_WHERE}")
         experiments = self._frame(select(_EXPERIMENTS)).drop_duplicates("name").set_index("name")
         if name is None:
             return experiments["experiment_id"][experiments["lifecycle_stage"] == "active"].astype(int).to_list()
@@ -455,8 +458,8 @@ def _check_experiment(uri: str, name: str, stages: Mapping[str, str]) -> None:
     if name not in stages:
         active = ", ".join(sorted(existing for existing, stage in stages.items() if stage == "active"))
         raise UserError(
-            f"tracking.experiment={name} is not in {_shown(uri)}. There are: {active or 'none'}. Run the sweep first, "
-            "or give tracking.experiment= and tracking.uri= as the sweep had them."
+            f"tracking.experiment={name} is not in {without_passwords(uri)}. There are: {active or 'none'}. Run "
+            "the sweep first, or give tracking.experiment= and tracking.uri= as the sweep had them."
         )
     if stages[name] != "active":
         raise UserError(f"tracking.experiment={name} is deleted in MLflow: restore it or choose another name.")
@@ -505,8 +508,9 @@ def _downloaded(uri: str, run_id: str, artifacts: str, folder: str) -> Path:
 def _parse(path: Path) -> pd.DataFrame:
     """Read a file of predictions. A class may be called ``null`` or ``NA``, so no word means a missing value."""
     frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    numbers = {name: "float64" for name in frame.columns if name.startswith("p_")}
-    return frame.astype({"fold": "int64", **numbers})
+    words = frame.columns.difference([name for name in frame.columns if name.startswith("p_")])
+    frame[words] = frame[words].map(from_spreadsheets)
+    return frame.astype({"fold": "int64", **dict.fromkeys(frame.columns.difference(words), "float64")})
 
 
 @contextmanager
@@ -519,13 +523,5 @@ def _database_errors_told_to_user(uri: str) -> Iterator[None]:
 
 
 def _unreadable(uri: str, error: Exception) -> UserError:
-    reason = first_line(error).rstrip(".")
-    return UserError(f"The tracking store {_shown(uri)} (tracking.uri=) cannot be read: {reason}. {_WHERE}")
-
-
-def _shown(uri: str) -> str:
-    """A store's address, its password hidden."""
-    try:
-        return make_url(uri).render_as_string(hide_password=True)
-    except ArgumentError:
-        return uri
+    reason = without_passwords(first_line(error)).rstrip(".")
+    return UserError(f"The tracking store {without_passwords(uri)} (tracking.uri=) cannot be read: {reason}. {_WHERE}")

@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ser.predict.predictor import Prediction, Predictor
-from ser.system.text import aligned
+from ser.system.text import aligned, for_spreadsheets
 
 
 def as_text(model: Predictor, predictions: Sequence[Prediction], form: str, segments: bool) -> str:
@@ -28,8 +28,8 @@ def as_text(model: Predictor, predictions: Sequence[Prediction], form: str, segm
         heading = ["file", *parts, "emotion", *(f"{name} %" for name in model.classes)]
         return aligned([heading, *_rows(model, predictions, segments, ".2f", ".1f", 100)])
     heading = ["file", *parts, "emotion", *(f"p_{name}" for name in model.classes)]
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([heading, *_rows(model, predictions, segments, "", "", 1)])
+    text, rows = io.StringIO(), [heading, *_rows(model, predictions, segments, "", "", 1)]
+    csv.writer(text, lineterminator="\n").writerows([for_spreadsheets(cell) for cell in row] for row in rows)
     return text.getvalue().rstrip("\n")
 
 

@@ -12,7 +12,7 @@ from ser.data.experiment import Experiment
 from ser.results.metrics import confusion, unweighted_accuracy, weighted_accuracy
 from ser.results.outcome import Outcome, pooled
 from ser.results.store import Stored
-from ser.system.text import without_passwords
+from ser.system.text import for_spreadsheets, without_passwords
 
 _TITLE_WIDTH = 60  # characters of a line above the picture
 _FOLDS_IN_LEGEND = 10
@@ -44,7 +44,11 @@ def draw(folder: Path, experiment: Experiment, name: str, stored: Sequence[Store
 def _write_predictions(
     path: Path, stored: Sequence[Stored], classes: Sequence[str], speakers: Mapping[str, str]
 ) -> None:
-    """Write a row for each test utterance: its true class, and what was predicted in both modes."""
+    """Write a row for each test utterance: its true class, and what was predicted in both modes.
+
+    ``multirun_analysis.store.collect`` reads it.
+    """
+    shown = [for_spreadsheets(name) for name in classes]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         names = (f"p_{name}" for name in classes)
@@ -53,8 +57,8 @@ def _write_predictions(
             for row, name in enumerate(outcome.ids):
                 chosen, cropped = outcome.average[row].argmax(), outcome.crop[row].argmax()
                 probabilities = [f"{value:.6g}" for value in outcome.average[row]]
-                words = (speakers[name], classes[outcome.gold[row]], classes[chosen])
-                writer.writerow([name, outcome.fold, *words, *probabilities, classes[cropped]])
+                words = (for_spreadsheets(speakers[name]), shown[outcome.gold[row]], shown[chosen])
+                writer.writerow([for_spreadsheets(name), outcome.fold, *words, *probabilities, shown[cropped]])
 
 
 def _draw_confusion(path: Path, experiment: Experiment, name: str, stored: Sequence[Stored]) -> None:
@@ -72,11 +76,12 @@ def _draw_confusion(path: Path, experiment: Experiment, name: str, stored: Seque
         shade = "white" if recall[row, column] > 0.55 else "black"
         text = f"{count}\n{100 * recall[row, column]:.0f} %"
         axes.text(column, row, text, ha="center", va="center", color=shade, fontsize=9)
-    axes.set_xticks(range(len(classes)), classes)
-    axes.set_yticks(range(len(classes)), classes)
+    axes.set_xticks(range(len(classes)), classes, parse_math=False)
+    axes.set_yticks(range(len(classes)), classes, parse_math=False)
     axes.set(xlabel="predicted", ylabel="gold")
     wa, uwa = 100 * weighted_accuracy(gold, predicted), 100 * unweighted_accuracy(gold, predicted)
-    axes.set_title(f"{_title(experiment, name)}, pooled WA {wa:.2f} %, UWA {uwa:.2f} %", fontsize=9)
+    title = f"{_title(experiment, name)}, pooled WA {wa:.2f} %, UWA {uwa:.2f} %"
+    axes.set_title(title, fontsize=9, parse_math=False)
     figure.savefig(path)
 
 
@@ -100,7 +105,7 @@ def _draw_curves(path: Path, experiment: Experiment, name: str, outcomes: Sequen
         axes.xaxis.get_major_locator().set_params(integer=True)
     if len(folds) <= _FOLDS_IN_LEGEND:
         axes.legend(fontsize=8, frameon=False)
-    figure.suptitle(f"{_title(experiment, name)}; dots: the tested epochs", fontsize=9)
+    figure.suptitle(f"{_title(experiment, name)}; dots: the tested epochs", fontsize=9, parse_math=False)
     figure.savefig(path)
 
 

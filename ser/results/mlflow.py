@@ -26,6 +26,7 @@ from ser.results import notes, views
 from ser.results.mlflow_models import MODEL, export_model
 from ser.results.runs import Run
 from ser.system.environment import quiet_mlflow
+from ser.system.text import HIDDEN, without_passwords
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 """The store that ``mlflow ui`` opens by default."""
@@ -78,8 +79,8 @@ def deliver(
                 store.describe(about)
     except _delivery_errors() as error:
         if not _experiment.cache_info().currsize:
-            _unreachable[uri] = first_line(error), time.monotonic()
-        raise _not_taken(uri, runs, locks, first_line(error)) from error
+            _unreachable[uri] = _reason(error), time.monotonic()
+        raise _not_taken(uri, runs, locks, _reason(error)) from error
 
 
 _unreachable: dict[str, tuple[str, float]] = {}
@@ -91,8 +92,8 @@ _TRIED_AGAIN_AFTER = 60.0
 
 def _not_taken(uri: str, runs: Sequence[Run], locks: Path, why: str) -> UserError:
     return UserError(
-        f"MLflow at {uri} did not take the runs of {runs[0].name} ({why}). The results are kept in {locks.parent}; the "
-        "same command delivers them without training again."
+        f"MLflow at {without_passwords(uri)} did not take the runs of {runs[0].name} ({why}). The results are kept in "
+        f"{locks.parent}; the same command delivers them without training again."
     )
 
 
@@ -122,8 +123,20 @@ def pages(uri: str | None) -> dict[str, dict[str, str]]:
 
 
 def resolve_uri(uri: str | None) -> str:
-    """The tracking store to use: ``tracking.uri``, else MLFLOW_TRACKING_URI, else a SQLite file in this folder."""
-    return uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+    """The tracking store to use: ``tracking.uri``, else MLFLOW_TRACKING_URI, else a SQLite file in this folder.
+
+    Raises:
+        UserError: ``tracking.uri`` has ``***`` in place of its password, and MLFLOW_TRACKING_URI is another address.
+    """
+    known = os.environ.get("MLFLOW_TRACKING_URI")
+    if uri and HIDDEN in uri:  # ser.sweep.commandline.hide_password
+        if known is None or without_passwords(known) != uri:
+            raise UserError(
+                f"tracking.uri={uri} lacks its password, which is never stored. Give the whole address, best as the "
+                "environment variable MLFLOW_TRACKING_URI."
+            )
+        return known
+    return uri or known or DEFAULT_URI
 
 
 def _client(uri: str) -> Any:
@@ -282,7 +295,8 @@ def find(uri: str, word: str) -> list[Logged]:
         experiments = [each.experiment_id for each in client.search_experiments()]
         runs = [run for each in conditions for run in client.search_runs(experiments, each)]
     except _delivery_errors() as error:
-        raise UserError(f"MLflow at {uri} cannot be read ({first_line(error)}). See tracking.uri=.") from error
+        shown = without_passwords(uri)
+        raise UserError(f"MLflow at {shown} cannot be read ({_reason(error)}). See tracking.uri=.") from error
     return [_logged(run) for run in runs if run.info.status == "FINISHED" and "configuration" in run.data.tags]
 
 
@@ -330,6 +344,10 @@ def _context_tags() -> dict[str, str]:
     from mlflow.tracking.context.registry import resolve_tags
 
     return resolve_tags()
+
+
+def _reason(error: Exception) -> str:
+    return without_passwords(first_line(error))
 
 
 def _delivery_errors() -> tuple[type[Exception], ...]:

@@ -1,18 +1,52 @@
-"""What the user typed, before Hydra reads it: numbers as choices, exact ranges."""
+"""What the user typed, before Hydra reads it: hidden passwords, numbers as choices, exact ranges."""
 
 import argparse
 import math
+import os
 import re
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 
+from hydra.errors import HydraException
+
 from ser.config.words import NUMBER_KEYS
 from ser.errors import UserError
+from ser.sweep.hydra_internals import parse_override
+from ser.system.text import HIDDEN, without_passwords
 
 MOST_POINTS = 100_000
 """The largest sweep. The paper's grids have 164 points."""
 
 _CALL = re.compile(r"(range|interval|choice)\((.*)\)", re.DOTALL)
+
+
+def hide_password(arguments: Sequence[str]) -> list[str]:
+    """Take the password out of ``tracking.uri``, since Hydra, plans, notes and messages store or show what was typed.
+
+    The whole address is handed on to MLflow and to the jobs in the environment, as MLFLOW_TRACKING_URI;
+    ``ser.results.mlflow.resolve_uri`` finds it there.
+
+    >>> hide_password(["tracking.uri=http://me:secret@host"]), os.environ.pop("MLFLOW_TRACKING_URI")
+    (['tracking.uri=http://me:***@host'], 'http://me:secret@host')
+
+    Raises:
+        UserError: several addresses are given, of which one has a password.
+    """
+    return [_hide_password(argument) if "tracking.uri=" in argument else argument for argument in arguments]
+
+
+def _hide_password(argument: str) -> str:
+    hidden = without_passwords(argument)
+    if hidden == argument or HIDDEN in argument:
+        return argument
+    try:
+        value = parse_override(argument).value()
+    except HydraException:
+        return hidden  # Hydra refuses it, without the password
+    if not isinstance(value, str):
+        raise UserError(f"{hidden}: give one address. Those with a password cannot be swept over.")
+    os.environ["MLFLOW_TRACKING_URI"] = value
+    return hidden
 
 
 def rewrite(arguments: Sequence[str]) -> list[str]:

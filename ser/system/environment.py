@@ -58,8 +58,9 @@ def device(wanted: str) -> str:
 
 
 def quiet_mlflow() -> None:
-    """Set what MLflow reads from the environment on import: few retries, short waits, no telemetry, no word of git."""
+    """Set what MLflow reads from the environment: few retries, short waits, no telemetry, no word of git or of runs."""
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # the address has its password in it
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

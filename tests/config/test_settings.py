@@ -10,6 +10,7 @@ from ser.config import constructor, signature
 from ser.config.build import locate
 from ser.config.groups import DECISIVE, GROUPS, own_keys
 from ser.config.paths import conf_dir
+from ser.data.experiment import parameters_of
 from ser.errors import UserError
 
 ALL_OPTIONS = [
@@ -313,3 +314,11 @@ def test_weights_may_come_from_the_environment(tmp_path, monkeypatch):
     for option in PRETRAINED:
         monkeypatch.setenv(option.upper(), model_folder(tmp_path / option, option))
         assert settings(f"feature={option}").feature.plain["weights"] == str(tmp_path / option)
+
+
+def test_what_comes_from_the_environment_is_stored_unresolved(monkeypatch):
+    monkeypatch.setenv("SER_DATA", "/secret/place")
+    made = settings("corpus=emodb", "corpus.root='${oc.env:SER_DATA}/emodb'")
+    assert made.corpus["root"] == "/secret/place/emodb"
+    assert made.corpus_typed["root"] == "${oc.env:SER_DATA}/emodb"
+    assert parameters_of(made)["corpus.root"] == "${oc.env:SER_DATA}/emodb"

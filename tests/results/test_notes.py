@@ -8,7 +8,6 @@ from scipy import stats
 
 from ser.corpora.synthetic.reader import read
 from ser.results import notes
-from ser.system.text import without_passwords
 
 COMMAND = "python -m ser.run loss=cos"
 
@@ -53,7 +52,3 @@ def test_names_and_labels_of_users_are_escaped(corpus):
     assert "<" not in text
     assert "a&lt;b&gt;\\_c\\_" in text
     assert "\\|\\*\\`" in text
-
-
-def test_a_command_stays_one_block_without_passwords():
-    assert without_passwords("x=mysql://a:b@h/d y=http://h:80/a@b") == "x=mysql://a:***@h/d y=http://h:80/a@b"

@@ -4,7 +4,8 @@ import sys
 import pytest
 
 from ser.errors import UserError
-from ser.sweep.commandline import flags_of, rewrite
+from ser.results.mlflow import resolve_uri
+from ser.sweep.commandline import flags_of, hide_password, rewrite
 from ser.sweep.hydra_internals import parse_flags
 
 
@@ -85,3 +86,30 @@ def test_help_lists_the_groups_and_loads_nothing_heavy():
         assert word in text
     for heavy in ("torch", "librosa", "mlflow", "numba", "pandas", "sklearn", "matplotlib"):
         assert f"'{heavy}'" not in modules
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown", "uri"),
+    [
+        ("tracking.uri=http://u:secret@h:5000", "tracking.uri=http://u:***@h:5000", "http://u:secret@h:5000"),
+        ("++tracking.uri='mysql://u:s=e,c@h/d'", "++tracking.uri='mysql://u:***@h/d'", "mysql://u:s=e,c@h/d"),
+    ],
+)
+def test_a_password_goes_to_mlflow_by_the_environment_alone(typed, shown, uri, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+    assert hide_password(["loss=cos", typed]) == ["loss=cos", shown]
+    assert resolve_uri(shown.partition("=")[2].strip("'")) == uri
+
+
+def test_a_password_that_is_not_known_is_asked_for(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://u:secret@elsewhere")
+    with pytest.raises(UserError, match=r"lacks its password.*MLFLOW_TRACKING_URI") as refused:
+        resolve_uri("http://u:***@host")
+    assert "secret" not in str(refused.value)
+
+
+def test_addresses_with_passwords_are_not_swept_over(monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with pytest.raises(UserError, match="give one address") as refused:
+        hide_password(["tracking.uri=http://u:secret@a,http://u:secret@b"])
+    assert "secret" not in str(refused.value)

@@ -1,6 +1,6 @@
 import pytest
 
-from ser.system.text import aligned
+from ser.system.text import aligned, for_spreadsheets, from_spreadsheets, without_passwords
 
 
 def test_words_begin_together_and_counts_end_together():
@@ -30,3 +30,26 @@ def test_a_heading_alone():
 def test_rows_of_unequal_length_are_refused():
     with pytest.raises(ValueError):
         aligned([["a", "b"], ["c"]])
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("x=mysql://a:b@h/d y=http://h:80/a@b", "x=mysql://a:***@h/d y=http://h:80/a@b"),
+        ("http://u:se@cret@h:5000", "http://u:***@h:5000"),
+        ("postgresql+psycopg://u:se/cr?et@h/db?sslmode=require", "postgresql+psycopg://u:***@h/db?sslmode=require"),
+        ("postgresql://h/db?user=u&password=secret&sslmode=x", "postgresql://h/db?user=u&password=***&sslmode=x"),
+        ("('postgresql://u:secret@h/db', 'http://u:secret@h')", "('postgresql://u:***@h/db', 'http://u:***@h')"),
+        ("http://u:***@h", "http://u:***@h"),
+        ("sqlite:////data/a:b@c.db corpus.root=/a:b@c", "sqlite:////data/a:b@c.db corpus.root=/a:b@c"),
+    ],
+)
+def test_passwords_are_hidden_and_nothing_else(text, shown):
+    assert without_passwords(text) == shown
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+49", "-x", "@SUM(A1)", "\tx", "'=1", "'quoted'", "-0.5", "sad", ""])
+def test_a_cell_comes_back_from_a_spreadsheet_as_it_was(cell):
+    made = for_spreadsheets(cell)
+    assert made[:1] not in ("=", "@", "\t")
+    assert from_spreadsheets(made) == cell

@@ -64,7 +64,7 @@ def test_markdown_has_the_title_aligned_columns_and_the_notes():
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     assert rows[0] == list(TABLE.columns)
     assert all(re.fullmatch("-+", cell) for cell in rows[1])
-    assert rows[2] == ["pos_1 & <b>", "33.33 [30.00, 66.67]", "33.33 (n = 20)", "0.6", "< 0.0001", "4"]
+    assert rows[2] == ["pos_1 & &lt;b>", "33.33 [30.00, 66.67]", "33.33 (n = 20)", "0.6", "< 0.0001", "4"]
     assert rows[3] == ["x # y", "50.00 [–]", "X (3 of 4)", "–", "0.05", "–"]
     assert rows[4] == ["none", "X", "100.00 (n = 5)", "1e-05", "–", "> 10000"]
 
@@ -111,6 +111,17 @@ def test_latex_escapes_all_that_tex_reads(wrong):
 def test_a_note_of_two_lines_is_one_paragraph_in_latex():
     text = Table("t", "t", ("a",), [("b",)], ("An error:\n\nits second line",)).latex()
     assert "{\\footnotesize An error: its second line}" in text
+
+
+def test_words_of_users_are_no_markup_in_markdown_and_no_formulas_in_a_spreadsheet():
+    hostile = ("<script>x</script>", "![x](http://h/y)", "=HYPERLINK(1)", "-0.5")
+    made = Table("t", "@corpus <b>", ("+a", "b", "c", "d"), [hostile], ("[note](http://h)",))
+    text = made.markdown()
+    assert "<script" not in text and "<b>" not in text and "](" not in text
+    assert made.csv().splitlines() == [
+        "'+a,b,c,d,title",
+        "<script>x</script>,![x](http://h/y),'=HYPERLINK(1),-0.5,'@corpus <b>",
+    ]
 
 
 def test_a_bar_or_a_new_line_in_a_cell_keeps_markdowns_rows():

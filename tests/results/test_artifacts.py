@@ -1,0 +1,46 @@
+"""The files of a run, with labels and names that matplotlib, spreadsheets or a reader could take for something else."""
+
+import csv
+from dataclasses import replace
+
+import pytest
+from results.outcomes import outcome
+from support import experiment
+
+from multirun_analysis.store.collect import _parse
+from ser.results import artifacts
+from ser.results.store import Stored
+
+
+@pytest.fixture
+def hostile(tiny, tmp_path):
+    """An experiment whose two labels, ids and speakers begin like formulas."""
+    made = experiment(f"corpus.root={tiny}", "corpus.size=tiny", f"cache.dir={tmp_path}/c", "length=1", "fold=1")
+    ids = ("=1+1", "-x", "plain")
+    utterances = tuple(
+        replace(each, id=name, speaker=f"@{name}") for each, name in zip(made.corpus.utterances[:3], ids, strict=True)
+    )
+    corpus = replace(made.corpus, classes=("=cost $x", "+$y_{"), utterances=utterances, name="$a_{")
+    result = replace(outcome([0, 1, 1], [0, 1, 0]), ids=ids)
+    return replace(made, corpus=corpus), Stored(result, {"parameters": {}})
+
+
+def test_labels_with_dollars_are_drawn_as_they_are(hostile, tmp_path):
+    """``$x$y_{`` is no formula of matplotlib's."""
+    made, stored = hostile
+    artifacts.draw(tmp_path, made, "$a_{ $b", [stored])
+    assert {"curves.png", "confusion.png"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_predictions_are_no_formulas_and_are_read_back_as_they_were(hostile, tmp_path):
+    made, stored = hostile
+    artifacts.write(tmp_path, made, "name", [stored])
+    with (tmp_path / "predictions.csv").open(encoding="utf-8", newline="") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "@"))]
+    assert "'-x" in cells
+    read = _parse(tmp_path / "predictions.csv")
+    assert list(read["id"]) == ["=1+1", "-x", "plain"]
+    assert list(read["speaker"]) == ["@=1+1", "@-x", "@plain"]
+    assert list(read["gold"]) == ["=cost $x", "+$y_{", "+$y_{"]
+    assert list(read["predicted"]) == ["=cost $x", "+$y_{", "=cost $x"]
