@@ -23,6 +23,7 @@ from sqlalchemy.sql import column, table
 
 from ser.errors import UserError, first_line
 from ser.results.convergence import FIGURES, convergence
+from ser.results.drivers import check_driver
 from ser.results.metrics import METRICS
 from ser.system.environment import quiet_mlflow
 from ser.system.text import from_spreadsheets, without_passwords
@@ -380,6 +381,7 @@ def _finished(experiments: Sequence[int], wanted: Sequence[str] | None) -> Selec
 def _engine(uri: str) -> Engine:
     url = make_url(uri)
     if url.get_backend_name() != "sqlite":
+        check_driver(uri)
         return create_engine(url, poolclass=NullPool)
     path = Path(url.database or "")
     if not path.is_file():

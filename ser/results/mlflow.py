@@ -23,6 +23,7 @@ from filelock import FileLock
 
 from ser.errors import UserError, first_line
 from ser.results import notes, views
+from ser.results.drivers import check_driver
 from ser.results.mlflow_models import MODEL, export_model
 from ser.results.runs import Run
 from ser.system.environment import quiet_mlflow
@@ -141,6 +142,7 @@ def resolve_uri(uri: str | None) -> str:
 
 def _client(uri: str) -> Any:
     """MLflow's client of a store; a SQLite file is made first if there is none."""
+    check_driver(uri)
     quiet_mlflow()
     path = Path(uri.removeprefix("sqlite:///"))
     if uri.startswith("sqlite:///") and not path.exists():

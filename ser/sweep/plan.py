@@ -23,6 +23,8 @@ from ser.corpora.table import dropped_text
 from ser.data.experiment import Experiment, make_experiment, parameters_of
 from ser.data.replicas import Replica, replicas
 from ser.errors import UserError
+from ser.results.drivers import check_driver
+from ser.results.mlflow import resolve_uri
 from ser.sweep.code import changes, modules, not_followed, without_weights
 from ser.sweep.compose import composer
 from ser.sweep.handover import SOURCES
@@ -178,7 +180,10 @@ def _compose(
         if points is None:
             return None
         settings = [resolve(composing.config(point), point) for point in points]
-        prepare, in_turn = prepare and composing.runs_here, composing.in_turn
+        here, in_turn = composing.runs_here, composing.in_turn
+    if prepare:
+        check_tracking(settings)
+    prepare = prepare and here
     if prepare:
         for wanted in {one.device for one in settings} - {"auto", "cpu"}:
             environment.device(wanted)
@@ -190,6 +195,16 @@ def _compose(
     first = settings[0]
     plan = Plan(first.sweep, tuple(overrides), tuple(planned), first.results, first.resume is False, first.saves)
     return plan, [each for each in made if isinstance(each, Experiment)], in_turn
+
+
+def check_tracking(settings: Sequence[Settings]) -> None:
+    """Check that the drivers of the tracking stores' databases are installed.
+
+    Raises:
+        UserError: one is not.
+    """
+    for uri in {resolve_uri(one.tracking.uri) for one in settings if one.tracking.name != "none"}:
+        check_driver(uri)
 
 
 def compose_settings(overrides: list[str]) -> Settings:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ser.config.settings import resolve
+from ser.config.settings import Settings, resolve
 from ser.config.words import GROUP_OF
 from ser.data.experiment import make_experiment
 from ser.errors import UserError
@@ -21,7 +21,7 @@ from ser.sweep.compose import composer
 from ser.sweep.display import Progress
 from ser.sweep.handover import PLANNED, STARTED
 from ser.sweep.job import Job
-from ser.sweep.plan import Plan, Point, store_plan
+from ser.sweep.plan import Plan, Point, check_tracking, store_plan
 from ser.sweep.search_space import Dimension
 from ser.sweep.table import percent
 from ser.system.text import aligned
@@ -80,16 +80,17 @@ def check(search: Search) -> None:
     """Check that every value that may be proposed is in its key's range; nothing is trained.
 
     Raises:
-        UserError: one is not.
+        UserError: one is not, or the tracking store lacks its driver.
     """
-    first = [dimension.samples()[0] for dimension in search.dimensions]
+    first, settings = [dimension.samples()[0] for dimension in search.dimensions], list[Settings]()
     with composer(config_dir=search.budget.config_dir) as composing:
         for index, dimension in enumerate(search.dimensions):
             for sample in dimension.samples():
                 point = [*search.fixed, *first[:index], sample, *first[index + 1 :]]
-                resolve(composing.config(point), point)
+                settings.append(resolve(composing.config(point), point))
         if not search.dimensions:
-            resolve(composing.config(search.fixed), search.fixed)
+            settings.append(resolve(composing.config(search.fixed), search.fixed))
+    check_tracking(settings)
 
 
 def tune(search: Search) -> list[Trial]:
