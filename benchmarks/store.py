@@ -37,9 +37,9 @@ def fill(path: Path, runs: int, configurations: Sequence[str] = ()) -> None:
     Run ``n`` is seed ``n % 20`` of configuration ``n // 20``, of which the first are those given; ``figure`` says what
     its metrics are.
     """
-    from ser.results.mlflow import _make_sqlite
+    from ser.results.sqlite import make
 
-    _make_sqlite(path)
+    make(path)
     with contextlib.closing(sqlite3.connect(path)) as database, database:
         database.execute("PRAGMA cache_size = -1000000")  # KiB: all of it
         place = {"name": EXPERIMENT, "artifact_location": str(path.parent / "mlruns"), "lifecycle_stage": "active"}

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import unquote, urlsplit
 
 import pandas as pd
 from sqlalchemy import Engine, Select, TableClause, create_engine, inspect, make_url, or_, select
@@ -25,6 +24,7 @@ from ser.errors import UserError, first_line
 from ser.results.convergence import FIGURES, convergence
 from ser.results.drivers import check_driver
 from ser.results.metrics import METRICS
+from ser.results.sqlite import local_folder
 from ser.system.environment import quiet_mlflow
 from ser.system.text import from_spreadsheets, without_passwords
 
@@ -468,10 +468,11 @@ def _check_experiment(uri: str, name: str, stages: Mapping[str, str]) -> None:
 
 
 def _read_predictions(uri: str, run_id: str, artifacts: str) -> pd.DataFrame:
-    if urlsplit(artifacts).scheme not in ("", "file"):
-        with tempfile.TemporaryDirectory() as folder:
-            return _parse(_downloaded(uri, run_id, artifacts, folder))
-    places = _places(uri, artifacts)
+    folder = local_folder(artifacts)
+    if folder is None:
+        with tempfile.TemporaryDirectory() as temporary:
+            return _parse(_downloaded(uri, run_id, artifacts, temporary))
+    places = _places(uri, folder)
     for place in places:
         if (place / _PREDICTIONS).is_file():
             return _parse(place / _PREDICTIONS)
@@ -481,13 +482,12 @@ def _read_predictions(uri: str, run_id: str, artifacts: str) -> pd.DataFrame:
     )
 
 
-def _places(uri: str, artifacts: str) -> list[Path]:
+def _places(uri: str, path: Path) -> list[Path]:
     """The folders in which a run's files may be.
 
     The store may name a path relative to its own folder or to the working directory. If the store was moved together
     with ``mlruns``, they are in ``mlruns/<experiment>/<run>/artifacts`` beside it.
     """
-    path = Path(unquote(urlsplit(artifacts).path)) if artifacts.startswith("file:") else Path(artifacts)
     if not uri.startswith("sqlite"):
         return [path]
     folder = Path(make_url(uri).database or "").absolute().parent

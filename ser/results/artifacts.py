@@ -14,6 +14,10 @@ from ser.results.outcome import Outcome, pooled
 from ser.results.store import Stored
 from ser.system.text import for_spreadsheets, without_passwords
 
+DATA = ("configuration.json", "predictions.csv")
+PICTURES = ("curves.png", "confusion.png")
+"""The files of a run of one seed; a run over several seeds has the pictures only."""
+
 _TITLE_WIDTH = 60  # characters of a line above the picture
 _FOLDS_IN_LEGEND = 10
 

@@ -9,8 +9,6 @@ import math
 import os
 import re
 import sqlite3
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +20,7 @@ from typing import Any
 from filelock import FileLock
 
 from ser.errors import UserError, first_line
-from ser.results import notes, views
+from ser.results import notes, sqlite, views
 from ser.results.drivers import check_driver
 from ser.results.mlflow_models import MODEL, export_model
 from ser.results.runs import Run
@@ -68,10 +66,8 @@ def deliver(
     why, since = _unreachable.get(uri, ("", -math.inf))
     if time.monotonic() - since < _TRIED_AGAIN_AFTER:
         raise _not_taken(uri, runs, locks, why)
-    lock = locks / f"{hashlib.sha256(f'{uri} {experiment}'.encode()).hexdigest()[:12]}.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(lock):
+        with _lock(uri, experiment, locks):
             store = _experiment(uri, experiment)
             logged = store.logged(runs[0].tags["configuration"])
             if started is not None:
@@ -82,6 +78,15 @@ def deliver(
         if not _experiment.cache_info().currsize:
             _unreachable[uri] = _reason(error), time.monotonic()
         raise _not_taken(uri, runs, locks, _reason(error)) from error
+
+
+def _lock(uri: str, experiment: str, locks: Path) -> FileLock:
+    """The lock of a SQLite file for all who write to it; of another store, for the jobs of this folder of results."""
+    path = sqlite.path_of(uri)
+    if path is not None:
+        return sqlite.lock(path)
+    locks.mkdir(parents=True, exist_ok=True)
+    return FileLock(locks / f"{hashlib.sha256(f'{uri} {experiment}'.encode()).hexdigest()[:12]}.lock")
 
 
 _unreachable: dict[str, tuple[str, float]] = {}
@@ -144,9 +149,9 @@ def _client(uri: str) -> Any:
     """MLflow's client of a store; a SQLite file is made first if there is none."""
     check_driver(uri)
     quiet_mlflow()
-    path = Path(uri.removeprefix("sqlite:///"))
-    if uri.startswith("sqlite:///") and not path.exists():
-        _make_sqlite(path)
+    path = sqlite.path_of(uri)
+    if path is not None:
+        sqlite.make(path)
     from mlflow.tracking import MlflowClient
 
     return MlflowClient(uri)
@@ -164,6 +169,9 @@ class _Experiment:
     def __init__(self, uri: str, experiment: str) -> None:
         self.client = _client(uri)
         self.id = self._found_or_made(experiment)
+        path = sqlite.path_of(uri)
+        if path is not None:
+            sqlite.keep_files_beside(path, self.id)
         _set_views(self.client, self.client.get_experiment(self.id))
 
     def _found_or_made(self, name: str) -> str:
@@ -233,13 +241,25 @@ class _Experiment:
         return any(run.signature not in logged for run in (*runs, *([parent] if parent else [])))
 
     def _log_once(self, run: Run, logged: Mapping[str, Any], tags: Mapping[str, str]) -> str:
-        """The id of a run in the store; unless it is there already, it is written first, with these further tags."""
+        """The id of a run in the store; what is not there is written first: the run with these further tags, or files.
+
+        The files of a run may be gone while its numbers are there: they lie beside the database.
+        """
         found = logged.get(run.signature)
-        if found is not None:
+        if found is not None and self._has_files(run, found):
             return str(found.info.run_id)
         with tempfile.TemporaryDirectory() as folder:
             run.write_files(Path(folder))
-            return self._log(run, tags, folder)
+            if found is None:
+                return self._log(run, tags, folder)
+            self.client.log_artifacts(found.info.run_id, folder)
+            return str(found.info.run_id)
+
+    def _has_files(self, run: Run, found: Any) -> bool:
+        folder = sqlite.local_folder(found.info.artifact_uri)
+        if folder is not None:
+            return all((folder / name).is_file() for name in run.files)
+        return set(run.files) <= {file.path for file in self.client.list_artifacts(found.info.run_id)}
 
     def _add_model(self, run: Run, run_id: str) -> None:
         """Log the networks of a run, if they are kept and the store lacks them."""
@@ -284,8 +304,8 @@ def find(uri: str, word: str) -> list[Logged]:
     Raises:
         UserError: the store cannot be read.
     """
-    path = Path(uri.removeprefix("sqlite:///"))
-    if uri.startswith("sqlite:///") and not path.exists():
+    path = sqlite.path_of(uri)
+    if path is not None and not path.exists():
         return []  # MLflow would make it
     quiet_mlflow()
     from mlflow.tracking import MlflowClient
@@ -312,32 +332,6 @@ def _logged(run: Any) -> Logged:
 @lru_cache(maxsize=4)
 def _experiment(uri: str, name: str) -> _Experiment:
     return _Experiment(uri, name)
-
-
-_MAKE = "import sys; from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as Store; Store(*sys.argv[1:])"
-
-
-def _make_sqlite(path: Path) -> None:
-    """Make the database, whole or not at all.
-
-    Two processes that make it at once, or a process that is killed while it makes it, would leave a database that
-    cannot be used. So one process at a time makes it under a temporary name and renames it. A child process does so,
-    because a connection to the temporary name must not stay open in this process.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{path}.lock"):
-        if path.exists():
-            return
-        temporary = path.with_name(f".{path.name}-being-made")
-        temporary.unlink(missing_ok=True)
-        command = [sys.executable, "-c", _MAKE, f"sqlite:///{temporary}", "./mlruns"]
-        made = subprocess.run(command, capture_output=True, text=True, check=False)
-        if made.returncode:
-            raise UserError(f"MLflow could not make {path}: {(made.stderr.strip().splitlines() or ['?'])[-1]}")
-        database = sqlite3.connect(temporary)
-        database.execute("PRAGMA journal_mode=WAL")
-        database.close()
-        os.replace(temporary, path)
 
 
 @lru_cache(maxsize=1)

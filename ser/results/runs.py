@@ -53,6 +53,7 @@ class Run:
         span: when its trainings began and ended, in seconds of the epoch.
         note: makes the note for the run's page, in Markdown, from the page's address.
         write_files: writes the run's files into a folder.
+        files: the names of these files.
         curves: the history, as (metric, value, epoch).
         weights: the weights of its networks, which become an MLflow model.
     """
@@ -64,6 +65,7 @@ class Run:
     span: tuple[float, float]
     note: Callable[[str], str]
     write_files: Callable[[Path], None]
+    files: tuple[str, ...]
     curves: tuple[tuple[str, float, int], ...] = ()
     weights: tuple[Path, ...] = ()
 
@@ -108,6 +110,7 @@ def seed_run(experiment: Experiment, stored: Sequence[Stored], origin: Origin, w
         ),
         curves=tuple(_curves(outcomes)),
         write_files=partial(artifacts.write, experiment=experiment, name=name, stored=stored),
+        files=(*artifacts.DATA, *artifacts.PICTURES),
         weights=tuple(weights),
     )
 
@@ -145,6 +148,7 @@ def parent_run(experiment: Experiment, seeds: Mapping[int, Sequence[Stored]], or
             command=_command(experiment, origin),
         ),
         write_files=partial(artifacts.draw, experiment=experiment, name=name, stored=everything),
+        files=artifacts.PICTURES,
     )
 
 

@@ -218,10 +218,10 @@ def copied(store, path):
 @pytest.fixture(scope="session")
 def new_store(tmp_path_factory):
     """``new_store(folder)``: the address of a new, empty store ``mlflow.db`` in a folder; MLflow makes it only once."""
-    from ser.results.mlflow import _make_sqlite
+    from ser.results.sqlite import make
 
     template = tmp_path_factory.mktemp("store") / "mlflow.db"
-    _make_sqlite(template)
+    make(template)
 
     def copy(folder):
         copied(template, folder / "mlflow.db")

@@ -29,7 +29,7 @@ def folder(finished, tmp_path):
 def command(folder, tiny):
     """Another command in the copied working directory, as small as the finished sweep; it trains without workers."""
 
-    def call(*arguments, sweep=True, **more):
-        return run(*(["-m"] if sweep else []), *SMALL, SERIAL, f"corpus.root={tiny}", *arguments, cwd=folder, **more)
+    def call(*arguments, sweep=True, cwd=folder, **more):
+        return run(*(["-m"] if sweep else []), *SMALL, SERIAL, f"corpus.root={tiny}", *arguments, cwd=cwd, **more)
 
     return call

@@ -1,9 +1,21 @@
 """How finished runs get into MLflow's store: another store, one out of reach, a run that was left half-way."""
 
+import shutil
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
+import pytest
 from sweep.workplace import POINTS, rows
+
+FILES = {"configuration.json", "predictions.csv", "confusion.png", "curves.png"}
+
+
+def places(folder, store="mlflow.db"):
+    """The folder of each finished run's files, with the names of those that are there."""
+    query = "select artifact_uri from runs where status = 'FINISHED' and lifecycle_stage = 'active'"
+    found = rows(folder, query, store)
+    return {Path(uri): {path.name for path in Path(uri).glob("*")} for (uri,) in found}
 
 
 def test_a_lost_store_is_filled_again_from_the_results(folder, command):
@@ -14,6 +26,52 @@ def test_a_lost_store_is_filled_again_from_the_results(folder, command):
     with closing(sqlite3.connect(folder / "other" / "second.db")) as second:
         assert set(second.execute(query).fetchall()) <= set(rows(folder, query))
         assert second.execute("select count(*) from runs").fetchone() == (5,)
+    found = places(folder / "other", "second.db")
+    assert len(found) == 5, "beside the store, not in the working folder"
+    for place, names in found.items():
+        assert place.is_relative_to(folder / "other" / "mlruns")
+        assert names == FILES
+
+
+@pytest.mark.parametrize("what", ["folder moved", "made elsewhere"])
+def test_files_of_runs_lie_beside_the_store_and_come_back(folder, command, tmp_path, what):
+    """The same command repairs what is missing, and logs no run twice."""
+    store = folder
+    if what == "folder moved":
+        store = shutil.move(folder, tmp_path / "new place")
+    if what == "made elsewhere":  # as a former version did, whose folder is gone
+        with closing(sqlite3.connect(folder / "mlflow.db")) as database:
+            database.execute("update experiments set artifact_location = '/gone/' || experiment_id")
+            database.execute(
+                "update runs set artifact_uri = '/gone/' || experiment_id || '/' || run_uuid || '/artifacts'"
+            )
+            database.commit()
+        shutil.rmtree(folder / "mlruns")
+    before = rows(store, "select count(*) from runs")
+    done = command("loss=cos,none", "lambda=0.6", cwd=store)
+    assert done.returncode == 0, done.stderr
+    assert "(10 found finished)" in done.stderr
+    assert rows(store, "select count(*) from runs") == before
+    found = places(store)
+    assert sorted(len(names) for names in found.values())[-2:] == [4, 4]
+    assert {names == FILES for place, names in found.items() if names} == {True}
+    assert all(place.is_relative_to(Path(store) / "mlruns") for place in found)
+    if what == "folder moved":
+        assert not folder.exists()
+
+
+def test_a_store_whose_files_lie_elsewhere_and_are_there_is_left_as_it_is(folder, command, tmp_path):
+    shutil.move(folder / "mlruns", tmp_path / "elsewhere")
+    with closing(sqlite3.connect(folder / "mlflow.db")) as database:
+        for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri")):
+            database.execute(
+                f"update {table} set {column} = replace({column}, ?, ?)", (f"{folder}/mlruns", f"{tmp_path}/elsewhere")
+            )
+        database.commit()
+    assert command("loss=none", "seed=3", "fold=1", sweep=False).returncode == 0
+    found = places(folder)
+    assert len(found) == 6
+    assert all(place.is_relative_to(tmp_path / "elsewhere") and names == FILES for place, names in found.items())
 
 
 def test_the_environment_names_the_store(command, tmp_path):

@@ -13,9 +13,9 @@ POINTS = ("loss=cos,l2,none", "lambda=0.6,0.7")
 """The sweep of the fixture ``finished``: six points, two of them equal."""
 
 
-def rows(folder, query):
+def rows(folder, query, store="mlflow.db"):
     """What MLflow's store in a working directory answers."""
-    with closing(sqlite3.connect(folder / "mlflow.db")) as database:
+    with closing(sqlite3.connect(folder / store)) as database:
         return database.execute(query).fetchall()
 
 

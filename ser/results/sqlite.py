@@ -1,0 +1,112 @@
+"""MLflow's store in a SQLite file: its path, how it is made, and where the files of its runs lie.
+
+    mlflow.db                          the database
+    mlflow.db.lock                     held while the database is made, and while runs are looked up and written
+    mlruns/<experiment>/<run>/artifacts    the files of a run, beside the database
+
+Nothing here imports mlflow.
+"""
+
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from filelock import FileLock
+
+from ser.errors import UserError
+
+_ADDRESS = re.compile(r"sqlite(?:\+\w+)?:///(?P<path>[^?]+)(?:\?.*)?")
+_MAKE = "import sys; from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as Store; Store(*sys.argv[1:])"
+
+
+def path_of(uri: str) -> Path | None:
+    """The file of a store; None for any other store.
+
+    >>> path_of("sqlite:////data/mlflow.db?timeout=60"), path_of("http://host")
+    (PosixPath('/data/mlflow.db'), None)
+    """
+    address = _ADDRESS.fullmatch(uri)
+    return Path(address["path"]) if address else None
+
+
+def lock(path: Path) -> FileLock:
+    """The lock of a store, for all processes and folders of results; a thread that holds it may take it again."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(f"{path}.lock", is_singleton=True)
+
+
+def make(path: Path) -> None:
+    """Make a store if there is none, whole or not at all.
+
+    Two processes that make it at once, or a process that is killed while it makes it, would leave a database that
+    cannot be used. So one process at a time makes it under a temporary name and renames it. A child process does so,
+    because a connection to the temporary name must not stay open in this process.
+
+    Raises:
+        UserError: MLflow could not make it.
+    """
+    if path.exists():
+        return
+    with lock(path):
+        if path.exists():
+            return
+        temporary = path.with_name(f".{path.name}-being-made")
+        temporary.unlink(missing_ok=True)
+        command = [sys.executable, "-c", _MAKE, f"sqlite:///{temporary}", str(_files(path))]
+        made = subprocess.run(command, capture_output=True, text=True, check=False)
+        if made.returncode:
+            raise UserError(f"MLflow could not make {path}: {(made.stderr.strip().splitlines() or ['?'])[-1]}")
+        with closing(sqlite3.connect(temporary)) as database:
+            database.execute("PRAGMA journal_mode=WAL")
+        os.replace(temporary, path)
+
+
+def keep_files_beside(path: Path, experiment: str) -> None:
+    """Let the files of an experiment's runs lie beside the store.
+
+    MLflow itself notes the working folder of the process that makes an experiment, as an absolute path. That path is
+    replaced for an experiment without runs; where the store was moved or copied together with the files; and where the
+    former folder is gone or cannot be written. Files that a former version has put elsewhere stay there while they can
+    be used.
+
+    Args:
+        path: the store.
+        experiment: the experiment's id.
+    """
+    beside = _files(path) / experiment
+    with closing(sqlite3.connect(path, timeout=60)) as database, database:
+        select = "SELECT artifact_location, (SELECT count(*) FROM runs r WHERE r.experiment_id = e.experiment_id)"
+        noted, runs = database.execute(f"{select} FROM experiments e WHERE experiment_id = ?", [experiment]).fetchone()
+        former = local_folder(noted)
+        if former in (None, beside) or (runs and not beside.is_dir() and _can_be_written(former)):
+            return
+        database.execute(
+            "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", [str(beside), experiment]
+        )
+        database.execute(
+            "UPDATE runs SET artifact_uri = ? || substr(artifact_uri, ?) WHERE experiment_id = ?"
+            " AND substr(artifact_uri, 1, ?) = ?",
+            [str(beside), len(noted) + 1, experiment, len(noted), noted],
+        )
+
+
+def local_folder(uri: str) -> Path | None:
+    """The folder that an address of files names; None where another machine keeps them."""
+    scheme = urlsplit(uri).scheme
+    if scheme == "file":
+        return Path(unquote(urlsplit(uri).path))
+    return None if scheme else Path(uri)
+
+
+def _can_be_written(folder: Path) -> bool:
+    return folder.is_dir() and os.access(folder, os.W_OK)
+
+
+def _files(path: Path) -> Path:
+    """The folder of the files of all runs."""
+    return path.absolute().parent / "mlruns"
