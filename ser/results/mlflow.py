@@ -24,6 +24,7 @@ from ser.results import notes, sqlite, views
 from ser.results.drivers import check_driver
 from ser.results.mlflow_models import MODEL, export_model
 from ser.results.runs import Run
+from ser.results.store import folder_id
 from ser.system.environment import quiet_mlflow
 from ser.system.text import HIDDEN, without_passwords
 
@@ -34,6 +35,7 @@ _METRICS_A_CALL = 1000  # MLflow's limit of log_batch
 _LONGEST_PARAMETER = 6000  # and of a parameter's text
 _NOTE = "mlflow.note.content"
 _PARENT = "mlflow.parentRunId"
+_OWNER = "results"  # the id of the folder of results that a run was written from
 _RANKED = 5  # runs in the table of an experiment's note
 
 
@@ -42,7 +44,7 @@ def deliver(
     parent: Run | None,
     uri: str | None,
     experiment: str,
-    locks: Path,
+    results: Path,
     about: str,
     started: str | None = None,
 ) -> None:
@@ -55,7 +57,7 @@ def deliver(
         parent: the run over all seeds; None for a single seed, or while seeds are missing.
         uri: the tracking store, see ``resolve_uri``.
         experiment: the name of the MLflow experiment.
-        locks: the folder for the lock.
+        results: the folder of the results. Its id is a tag of every run that is written from it.
         about: what the experiment's note begins with, in Markdown.
         started: with resume=false, when this sweep began: only runs of this very sweep count as logged.
 
@@ -65,26 +67,27 @@ def deliver(
     uri = resolve_uri(uri)
     why, since = _unreachable.get(uri, ("", -math.inf))
     if time.monotonic() - since < _TRIED_AGAIN_AFTER:
-        raise _not_taken(uri, runs, locks, why)
+        raise _not_taken(uri, runs, results, why)
     try:
-        with _lock(uri, experiment, locks):
-            store = _experiment(uri, experiment)
-            logged = store.logged(runs[0].tags["configuration"])
+        with _lock(uri, experiment, results):
+            store, owner = _experiment(uri, experiment), folder_id(results)
+            logged = store.logged(runs[0].tags["configuration"], owner)
             if started is not None:
                 logged = {key: run for key, run in logged.items() if run.data.tags.get("started") == started}
-            if store.log_missing(runs, parent, logged):
+            if store.log_missing(runs, parent, logged, {_OWNER: owner}):
                 store.describe(about)
     except _delivery_errors() as error:
         if not _experiment.cache_info().currsize:
             _unreachable[uri] = _reason(error), time.monotonic()
-        raise _not_taken(uri, runs, locks, _reason(error)) from error
+        raise _not_taken(uri, runs, results, _reason(error)) from error
 
 
-def _lock(uri: str, experiment: str, locks: Path) -> FileLock:
+def _lock(uri: str, experiment: str, results: Path) -> FileLock:
     """The lock of a SQLite file for all who write to it; of another store, for the jobs of this folder of results."""
     path = sqlite.path_of(uri)
     if path is not None:
         return sqlite.lock(path)
+    locks = results / "locks"
     locks.mkdir(parents=True, exist_ok=True)
     return FileLock(locks / f"{hashlib.sha256(f'{uri} {experiment}'.encode()).hexdigest()[:12]}.lock")
 
@@ -96,10 +99,10 @@ _TRIED_AGAIN_AFTER = 60.0
 """Seconds for which a store that could not be opened is not tried again: else each job would wait for its time-outs."""
 
 
-def _not_taken(uri: str, runs: Sequence[Run], locks: Path, why: str) -> UserError:
+def _not_taken(uri: str, runs: Sequence[Run], results: Path, why: str) -> UserError:
     return UserError(
         f"MLflow at {without_passwords(uri)} did not take the runs of {runs[0].name} ({why}). The results are kept in "
-        f"{locks.parent}; the same command delivers them without training again."
+        f"{results}; the same command delivers them without training again."
     )
 
 
@@ -204,16 +207,17 @@ class _Experiment:
     def _page(self, run_id: str) -> str:
         return f"#/experiments/{self.id}/runs/{run_id}"
 
-    def logged(self, configuration: str) -> dict[str, Any]:
-        """The newest finished run of each signature of a configuration. Unfinished runs of killed jobs are deleted.
+    def logged(self, configuration: str, owner: str) -> dict[str, Any]:
+        """The newest finished run of each signature of a configuration.
 
-        The caller must hold the lock, so that no other job is writing.
+        Unfinished runs of killed jobs are deleted, but only those of the same folder of results: another one may be
+        writing its runs at this moment. The caller must hold the lock, so that no job of this one is.
         """
         found: dict[str, Any] = {}
         for run in self._search(f"tags.configuration = '{configuration}'"):
             if run.info.status == "FINISHED":
                 found.setdefault(run.data.tags["signature"], run)
-            else:
+            elif run.data.tags.get(_OWNER) == owner:
                 self.client.delete_run(run.info.run_id)
         return found
 
@@ -226,15 +230,17 @@ class _Experiment:
             if not token:
                 return
 
-    def log_missing(self, runs: Sequence[Run], parent: Run | None, logged: Mapping[str, Any]) -> bool:
-        """Write the runs that are not among the ``logged`` ones, and show all of them under their parent.
+    def log_missing(
+        self, runs: Sequence[Run], parent: Run | None, logged: Mapping[str, Any], tags: Mapping[str, str]
+    ) -> bool:
+        """Write the runs that are not among the ``logged`` ones with these further tags, all under their parent.
 
         Returns:
             Whether any was missing.
         """
-        under = {} if parent is None else {_PARENT: self._log_once(parent, logged, {})}
+        under = {} if parent is None else {_PARENT: self._log_once(parent, logged, tags)}
         for run in runs:
-            found, run_id = logged.get(run.signature), self._log_once(run, logged, under)
+            found, run_id = logged.get(run.signature), self._log_once(run, logged, {**tags, **under})
             if found is not None and under and found.data.tags.get(_PARENT) != under[_PARENT]:
                 self.client.set_tag(run_id, _PARENT, under[_PARENT])
             self._add_model(run, run_id)

@@ -6,13 +6,16 @@ Resuming a sweep, assembling runs, delivering them to a tracking server and ever
     results/replicas/ab/<signature>.safetensors             its weights, with save=best (ser.results.weights)
     results/replicas/ab/<signature>.epoch_001.safetensors   those of an epoch, with save=all
     results/failed/<signature>.json        why a replica failed; deleted once it finishes
+    results/id                             which folder this is, see folder_id
     results/sweeps/<name>/<hash>.json      the points of a sweep, as planned (ser.sweep.plan)
 """
 
+import hashlib
 import io
 import json
 import logging
 import re
+import uuid
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -22,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 
 from ser.errors import UserError
 from ser.results.metrics import weighted_accuracy
@@ -163,6 +167,17 @@ class ResultStore:
 
     def _failure_path(self, signature: str) -> Path:
         return self.directory / "failed" / f"{signature}.json"
+
+
+def folder_id(directory: Path) -> str:
+    """The id of a folder of results, made when it is first asked for; a copy of the folder has another one."""
+    file, lock = directory / "id", directory / "locks" / "id.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock):
+        if not file.exists():
+            write_text(file, uuid.uuid4().hex)
+        made = file.read_text(encoding="utf-8")
+    return hashlib.sha256(f"{made} {directory.resolve()}".encode()).hexdigest()[:16]
 
 
 def _readable(path: Path, read: Callable[[Path], object]) -> bool:

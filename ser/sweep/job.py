@@ -173,7 +173,7 @@ class Job:
             parent_run(self.experiment, finished, origin) if whole else None,
             tracking.uri,
             self._tracking_experiment,
-            locks=Path(self.settings.results) / "locks",
+            results=self.settings.results,
             about=corpus_note(self.experiment.corpus),
             started=self.started if self.settings.resume is False else None,
         )

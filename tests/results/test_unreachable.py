@@ -25,5 +25,5 @@ def test_a_store_that_cannot_be_opened_is_tried_once_for_all_jobs(tmp_path, monk
     for name in ("first", "second"):
         run = SimpleNamespace(name=name, tags={"configuration": "c"})
         with pytest.raises(UserError, match=rf"did not take the runs of {name} \(.*no route\).*the same command"):
-            mlflow.deliver([run], None, "http://nowhere", "ser", tmp_path / "locks", "")
+            mlflow.deliver([run], None, "http://nowhere", "ser", tmp_path, "")
     assert tried == ["http://nowhere"]

@@ -1,0 +1,65 @@
+"""Two folders of results that deliver to one tracking store."""
+
+import shutil
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from ser.results import mlflow
+from ser.results.runs import Run
+from ser.results.store import folder_id
+
+
+def run(signature):
+    return Run(
+        name=signature,
+        tags={"signature": signature, "configuration": "c"},
+        parameters={"seed": 0},
+        metrics={"wa": 0.5, "uwa": 0.5},
+        span=(0.0, 1.0),
+        note=lambda page: "",
+        write_files=lambda folder: (folder / "a.txt").write_text("a"),
+        files=("a.txt",),
+    )
+
+
+@pytest.fixture
+def uri(tmp_path):
+    return f"sqlite:///{tmp_path}/store/mlflow.db"
+
+
+def states(uri):
+    """The status and stage of each run, by signature and owner."""
+    client = MlflowClient(uri)
+    found = client.search_runs(["1"], run_view_type=3)  # also deleted ones
+    return sorted((one.data.tags["signature"], one.info.status, one.info.lifecycle_stage) for one in found)
+
+
+def test_only_unfinished_runs_of_the_same_folder_are_taken_over(uri, tmp_path, monkeypatch):
+    """Another folder may be writing its runs at this moment; a killed job of one's own is not."""
+    theirs, ours = tmp_path / "theirs", tmp_path / "ours"
+
+    def killed(client, *arguments, **more):
+        raise OSError("killed")
+
+    for folder, signature in ((theirs, "a"), (ours, "b")):
+        with monkeypatch.context() as patch, pytest.raises(mlflow.UserError, match="killed"):
+            patch.setattr(MlflowClient, "set_terminated", killed)
+            mlflow.deliver([run(signature)], None, uri, "ser", folder, "")
+    assert states(uri) == [("a", "RUNNING", "active"), ("b", "RUNNING", "active")]
+    mlflow.deliver([run("b")], None, uri, "ser", ours, "")
+    assert states(uri) == [("a", "RUNNING", "active"), ("b", "FINISHED", "active"), ("b", "RUNNING", "deleted")]
+    mlflow.deliver([run("a"), run("b")], None, uri, "ser", theirs, "")
+    assert states(uri) == [
+        ("a", "FINISHED", "active"),
+        ("a", "RUNNING", "deleted"),
+        ("b", "FINISHED", "active"),
+        ("b", "RUNNING", "deleted"),
+    ]
+
+
+def test_a_copy_of_a_folder_has_an_id_of_its_own(tmp_path):
+    first = folder_id(tmp_path / "results")
+    shutil.copytree(tmp_path / "results", tmp_path / "copy")
+    assert folder_id(tmp_path / "results") == first
+    assert folder_id(tmp_path / "copy") != first
