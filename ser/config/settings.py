@@ -169,7 +169,6 @@ def resolve(cfg: DictConfig, overrides: Sequence[str] = ()) -> Settings:
         notes=notes,
     )
     settings.sources  # noqa: B018 (refuses a class without source here, before anything runs)
-    _check_tracking(settings.tracking)
     _check_learning_rates(settings.trainer, overrides)
     _check_what_the_model_takes(settings, overrides)
     return settings
@@ -220,14 +219,6 @@ def _check_top(plain: dict[str, Any], overrides: Sequence[str]) -> None:
     if extra:
         keys = [*GROUPS, "corpus", "fold", *TOP]
         raise UserError(f"There is no key {extra[0]} ({origin(extra[0], overrides)}).{unknown_key(extra[0], keys)}")
-
-
-def _check_tracking(tracking: Tracking) -> None:
-    if tracking.uri in ("sqlite://", "sqlite:///:memory:"):
-        raise UserError(
-            f"tracking.uri={tracking.uri} is a database in memory: its runs are lost at the end. Give a file, "
-            "such as sqlite:///mlflow.db, or tracking=none."
-        )
 
 
 def _check_learning_rates(trainer: Option, overrides: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 from ser.errors import UserError, first_line
 from ser.system.text import without_passwords
 
-_DATABASES = ("postgresql", "mysql", "mssql")
+DATABASES = ("postgresql", "mysql", "mssql")
 _PACKAGES = {
     "psycopg": "'psycopg[binary]'",
     "psycopg2": "psycopg2-binary",
@@ -23,7 +23,7 @@ def check_driver(uri: str) -> None:
     Raises:
         UserError: it is not, or SQLAlchemy knows no such database.
     """
-    if uri.partition(":")[0].partition("+")[0] not in _DATABASES:
+    if uri.partition(":")[0].partition("+")[0] not in DATABASES:
         return
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError

@@ -4,7 +4,7 @@ import math
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -55,6 +55,8 @@ class Composer:
         """Whether the jobs run on this machine, so that its devices can be checked beforehand."""
         self.in_turn = True
         """Whether they run in this process, one after another."""
+        self.folder: dict[str, str] = {}
+        """Hydra's own folder for the command, by its key."""
 
     def points(self, overrides: list[str], sweep: bool) -> list[list[str]] | None:
         """The overrides of every point, in Hydra's order.
@@ -79,6 +81,9 @@ class Composer:
         composed = self._compose([override for override in fixed if not _is_value(override)]).hydra
         self.runs_here = composed.launcher._target_ in LOCAL_LAUNCHERS
         self.in_turn = composed.launcher._target_ == BASIC_LAUNCHER and not composed.job.env_set
+        key = "sweep" if sweep else "run"
+        with suppress(OmegaConfBaseException):  # it may name what is known in a job only
+            self.folder = {f"hydra.{key}.dir": str(composed[key].dir)}
         sweeper = composed.sweeper
         if sweep and sweeper._target_ != BASIC_SWEEPER:
             return None

@@ -20,6 +20,7 @@ from ser.results.runs import Origin, parent_run, run_metrics, seed_run
 from ser.results.store import ResultStore, Stored
 from ser.sweep.code import check_unchanged, without_weights
 from ser.sweep.handover import COMMAND, PLANNED, STARTED, SWEPT
+from ser.sweep.places import check_places
 from ser.sweep.plan import store_point
 from ser.system import environment
 
@@ -59,6 +60,7 @@ class Job:
         if os.environ.get(PLANNED) != self.settings.sweep:
             for note in (*self.settings.notes, *without_weights([self.experiment])):
                 _log.info("%s: %s", self.experiment.name, note)
+            check_places([self.settings], {})
             store_point(self.experiment)
 
     def missing(self) -> list[Replica]:
@@ -180,8 +182,12 @@ class Job:
 
     @property
     def _tracking_experiment(self) -> str:
-        """The name of the MLflow experiment: each corpus has its own, unless ``tracking.experiment`` says which."""
-        return self.settings.tracking.experiment or f"ser-{self.experiment.corpus.name}"
+        """The name of the MLflow experiment.
+
+        It is ``tracking.experiment``, else MLflow's own environment variable, else one for each corpus.
+        """
+        named = self.settings.tracking.experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME")
+        return named or f"ser-{self.experiment.corpus.name}"
 
     def _weights(self, seed: int) -> list[Path]:
         """The weights of a seed's folds, if they are kept."""

@@ -23,11 +23,10 @@ from ser.corpora.table import dropped_text
 from ser.data.experiment import Experiment, make_experiment, parameters_of
 from ser.data.replicas import Replica, replicas
 from ser.errors import UserError
-from ser.results.drivers import check_driver
-from ser.results.mlflow import resolve_uri
 from ser.sweep.code import changes, modules, not_followed, without_weights
 from ser.sweep.compose import composer
 from ser.sweep.handover import SOURCES
+from ser.sweep.places import check_places
 from ser.system import environment
 from ser.system.files import write_text
 
@@ -173,16 +172,17 @@ def _compose(
         overrides: what was typed.
         sweep: whether ``-m`` was given.
         config_name, config_dir: Hydra's flags of that name.
-        prepare: also check the device and extract the features, where the jobs run on this machine.
+        prepare: also check where the sweep writes, and, where the jobs run on this machine, the device, and extract the
+            features.
     """
     with composer(config_name or "config", config_dir) as composing:
         points = composing.points(overrides, sweep)
         if points is None:
             return None
         settings = [resolve(composing.config(point), point) for point in points]
-        here, in_turn = composing.runs_here, composing.in_turn
+        here, in_turn, hydra = composing.runs_here, composing.in_turn, composing.folder
     if prepare:
-        check_tracking(settings)
+        check_places(settings, hydra)
     prepare = prepare and here
     if prepare:
         for wanted in {one.device for one in settings} - {"auto", "cpu"}:
@@ -195,16 +195,6 @@ def _compose(
     first = settings[0]
     plan = Plan(first.sweep, tuple(overrides), tuple(planned), first.results, first.resume is False, first.saves)
     return plan, [each for each in made if isinstance(each, Experiment)], in_turn
-
-
-def check_tracking(settings: Sequence[Settings]) -> None:
-    """Check that the drivers of the tracking stores' databases are installed.
-
-    Raises:
-        UserError: one is not.
-    """
-    for uri in {resolve_uri(one.tracking.uri) for one in settings if one.tracking.name != "none"}:
-        check_driver(uri)
 
 
 def compose_settings(overrides: list[str]) -> Settings:

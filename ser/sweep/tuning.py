@@ -21,7 +21,8 @@ from ser.sweep.compose import composer
 from ser.sweep.display import Progress
 from ser.sweep.handover import PLANNED, STARTED
 from ser.sweep.job import Job
-from ser.sweep.plan import Plan, Point, check_tracking, store_plan
+from ser.sweep.places import check_places
+from ser.sweep.plan import Plan, Point, store_plan
 from ser.sweep.search_space import Dimension
 from ser.sweep.table import percent
 from ser.system.text import aligned
@@ -80,7 +81,7 @@ def check(search: Search) -> None:
     """Check that every value that may be proposed is in its key's range; nothing is trained.
 
     Raises:
-        UserError: one is not, or the tracking store lacks its driver.
+        UserError: one is not, or a folder or the tracking store cannot be written.
     """
     first, settings = [dimension.samples()[0] for dimension in search.dimensions], list[Settings]()
     with composer(config_dir=search.budget.config_dir) as composing:
@@ -90,7 +91,7 @@ def check(search: Search) -> None:
                 settings.append(resolve(composing.config(point), point))
         if not search.dimensions:
             settings.append(resolve(composing.config(search.fixed), search.fixed))
-    check_tracking(settings)
+    check_places(settings, {})
 
 
 def tune(search: Search) -> list[Trial]:

@@ -1,12 +1,16 @@
 """How finished runs get into MLflow's store: another store, one out of reach, a run that was left half-way."""
 
+import http.server
 import shutil
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sweep.workplace import POINTS, rows
+
+from ser.results.store import folder_id
 
 FILES = {"configuration.json", "predictions.csv", "confusion.png", "curves.png"}
 
@@ -75,15 +79,30 @@ def test_a_store_whose_files_lie_elsewhere_and_are_there_is_left_as_it_is(folder
 
 
 def test_the_environment_names_the_store(command, tmp_path):
-    store = f"sqlite:///{tmp_path}/env.db"
-    done = command("loss=none", sweep=False, env={"MLFLOW_TRACKING_URI": store})
+    named = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/env.db?timeout=60", "MLFLOW_EXPERIMENT_NAME": "mine"}
+    done = command("loss=none", sweep=False, env=named)
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "env.db").exists()
+    query = "select e.name from runs join experiments e using (experiment_id)"
+    assert rows(tmp_path, query, "env.db") == [("mine",)]
 
 
 def test_a_store_out_of_reach_keeps_the_results(folder, command):
-    done = command("loss=none", "seed=7", "tracking.uri=http://127.0.0.1:9", sweep=False)
-    assert done.returncode == 1
+    class Dying(http.server.BaseHTTPRequestHandler):
+        """Answers when it is looked for, and never again."""
+
+        def do_GET(self):
+            self.send_response(400 if "get-by-name" in self.path else 200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Dying) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        store = f"tracking.uri=http://127.0.0.1:{server.server_port}"
+        done = command("loss=none", "seed=7", store, sweep=False)
+        server.shutdown()
+    assert done.returncode == 1, done.stderr
     assert "did not take the runs" in done.stderr
     assert "the same command delivers them" in done.stderr
     assert "Traceback" not in done.stderr
@@ -95,6 +114,8 @@ def test_a_store_out_of_reach_keeps_the_results(folder, command):
 def test_a_run_left_half_way_is_logged_again(folder, command):
     with closing(sqlite3.connect(folder / "mlflow.db")) as database:
         database.execute("update runs set status = 'RUNNING' where name like 'l2 λ=0.6%'")
+        # the folder is a copy, and so another one than that which began the run
+        database.execute("update tags set value = ? where key = 'results'", [folder_id(folder / "results")])
         database.commit()
     done = command("loss=l2", "lambda=0.6", sweep=False)
     assert done.returncode == 0, done.stderr

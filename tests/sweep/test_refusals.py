@@ -26,6 +26,9 @@ REFUSED = {
     "a number that is none": (["lambda=1e400"], ["lambda=1e400"]),
     "an option's class by itself": (["model._target_=nowhere.X"], ["model._target_", "model=<option>"]),
     "no such folder of options": (["--config-dir", "nowhere"], ["--config-dir nowhere", "no such folder"]),
+    "a store in memory": (["tracking.uri=sqlite://"], ["tracking.uri=sqlite://", "in memory"]),
+    "a folder as a store": (["tracking.uri=sqlite:///."], ["is a folder"]),
+    "a dead server": (["tracking.uri=http://me:hunter2@127.0.0.1:9"], ["me:***@127.0.0.1:9", "Connection refused"]),
     "cuda": (["device=cuda:7"], ["device=cuda:7", "device=cpu"]),
 }
 
@@ -41,15 +44,19 @@ def test_a_users_mistake_is_one_message_before_anything_runs(case, tmp_path, tin
         assert word in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) <= 2, done.stderr
-    assert not list(tmp_path.glob("results/replicas/*")), "nothing was trained"
+    assert "hunter2" not in done.stderr
+    assert not {path.name for path in tmp_path.iterdir()} - {"cache"}, "nothing but hashes of audio is left behind"
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path, tiny):
+def test_all_folders_that_cannot_be_written_are_named_at_once(tmp_path, tiny):
     (tmp_path / "file").write_text("")
-    done = run(*SMALL, f"corpus.root={tiny}", "results.dir=file", cwd=tmp_path)
+    wrong = ("results.dir=file", "cache.dir=file/cache", "hydra.run.dir=file/out", "tracking.uri=sqlite:///file/m.db")
+    done = run(*SMALL, f"corpus.root={tiny}", *wrong, cwd=tmp_path)
     assert done.returncode == 2
-    assert "results.dir" in done.stderr
+    for key in ("results.dir", "cache.dir", "hydra.run.dir", "tracking.uri"):
+        assert f"{key} ({tmp_path}/file is a file, no folder)" in done.stderr
     assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_bad_point_fails_alone_and_is_named(tmp_path, tiny):

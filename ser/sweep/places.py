@@ -1,0 +1,50 @@
+"""Whether a sweep can write where it will write: found out before anything is trained, and without writing."""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from ser.config.settings import Settings
+from ser.errors import UserError
+from ser.results import sqlite
+from ser.results.mlflow import resolve_uri
+from ser.results.opening import check_store
+
+
+def check_places(settings: Sequence[Settings], hydra: Mapping[str, str]) -> None:
+    """Check the folders of results, cache, tracking and Hydra, and the tracking stores.
+
+    Args:
+        settings: those of a sweep's points.
+        hydra: Hydra's own folder, by its key.
+
+    Raises:
+        UserError: a folder cannot be written, with every key to change; or a store cannot take runs.
+    """
+    stores = dict.fromkeys(resolve_uri(one.tracking.uri) for one in settings if one.tracking.name != "none")
+    places = [(key, Path(folder)) for key, folder in hydra.items()]
+    for one in settings:
+        places += [("results.dir", one.results), ("cache.dir", one.cache)]
+    places += [("tracking.uri", path.parent) for uri in stores if (path := sqlite.path_of(uri)) is not None]
+    _check_folders(dict.fromkeys(places))
+    for uri in stores:
+        check_store(uri)
+
+
+def _check_folders(places: Iterable[tuple[str, Path]]) -> None:
+    wrong = [f"{key} ({reason})" for key, folder in places if (reason := _obstacle(folder)) is not None]
+    if wrong:
+        raise UserError(
+            f"Nothing can be written to {', '.join(dict.fromkeys(wrong))}. Give each of these keys a folder that can "
+            "be written."
+        )
+
+
+def _obstacle(folder: Path) -> str | None:
+    """Why a folder can neither be written nor be made; None if it can."""
+    nearest = folder.absolute()
+    while not nearest.exists() and nearest != nearest.parent:
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        return f"{nearest} is a file, no folder"
+    return None if os.access(nearest, os.W_OK | os.X_OK) else f"{nearest} is read-only"
