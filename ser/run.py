@@ -91,10 +91,12 @@ def _sweep() -> int:
         job()
         return 0
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[ConsoleHandler()])  # until Hydra's own
+    from ser.sweep.compose import with_folder
     from ser.sweep.display import watch
     from ser.sweep.plan import make_plan, sweep_name
 
     os.environ[STARTED] = str(time.time())
+    args.overrides = with_folder(args.overrides, bool(args.multirun), args.config_name, args.config_dir)
     if not any(override.startswith("sweep=") for override in args.overrides):
         args.overrides.append(f"sweep={sweep_name(args.overrides)}")
     sys.argv[1:] = [*flags, *args.overrides]

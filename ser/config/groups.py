@@ -210,7 +210,9 @@ def value_of(key: str, value: Any, annotation: Any, overrides: Sequence[str]) ->
     try:
         return check(annotation, value)
     except ValueError as error:
-        raise UserError(f"{key} {error}, got {shown(value) or repr(value)} ({origin(key, overrides)}).") from error
+        form = f" as a decimal number, write {int(value)}" if isinstance(value, float) and value.is_integer() else ""
+        got = f"{shown(value) or repr(value)}{form}"
+        raise UserError(f"{key} {error}, got {got} ({origin(key, overrides)}).") from error
 
 
 def origin(key: str, overrides: Sequence[str]) -> str:

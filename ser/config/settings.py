@@ -31,7 +31,7 @@ from ser.config.groups import (
 from ser.config.ranges import Count, Natural, Word, is_by_content, least
 from ser.config.source import sources
 from ser.config.words import shown
-from ser.errors import UserError
+from ser.errors import UserError, first_line
 from ser.system.files import hash_model
 
 TOP: dict[str, Any] = {
@@ -143,7 +143,8 @@ def resolve(cfg: DictConfig, overrides: Sequence[str] = ()) -> Settings:
     try:
         plain: Any = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
-        raise UserError(f"The configuration cannot be resolved: {error}") from error
+        why = first_line(error).removeprefix("KeyError raised while resolving interpolation: ").strip('"')
+        raise UserError(f"{error.full_key or 'The configuration'} cannot be resolved: {why}.") from error
     _check_top(plain, overrides)
     missing = [group for group in (*GROUPS, "corpus") if plain.get(group) is None]
     if missing:

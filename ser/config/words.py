@@ -1,5 +1,7 @@
 """The words of the command line: a configuration as users type it, names of runs, ``key=value``."""
 
+import re
+import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -49,6 +51,28 @@ def shown(value: Any) -> str:
         short = f"{value:g}"
         return short if float(short) == value else repr(value)
     return {"True": "true", "False": "false", "None": "null"}.get(str(value), str(value))
+
+
+def typed(key: str, value: str | Sequence[str]) -> str:
+    """``key=value`` as it is pasted into a shell, with the quotes that Hydra and the shell need.
+
+    >>> print(typed("corpus.exclude", ["1_2", "a1 (4)"]), typed("loss", "cos"), typed("corpus.root", "~/emo db"))
+    "corpus.exclude=['1_2','a1 (4)']" loss=cos "corpus.root='~/emo db'"
+    """
+    text = _quoted(value) if isinstance(value, str) else f"[{','.join(map(_quoted, value))}]"
+    override = f"{key}={text}"
+    if re.fullmatch(r"[\w.=/:+-]+", override, flags=re.ASCII):
+        return override
+    return shlex.quote(override) if re.search(r'["$`\\!]', override) else f'"{override}"'
+
+
+def _quoted(value: str) -> str:
+    """A text as Hydra's grammar reads it back; quoted unless it is a plain word."""
+    if re.fullmatch(r"(?!(?:true|false|null|nan|inf)$)[a-z/.][\w./-]*", value, flags=re.ASCII | re.IGNORECASE):
+        return value
+    escaped = re.sub(r"(\\*)'", r"\1\1\'", value)  # backslashes count before a quote only
+    escaped = re.sub(r"(\\+)$", r"\1\1", escaped)
+    return f"'{escaped}'"
 
 
 def run_name(

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ser.config.words import typed
 from ser.corpora.audio_files import audio_below
 from ser.corpora.known_speakers import warn_of_missing_speakers
 from ser.corpora.labels import class_order, label_map
@@ -66,7 +67,7 @@ def read(
         raise UserError(f"corpus.turns={turns} is not one of {', '.join(TURNS)}. Choose one of them.")
     used = label_map(labels, EMOTIONS)
     chosen = _chosen(sessions)
-    names = [exclude] if isinstance(exclude, str) else [*map(str, exclude)]
+    names = [*map(str, exclude)] if isinstance(exclude, list | tuple) else [str(exclude)]
     root_folder = SOURCE.folder(root)
     release = _release(root_folder, chosen)
     listed = [turn for session in chosen for turn in _turns(release / f"Session{session}", session)]
@@ -199,7 +200,7 @@ def _check_unlisted(unlisted: Sequence[Path]) -> None:
         )
     raise UserError(
         f"{file} does not list {first.name} ({count} such audio files in {first.parent}), so the turn would be lost. "
-        f"Copy the label file again from your release, or leave the audio out: corpus.exclude=[{first.stem}]."
+        f"Copy the label file again from your release, or leave the audio out: {typed('corpus.exclude', [first.stem])}."
     )
 
 

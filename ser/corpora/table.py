@@ -111,7 +111,7 @@ def make_corpus(
         UserError: fewer than two classes are left, an id occurs twice, or ``exclude`` names an unknown id.
     """
     counts = Counter(dropped or {})
-    names = [exclude] if isinstance(exclude, str) else exclude or ()
+    names = [str(exclude)] if isinstance(exclude, str | int) else exclude or ()
     unwanted = {composed(str(utterance_id)) for utterance_id in names}
     _check_ids(root, utterances)
     _check_excluded(root, utterances, unwanted)

@@ -75,7 +75,9 @@ def _rewrite(argument: str) -> str:
 
 def _number_choice(group: str, value: str) -> str:
     call = _CALL.fullmatch(value.strip())
-    items = [item.strip() for item in (call[2] if call else value).split(",")]
+    items = [_unquoted(item.strip()) for item in (call[2] if call else value).split(",")]
+    if "" in items and len(items) > 1:
+        raise UserError(f"{group}={value}: a value is missing before or behind a comma.")
     numeric = [_decimal(item.partition("=")[2] or item) is not None for item in items]
     if not any(numeric):
         return f"{group}={value}"
@@ -85,6 +87,11 @@ def _number_choice(group: str, value: str) -> str:
     if call and call[1] == "interval":
         return f"{NUMBER_KEYS[group]}={value}"
     return f"{NUMBER_KEYS[group]}={_expand(group, value) if call and call[1] == 'range' else _plain_list(items)}"
+
+
+def _unquoted(item: str) -> str:
+    """A number may stand in quotes."""
+    return item[1:-1] if len(item) > 1 and item[0] == item[-1] and item[0] in "\"'" else item
 
 
 def _plain_list(items: list[str]) -> str:

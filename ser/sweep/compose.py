@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
-from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
+from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
@@ -19,10 +19,12 @@ from omegaconf.errors import OmegaConfBaseException
 from ser.config.groups import GROUPS, unknown_key
 from ser.config.paths import conf_dir
 from ser.config.settings import TOP
+from ser.config.words import typed
 from ser.errors import UserError
 from ser.sweep.commandline import check_number, range_length
 from ser.sweep.hydra_internals import BASIC_LAUNCHER, BASIC_SWEEPER, LOCAL_LAUNCHERS, parse_override, split_points
 
+_NUMBERS_TYPED = {"lambda": "0.6", "length": "3"}
 _VALUE_KEY = re.compile(r"(?!hydra\.)[a-z_]+(\.\w+)+|seed|repeats|fold|device|resume|save|sweep")
 
 
@@ -36,6 +38,30 @@ def composer(config_name: str = "config", config_dir: str | None = None) -> Iter
     """
     with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
         yield Composer(config_name, config_dir)
+
+
+_OUTPUT = "${hydra:runtime.output_dir}"
+
+
+def with_folder(overrides: list[str], sweep: bool, config_name: str | None, config_dir: str | None) -> list[str]:
+    """Write Hydra's own folder of a command in place of ``${hydra:runtime.output_dir}``, and settle it.
+
+    Hydra knows the folder only within a job, and a plan is made before. The jobs of a sweep have one folder of results,
+    so for them it is the folder of the sweep.
+
+    Args:
+        overrides: what was typed.
+        sweep: whether ``-m`` was given.
+        config_name, config_dir: Hydra's flags of that name.
+    """
+    if not any(_OUTPUT in override for override in overrides):
+        return overrides
+    with composer(config_name or "config", config_dir) as composing:
+        composing.points([override for override in overrides if _OUTPUT not in override], sweep)
+    settled = [f"{key}={folder}" for key, folder in composing.folder.items()]
+    for folder in composing.folder.values():
+        overrides = [override.replace(_OUTPUT, folder) for override in overrides]
+    return [*overrides, *settled]
 
 
 class Composer:
@@ -76,7 +102,8 @@ class Composer:
             _check_form(override)
         lists = [override for override in parsed if override.is_sweep_override()]
         if not sweep and lists:
-            raise UserError(f"{lists[0].input_line} is a sweep: add -m (python -m ser.run -m ...).")
+            line = str(lists[0].input_line)
+            raise UserError(f"{line} is a sweep: add -m (python -m ser.run -m ...), or quote a comma that is none.")
         fixed = [str(override.input_line) for override in parsed if not override.is_sweep_override()]
         composed = self._compose([override for override in fixed if not _is_value(override)]).hydra
         self.runs_here = composed.launcher._target_ in LOCAL_LAUNCHERS
@@ -163,7 +190,22 @@ def _parse_one(override: str) -> Override:
     try:
         return parse_override(override)
     except HydraException as error:
-        raise UserError(f"{override!r} cannot be read as key=value: {str(error).splitlines()[0]}") from error
+        raise UserError(f"{override!r} cannot be read as key=value: {_how_to_type(override, error)}") from error
+
+
+def _how_to_type(override: str, error: HydraException) -> str:
+    """What is wrong with an override that Hydra cannot read, and the form that it can."""
+    key, equals, value = override.partition("=")
+    if not equals:
+        return str(error).splitlines()[0]
+    if ",," in value or value.endswith(","):
+        return "a value is missing before or behind a comma."
+    if value.startswith("[") and not value.endswith("]"):
+        return "the bracket is not closed."
+    if value.startswith("["):
+        items = [item.strip(" '\"") for item in value.strip("[]").split(",")]
+        return f"put the items of a list in quotes, such as {typed(key, items)}"
+    return f"put a value that has other characters than letters, digits and ./_- in quotes: {typed(key, value)}"
 
 
 def _check_form(override: Override) -> None:
@@ -172,17 +214,20 @@ def _check_form(override: Override) -> None:
     Raises:
         UserError: a list is given to a group, or a key that identifies an option is set by itself.
     """
-    typed, key, value = override.input_line, override.key_or_group, override.value()
+    line, key, value = override.input_line, override.key_or_group, override.value()
     group, _, inner = key.partition(".")
     if key in GROUPS and isinstance(value, list):
         words = ",".join(map(str, value))
-        raise UserError(f"{typed} gives {key} a list. Write {key}={words} with -m for a sweep over the options.")
+        raise UserError(f"{line} gives {key} a list. Write {key}={words} with -m for a sweep over the options.")
     if key in GROUPS and not isinstance(value, str) and not override.is_sweep_override() and not override.is_delete():
-        raise UserError(f"{typed}: {key} is chosen by the name of an option. See --help for the names.")
+        number = f" or by a number, such as {key}={_NUMBERS_TYPED[key]}" if key in _NUMBERS_TYPED else ""
+        raise UserError(f"{line}: {key} is chosen by the name of an option{number}. See --help for the names.")
+    if isinstance(value, IntervalSweep):
+        raise UserError(f"{line}: a sweep needs values, such as {key}=0.1,0.2. Intervals are for python -m ser.tune.")
     if not key:
-        raise UserError(f"{typed} has no key before the equals sign.")
+        raise UserError(f"{line} has no key before the equals sign.")
     if group in GROUPS and inner in ("name", "_target_"):
-        raise UserError(f"{typed}: {key} belongs to the option that is chosen. Choose one by {group}=<option> instead.")
+        raise UserError(f"{line}: {key} belongs to the option that is chosen. Choose one by {group}=<option> instead.")
 
 
 def _parse(overrides: Iterable[str]) -> list[Override]:

@@ -1,4 +1,9 @@
-from ser.config.words import differing, parameters, shown
+import shlex
+
+import pytest
+
+from ser.config.words import differing, parameters, shown, typed
+from ser.sweep.hydra_internals import parse_override
 
 ROW = {"loss": "cos", "loss.margin": "0.1", "lambda": "0.6", "aux_task": "none"}
 
@@ -26,3 +31,32 @@ def test_parameters_in_users_words():
     assert made == {
         "corpus": "synthetic", "corpus.size": "small", "lambda": "0.6", "lambda.name": "linear", "lambda.start": "0",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "plain",
+        "a b",
+        "~/x",
+        "it's",
+        "back\\slash",
+        "end\\",
+        "\\'",
+        "a=b",
+        "{x}",
+        "中",
+        "1_2",
+        "true",
+        "$HOME",
+        'a"b',
+        "#",
+        "a,b",
+        "",
+    ],
+)
+def test_what_is_pasted_is_read_back(value):
+    """By the shell, and then by Hydra."""
+    for meant in (value, ["x", value]):
+        (argument,) = shlex.split(typed("corpus.root", meant))
+        assert parse_override(argument).value() == meant

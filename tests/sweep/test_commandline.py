@@ -14,6 +14,7 @@ from ser.sweep.hydra_internals import parse_flags
     [
         ("lambda=0.65", "lambda.weight=0.65"),
         ("lambda=0.6,0.7", "lambda.weight=0.6,0.7"),
+        ("lambda='0.6',\"0.7\"", "lambda.weight=0.6,0.7"),
         ("lambda=1", "lambda.weight=1"),
         ("lambda=choice(0.6, .70)", "lambda.weight=0.6,0.7"),
         ("lambda=interval(0.6,1)", "lambda.weight=interval(0.6,1)"),

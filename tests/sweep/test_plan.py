@@ -5,7 +5,7 @@ import pytest
 
 from ser.sweep import plan as sweeps
 from ser.sweep.commandline import rewrite
-from ser.sweep.compose import composer
+from ser.sweep.compose import composer, with_folder
 from ser.sweep.hydra_internals import parse_flags
 
 
@@ -93,3 +93,23 @@ def test_a_sweep_over_a_manifest_is_called_by_its_file():
     assert sweeps.sweep_name(manifest).startswith("nemo-loss-cos+l2-")
     assert sweeps.sweep_name([*manifest, "corpus.name=polish"]).startswith("polish-loss-cos+l2-")
     assert sweeps.sweep_name(["corpus=emodb", "corpus.root=/data/x", "loss=cos"]).startswith("emodb-loss-cos-")
+
+
+@pytest.mark.parametrize(
+    ("sweep", "key"), [(False, "hydra.run.dir"), (True, "hydra.sweep.dir")], ids=["a command", "a sweep"]
+)
+def test_results_may_lie_in_hydras_own_folder(sweep, key):
+    """The folder's name holds the time, so it is settled once, for the plan and for Hydra."""
+    typed = ["loss=cos", "results.dir=${hydra:runtime.output_dir}/r"]
+    loss, results, settled = with_folder(typed, sweep, None, None)
+    folder = settled.removeprefix(f"{key}=")
+    assert (loss, results) == ("loss=cos", f"results.dir={folder}/r")
+    assert re.fullmatch(r"(outputs|multirun)/[\d_-]+", folder)
+    assert with_folder(["loss=cos"], sweep, None, None) == ["loss=cos"]
+
+
+def test_options_and_values_may_be_swept_in_hydras_other_forms(tiny, tmp_path):
+    losses = [point.parameters["loss"] for point in plan(tiny, tmp_path, "loss=glob(*)", "fold=1").points]
+    assert losses == ["center", "cos", "l2", "none", "supcon", "triplet"]
+    rates = [p.parameters["trainer.lr"] for p in plan(tiny, tmp_path, "++trainer.lr=1e-4,1e-3", "fold=1").points]
+    assert rates == ["0.0001", "0.001"]
