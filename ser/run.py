@@ -3,19 +3,22 @@
 import logging
 import os
 import shlex
+import socket
 import sys
 import time
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.utils import get_original_cwd
 from omegaconf import DictConfig
 
 from ser.config.paths import conf_dir
 from ser.errors import UserError, told_to_user
-from ser.sweep import commandline
-from ser.sweep.handover import COMMAND, PLANNED, STARTED, SWEPT
+from ser.sweep import commandline, launchers
+from ser.sweep.handover import COMMAND, PLANNED, PROCESS, STARTED, SWEPT
 from ser.sweep.help import help_text, wants_help
 from ser.sweep.hydra_internals import parse_flags
+from ser.system import pool
 from ser.system.command import end_with_reader, run_command
 from ser.system.progress import ConsoleHandler
 
@@ -38,6 +41,7 @@ def job(cfg: DictConfig) -> float | None:
     if tuple(overrides) in _cannot_run:
         return None
     with told_to_user():
+        _join_the_command()
         this = Job(make_experiment(resolve(cfg, overrides), overrides))
         this.announce()
         try:
@@ -54,6 +58,24 @@ def job(cfg: DictConfig) -> float | None:
         finally:
             wa = this.deliver()
         return wa
+
+
+def _join_the_command() -> None:
+    """In a job that a launcher started: go to the folder of the command, and end with it if it is on this machine.
+
+    Raises:
+        UserError: this machine has no such folder.
+    """
+    folder = get_original_cwd()
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise UserError(
+            f"{folder}, where the sweep was started, cannot be used on {socket.gethostname()} ({error.strerror}). "
+            "Start sweeps in a folder that all machines of the cluster have in common."
+        ) from error
+    if pool.launched():
+        pool.end_with(int(os.environ[PROCESS]))
 
 
 _cannot_run: set[tuple[str, ...]] = set()
@@ -95,7 +117,7 @@ def _sweep() -> int:
     from ser.sweep.display import watch
     from ser.sweep.plan import make_plan, sweep_name
 
-    os.environ[STARTED] = str(time.time())
+    os.environ[STARTED], os.environ[PROCESS] = str(time.time()), str(os.getpid())
     args.overrides = with_folder(args.overrides, bool(args.multirun), args.config_name, args.config_dir)
     if not any(override.startswith("sweep=") for override in args.overrides):
         args.overrides.append(f"sweep={sweep_name(args.overrides)}")
@@ -120,6 +142,11 @@ def _sweep() -> int:
 
     try:
         return watch(plan, run)
+    except KeyboardInterrupt:
+        goes_on = launchers.what_goes_on(plan.launcher, plan.name)
+        if goes_on:
+            print(goes_on, file=sys.stderr)
+        raise
     except UserError as error:  # after the start: failed, not refused
         print(error, file=sys.stderr)
         return 1

@@ -22,7 +22,8 @@ from ser.config.settings import TOP
 from ser.config.words import typed
 from ser.errors import UserError
 from ser.sweep.commandline import check_number, range_length
-from ser.sweep.hydra_internals import BASIC_LAUNCHER, BASIC_SWEEPER, LOCAL_LAUNCHERS, parse_override, split_points
+from ser.sweep.hydra_internals import BASIC_LAUNCHER, BASIC_SWEEPER, parse_override, split_points
+from ser.sweep.launchers import INSTALLATION
 
 _NUMBERS_TYPED = {"lambda": "0.6", "length": "3"}
 _VALUE_KEY = re.compile(r"(?!hydra\.)[a-z_]+(\.\w+)+|seed|repeats|fold|device|resume|save|sweep")
@@ -77,8 +78,8 @@ class Composer:
         self._name = config_name
         self._always = [f"hydra.searchpath=['file://{os.path.abspath(config_dir)}']"] if config_dir else []
         self._bases: dict[tuple[str, ...], DictConfig] = {}
-        self.runs_here = True
-        """Whether the jobs run on this machine, so that its devices can be checked beforehand."""
+        self.launcher: Any = None
+        """Hydra's configuration of the launcher, after ``points``; None without ``-m``."""
         self.in_turn = True
         """Whether they run in this process, one after another."""
         self.folder: dict[str, str] = {}
@@ -106,7 +107,7 @@ class Composer:
             raise UserError(f"{line} is a sweep: add -m (python -m ser.run -m ...), or quote a comma that is none.")
         fixed = [str(override.input_line) for override in parsed if not override.is_sweep_override()]
         composed = self._compose([override for override in fixed if not _is_value(override)]).hydra
-        self.runs_here = composed.launcher._target_ in LOCAL_LAUNCHERS
+        self.launcher = composed.launcher if sweep else None
         self.in_turn = composed.launcher._target_ == BASIC_LAUNCHER and not composed.job.env_set
         key = "sweep" if sweep else "run"
         with suppress(OmegaConfBaseException):  # it may name what is known in a job only
@@ -246,6 +247,8 @@ def _set(config: DictConfig, override: Override) -> None:
 
 def _no_such_option(error: MissingConfigException) -> str:
     group, _, option = str(error.missing_cfg_file).rpartition("/")
+    if group == "hydra/launcher" and option in INSTALLATION:
+        return f"hydra/launcher={option} belongs to a plugin of Hydra that is not installed: {INSTALLATION[option]}"
     options = [name for name in error.options or () if name]
     if not options:
         return str(error).splitlines()[0]

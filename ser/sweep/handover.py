@@ -18,3 +18,6 @@ SWEPT = "SER_SWEEP_SWEPT"
 
 COMMAND = "SER_SWEEP_COMMAND"
 """The command line as it was typed, for the notes of its runs."""
+
+PROCESS = "SER_SWEEP_PROCESS"
+"""The id of the command's process, with which a launcher's jobs on the same machine end."""

@@ -33,12 +33,6 @@ BASIC_SWEEPER = f"{BasicSweeper.__module__}.{BasicSweeper.__qualname__}"
 
 BASIC_LAUNCHER = f"{BasicLauncher.__module__}.{BasicLauncher.__qualname__}"
 
-LOCAL_LAUNCHERS = (
-    BASIC_LAUNCHER,
-    "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher",
-)
-"""Launchers whose jobs run on this machine."""
-
 
 def parse_flags(arguments: Sequence[str]) -> argparse.Namespace:
     """Read a command line's flags and overrides as Hydra does, but wherever the flags stand.

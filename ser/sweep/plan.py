@@ -12,7 +12,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from ser.corpora.table import dropped_text
 from ser.data.experiment import Experiment, make_experiment, parameters_of
 from ser.data.replicas import Replica, replicas
 from ser.errors import UserError
+from ser.sweep import launchers
 from ser.sweep.code import changes, modules, not_followed, without_weights
 from ser.sweep.compose import composer
 from ser.sweep.handover import SOURCES
@@ -85,6 +86,7 @@ class Plan:
         results: the folder of its results.
         anew: whether earlier results do not count (resume=false).
         weights: whether results without weights do not count (save=best or all).
+        launcher: Hydra's configuration of its launcher; None where no launcher runs the jobs.
     """
 
     name: str
@@ -93,6 +95,7 @@ class Plan:
     results: Path
     anew: bool = False
     weights: bool = False
+    launcher: Any = field(default=None, compare=False)
 
     @cached_property
     def swept(self) -> tuple[str, ...]:
@@ -180,10 +183,11 @@ def _compose(
         if points is None:
             return None
         settings = [resolve(composing.config(point), point) for point in points]
-        here, in_turn, hydra = composing.runs_here, composing.in_turn, composing.folder
+        launcher, in_turn, hydra = composing.launcher, composing.in_turn, composing.folder
     if prepare:
         check_places(settings, hydra)
-    prepare = prepare and here
+        launchers.check(launcher, settings[0].sweep)
+    prepare = prepare and launchers.runs_here(launcher)
     if prepare:
         for wanted in {one.device for one in settings} - {"auto", "cpu"}:
             environment.device(wanted)
@@ -193,7 +197,8 @@ def _compose(
         raise UserError(errors.pop() or "")
     planned = [_point(*each) for each in zip(made, settings, points, strict=True)]
     first = settings[0]
-    plan = Plan(first.sweep, tuple(overrides), tuple(planned), first.results, first.resume is False, first.saves)
+    anew, weights = first.resume is False, first.saves
+    plan = Plan(first.sweep, tuple(overrides), tuple(planned), first.results, anew, weights, launcher)
     return plan, [each for each in made if isinstance(each, Experiment)], in_turn
 
 

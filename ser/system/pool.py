@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import cache
 from multiprocessing import forkserver
 from typing import Any, TypeVar
 
@@ -36,8 +37,11 @@ _size = 0
 
 
 def launched() -> bool:
-    """Whether this process belongs to the pool of a launcher such as joblib, and so must not start another."""
-    return multiprocessing.current_process().name != "MainProcess"
+    """Whether other processes of a launcher or pool share this machine, so that this one must not start a pool.
+
+    joblib's jobs are processes of its pool. submitit's local jobs, which it starts all at once, have a variable.
+    """
+    return multiprocessing.current_process().name != "MainProcess" or os.environ.get("SUBMITIT_EXECUTOR") == "local"
 
 
 def cores() -> int:
@@ -166,3 +170,23 @@ def _start_worker() -> None:
 def _die_with(parent: Any) -> None:
     parent.join()
     os._exit(1)
+
+
+@cache
+def end_with(process: int) -> None:
+    """End this process within a second when another process of this machine has ended. Windows is left out.
+
+    Args:
+        process: the other's id.
+    """
+    if os.name == "posix":  # on Windows, os.kill would end the other process
+        threading.Thread(target=_outlive_not, args=(process,), daemon=True).start()
+
+
+def _outlive_not(process: int) -> None:
+    while True:
+        try:
+            os.kill(process, 0)
+        except OSError:  # there is none, or it is another user's by now
+            os._exit(1)
+        time.sleep(1)

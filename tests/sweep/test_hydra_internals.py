@@ -10,7 +10,7 @@ from support import REPOSITORY
 
 from ser.config.paths import conf_dir
 from ser.sweep import hydra_internals
-from ser.sweep.hydra_internals import BASIC_SWEEPER, LOCAL_LAUNCHERS, VERSION, parse_flags, parse_override, split_points
+from ser.sweep.hydra_internals import BASIC_LAUNCHER, BASIC_SWEEPER, VERSION, parse_flags, parse_override, split_points
 
 APP = """
 import hydra
@@ -63,14 +63,7 @@ def default():
 
 def test_the_known_sweeper_and_launcher_are_hydras_default_ones(default):
     assert default.sweeper._target_ == BASIC_SWEEPER
-    assert default.launcher._target_ == LOCAL_LAUNCHERS[0]
-
-
-def test_the_second_known_launcher_is_joblibs():
-    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="needs hydra-joblib-launcher")
-    with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
-        composed = compose("config", overrides=["hydra/launcher=joblib"], return_hydra_config=True)
-    assert composed.hydra.launcher._target_ == LOCAL_LAUNCHERS[1]
+    assert default.launcher._target_ == BASIC_LAUNCHER
 
 
 @pytest.fixture(scope="module")

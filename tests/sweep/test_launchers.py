@@ -1,9 +1,201 @@
-"""Two commands at once in one working directory. (Hydra's joblib launcher: test_queue.)"""
+"""Sweeps under Hydra's launchers, each started for real: equal numbers, and no process or job that is left behind."""
 
+import os
+import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
 
+import numpy as np
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+from support import run
 from sweep.workplace import SMALL, rows
+
+from ser.config.paths import conf_dir
+from ser.errors import UserError
+from ser.results.store import ResultStore
+from ser.sweep import launchers
+
+SWEEP = ("-m", *SMALL, "loss=cos,l2", "lambda=0.6,0.9", "fold=[1,2]")
+"""Four jobs of two trainings each."""
+
+LAUNCHED = {
+    "joblib": ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2"),
+    "submitit_local": ("hydra/launcher=submitit_local",),
+    "slurm": ("hydra/launcher=slurm", "hydra.launcher.cpus_per_task=1", "hydra.launcher.mem_gb=2"),
+}
+
+
+def without_plugin(option):
+    """Why Hydra has no such launcher here; None if it has."""
+    plugin = {"slurm": "submitit"}.get(option.partition("_")[0], option.partition("_")[0])
+    if option == "basic" or find_spec(f"hydra_plugins.hydra_{plugin}_launcher"):
+        return None
+    return f"needs Hydra's plugin: {launchers.INSTALLATION.get(option, 'pip install hydra-submitit-launcher')}"
+
+
+def why_not(launcher):
+    """Why a launcher cannot be tried here; None if it can."""
+    return without_plugin(launcher) or (slurm_is_away() if launcher == "slurm" else None)
+
+
+def slurm_is_away():
+    with suppress(OSError, subprocess.TimeoutExpired):
+        if subprocess.run(["sinfo"], capture_output=True, timeout=5, check=False).returncode == 0:
+            return None
+    return "needs a machine that submits jobs to SLURM"
+
+
+@pytest.fixture(scope="module")
+def serial(tiny, tmp_path_factory):
+    """The results of the sweep in the process of the command, by the training's signature."""
+    folder = tmp_path_factory.mktemp("serial")
+    done = run(*SWEEP, f"corpus.root={tiny}", "engine=serial", "tracking=none", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return outcomes(folder)
+
+
+def outcomes(folder):
+    store = ResultStore(folder / "results")
+    return {path.stem: store.load(path.stem).outcome for path in store.directory.glob("replicas/*/*.npz")}
+
+
+def check_equal(folder, serial):
+    """Every training is there with the numbers of the serial ones, and every job has its run once."""
+    found = outcomes(folder)
+    assert found.keys() == serial.keys()
+    assert len(found) == 8
+    for name, outcome in found.items():
+        assert np.array_equal(outcome.average, serial[name].average)
+        assert outcome.history == serial[name].history
+    assert rows(folder, "select count(*) from runs where status = 'FINISHED'") == [(4,)]
+    assert len(list((folder / "results" / "sweeps").glob("*/*.json"))) == 1, "the sweep has one plan"
+
+
+@pytest.mark.parametrize("launcher", LAUNCHED)
+def test_a_launcher_changes_no_number(launcher, serial, tiny, tmp_path):
+    if why_not(launcher):
+        pytest.skip(why_not(launcher))
+    done = run(*SWEEP, f"corpus.root={tiny}", *LAUNCHED[launcher], cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "8 of 8 trainings done, 0 failed" in done.stderr
+    check_equal(tmp_path, serial)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes in /proc")
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+def test_jobs_on_this_machine_end_with_the_command(launcher, tiny, tmp_path):
+    if why_not(launcher):
+        pytest.skip(why_not(launcher))
+    long = (*SWEEP, f"corpus.root={tiny}", "trainer.max_epochs=100000", "trainer.min_lr=1e-30", "trainer.patience=9999")
+    command = [sys.executable, "-m", "ser.run", *long, *LAUNCHED[launcher]]
+    marked = {**os.environ, "SER_TEST_MARK": str(tmp_path)}
+    with subprocess.Popen(command, cwd=tmp_path, env=marked, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.glob("multirun/*/*/.hydra")):
+            assert time.monotonic() < deadline, "no job began"
+            time.sleep(0.2)
+        assert len(processes(tmp_path)) > 1
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 143
+    deadline = time.monotonic() + 20
+    while processes(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not processes(tmp_path)
+
+
+def processes(mark):
+    """The processes whose environment has the mark."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if f"SER_TEST_MARK={mark}".encode() in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("option", "kind"),
+    [
+        ("basic", launchers.LOCAL_LAUNCHERS[0]),
+        ("joblib", launchers.LOCAL_LAUNCHERS[1]),
+        ("submitit_local", launchers.LOCAL_LAUNCHERS[2]),
+        ("submitit_slurm", launchers.SLURM_LAUNCHER),
+        ("slurm", launchers.SLURM_LAUNCHER),
+        ("slurm_gpu", launchers.SLURM_LAUNCHER),
+    ],
+)
+def test_the_known_classes_are_those_of_the_plugins(option, kind):
+    if without_plugin(option):
+        pytest.skip(without_plugin(option))
+    assert configured(option)["_target_"] == kind
+
+
+def configured(option, *overrides):
+    """The configuration of a launcher as Hydra composes it."""
+    with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
+        more = [f"hydra/launcher={option}", "sweep=mine", *overrides]
+        return compose("config", overrides=more, return_hydra_config=True).hydra.launcher
+
+
+def test_slurms_options_ask_for_cores_and_time():
+    pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="needs hydra-submitit-launcher")
+    slurm, gpu = configured("slurm"), configured("slurm_gpu", "hydra.launcher.timeout_min=60")
+    assert (slurm.name, slurm.cpus_per_task, slurm.gpus_per_node, slurm.timeout_min) == ("mine", 5, None, 720)
+    assert (gpu.name, gpu.cpus_per_task, gpu.gpus_per_node, gpu.timeout_min) == ("mine", 4, 1, 60)
+
+
+SLURM = OmegaConf.create({"_target_": launchers.SLURM_LAUNCHER, "name": "${sweep}"})
+
+
+@pytest.fixture
+def commands(tmp_path, monkeypatch):
+    """``commands(sbatch="", squeue="echo 12_0")``: the only commands on the path, as shell scripts."""
+
+    def make(**scripts):
+        for name, script in scripts.items():
+            (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+            (tmp_path / name).chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path))
+
+    return make
+
+
+def test_without_slurm_a_sweep_is_refused_before_it_begins(commands):
+    commands(srun="")
+    with pytest.raises(UserError, match=r"this machine has no sbatch\. Run the command on a login node"):
+        launchers.check(SLURM, "mine")
+    launchers.check(None, "mine")
+
+
+def test_jobs_that_slurm_still_has_are_not_submitted_again(commands):
+    asked = 'for a in "$@"; do case "$a" in --name=mine) echo 12_0; echo 12_1;; esac; done'
+    commands(sbatch="", srun="", squeue=asked)
+    with pytest.raises(UserError, match=r"\(12_0, 12_1\).*scancel --me --name=mine"):
+        launchers.check(SLURM, "mine")
+    launchers.check(SLURM, "another")
+    commands(squeue="exit 1")
+    launchers.check(SLURM, "mine")
+
+
+def test_a_command_that_is_stopped_says_which_jobs_go_on():
+    assert "scancel --me --name=mine ends them" in launchers.what_goes_on(SLURM, "mine")
+    assert "--name=run" in launchers.what_goes_on(OmegaConf.merge(SLURM, {"name": "run"}), "mine")
+    assert launchers.what_goes_on(None, "mine") is None
+
+
+def test_a_plugin_that_is_not_installed_is_named(tmp_path):
+    blocked = "import sys; sys.modules['hydra_plugins.hydra_submitit_launcher'] = None; import runpy, ser.run; "
+    command = [sys.executable, "-c", f"{blocked}ser.run.main()", "-m", *SMALL, "loss=cos,l2", "hydra/launcher=slurm"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert "pip install hydra-submitit-launcher" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_two_sweeps_at_once_in_one_folder(tmp_path, tiny):

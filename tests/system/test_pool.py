@@ -9,6 +9,7 @@ from multiprocessing import forkserver
 
 import pytest
 
+from ser.errors import UserError
 from ser.system import pool
 
 SLEEPING = """
@@ -113,3 +114,24 @@ def test_workers_and_their_server_end_when_their_parent_is_killed(tmp_path):
     while not all(map(ended, family)) and time.monotonic() < until:
         time.sleep(0.1)
     assert not [process for process in family if not ended(process)]
+
+
+def test_submitits_local_jobs_share_the_machine(monkeypatch):
+    monkeypatch.setenv("SUBMITIT_EXECUTOR", "slurm")
+    assert not pool.launched()
+    monkeypatch.setenv("SUBMITIT_EXECUTOR", "local")
+    assert pool.cores() == 1
+    with pytest.raises(UserError, match="share the cores"):
+        pool.workers()
+
+
+def test_a_job_ends_with_its_command():
+    sleep = "import time; time.sleep(600)"
+    with subprocess.Popen([sys.executable, "-c", sleep]) as command:
+        code = f"from ser.system import pool; pool.end_with({command.pid}); print(flush=True); {sleep}"
+        with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as job:
+            job.stdout.readline()
+            assert job.poll() is None
+            command.kill()
+            command.wait()
+            assert job.wait(20) == 1
