@@ -45,12 +45,25 @@ def launched() -> bool:
 
 
 def cores() -> int:
-    """The number of processor cores that this process may use: one inside a pool."""
+    """The number of processor cores that this process may use: one inside a pool.
+
+    Elsewhere it is the least of the machine's cores, those that the process is bound to, the CPU quota of its container
+    (cgroup), and what a scheduler granted its job.
+    """
     if launched():
         return 1
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    from joblib import cpu_count
+
+    return max(1, min([cpu_count(), *_granted()]))
+
+
+def _granted() -> list[int]:
+    """The cores that schedulers granted this job; an empty list where there is none.
+
+    SLURM does not bind a process to its cores on every cluster.
+    """
+    slurm = os.environ.get("SLURM_CPUS_PER_TASK", "")
+    return [int(slurm)] if slurm.isdecimal() else []
 
 
 def workers(size: int | None = None) -> ProcessPoolExecutor:

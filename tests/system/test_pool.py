@@ -7,6 +7,7 @@ import sys
 import time
 from multiprocessing import forkserver
 
+import joblib
 import pytest
 
 from ser.errors import UserError
@@ -116,9 +117,30 @@ def test_workers_and_their_server_end_when_their_parent_is_killed(tmp_path):
     assert not [process for process in family if not ended(process)]
 
 
-def test_submitits_local_jobs_share_the_machine(monkeypatch):
+@pytest.fixture
+def unlaunched(monkeypatch):
+    """As outside of any scheduler, on a machine of eight cores."""
+    for name in ("SLURM_CPUS_PER_TASK", "SUBMITIT_EXECUTOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(joblib, "cpu_count", lambda: 8)
+
+
+def test_the_cores_of_a_bound_process():
+    bound = f"import os; os.sched_setaffinity(0, {{{min(os.sched_getaffinity(0))}}}); from ser.system import pool; "
+    command = [sys.executable, "-c", f"{bound}print(pool.cores())"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "1\n"
+
+
+def test_slurm_grants_cores(unlaunched, monkeypatch):
+    assert pool.cores() == 8
+    for said, cores in {"3": 3, "64": 8, "": 8}.items():
+        monkeypatch.setenv("SLURM_CPUS_PER_TASK", said)
+        assert pool.cores() == cores
+
+
+def test_submitits_local_jobs_share_the_machine(unlaunched, monkeypatch):
     monkeypatch.setenv("SUBMITIT_EXECUTOR", "slurm")
-    assert not pool.launched()
+    assert pool.cores() == 8
     monkeypatch.setenv("SUBMITIT_EXECUTOR", "local")
     assert pool.cores() == 1
     with pytest.raises(UserError, match="share the cores"):
