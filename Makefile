@@ -26,6 +26,13 @@ demo: $(READY) ## six configurations and three seeds on generated speech, into M
 	@echo
 	@$(BIN)/python -m multirun_analysis sweep=last over=lambda
 
+# Ray is no extra: its plugin asks for an older cloudpickle than MLflow's packages have (docs/cluster.md).
+.PHONY: ray-demo
+ray-demo: $(READY) ## four jobs on a Ray cluster of this machine, on generated speech (installs Ray)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt ray
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps hydra-ray-launcher==1.2.2
+	$(BIN)/python -m ser.run -m hydra/launcher=ray loss=cos,l2 lambda=0.6,0.7 trainer.lr=1e-3
+
 # The paper's tables and figures: train what the store lacks, then make the table from the store.
 CORPUS   := synthetic
 ROOT     :=

@@ -1,4 +1,7 @@
-"""What a sweep's command tells its jobs, through environment variables: any launcher hands these on."""
+"""What a sweep's command tells its jobs, through environment variables.
+
+Jobs inherit them, or are given them (``ser.sweep.launchers.handover``).
+"""
 
 STARTED = "SER_SWEEP_STARTED"
 """The mark of one run of the command: when it began, in seconds of the epoch.
@@ -21,3 +24,6 @@ COMMAND = "SER_SWEEP_COMMAND"
 
 PROCESS = "SER_SWEEP_PROCESS"
 """The id of the command's process, with which a launcher's jobs on the same machine end."""
+
+HANDED_OVER = (STARTED, SOURCES, PLANNED, SWEPT, COMMAND)
+"""The variables that jobs on another machine need."""

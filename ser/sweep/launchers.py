@@ -3,6 +3,7 @@
 A launcher is given here as its configuration, ``hydra.launcher``, or as None where the command itself runs the job.
 """
 
+import os
 import shutil
 import subprocess
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from ser.errors import UserError
+from ser.sweep.handover import HANDED_OVER
 from ser.sweep.hydra_internals import BASIC_LAUNCHER
 
 _SUBMITIT = "hydra_plugins.hydra_submitit_launcher.submitit_launcher"
@@ -23,10 +25,13 @@ LOCAL_LAUNCHERS = (
 
 SLURM_LAUNCHER = f"{_SUBMITIT}.SlurmLauncher"
 
+RAY_LAUNCHER = "hydra_plugins.hydra_ray_launcher.ray_launcher.RayLauncher"
+
 INSTALLATION = {
     "joblib": "pip install hydra-joblib-launcher",
     "submitit_local": "pip install hydra-submitit-launcher",
     "submitit_slurm": "pip install hydra-submitit-launcher",
+    "ray": "pip install ray, then pip install --no-deps hydra-ray-launcher",
 }
 """How the plugin is installed that has an option of the group ``hydra/launcher``."""
 
@@ -68,6 +73,17 @@ def what_goes_on(launcher: Any, sweep: str) -> str | None:
         f"SLURM's jobs go on: squeue --me --name={name} lists them, scancel --me --name={name} ends them. "
         "When they have ended, the same command shows the table."
     )
+
+
+def handover(launcher: Any) -> list[str]:
+    """Overrides by which Hydra sets the variables of ``ser.sweep.handover`` in jobs that do not inherit them.
+
+    These are the jobs on a Ray cluster. A value that OmegaConf would take for an interpolation is left out.
+    """
+    if _class(launcher) != RAY_LAUNCHER:
+        return []
+    names = [name for name in HANDED_OVER if "${" not in os.environ.get(name, "${")]
+    return [f"hydra.job.env_copy=[{','.join(names)}]"]
 
 
 def _class(launcher: Any) -> str:

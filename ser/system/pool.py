@@ -60,10 +60,15 @@ def cores() -> int:
 def _granted() -> list[int]:
     """The cores that schedulers granted this job; an empty list where there is none.
 
-    SLURM does not bind a process to its cores on every cluster.
+    SLURM does not bind a process to its cores on every cluster, and Ray on none.
     """
-    slurm = os.environ.get("SLURM_CPUS_PER_TASK", "")
-    return [int(slurm)] if slurm.isdecimal() else []
+    slurm, ray = os.environ.get("SLURM_CPUS_PER_TASK", ""), sys.modules.get("ray")
+    granted = [int(slurm)] if slurm.isdecimal() else []
+    if ray is not None and ray.is_initialized():
+        context = ray.get_runtime_context()
+        if context.worker.mode == ray.WORKER_MODE:
+            granted.append(int(context.get_assigned_resources().get("CPU", 1)))
+    return granted
 
 
 def workers(size: int | None = None) -> ProcessPoolExecutor:

@@ -1,11 +1,14 @@
 """Sweeps under Hydra's launchers, each started for real: equal numbers, and no process or job that is left behind."""
 
 import os
+import secrets
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,14 +30,16 @@ SWEEP = ("-m", *SMALL, "loss=cos,l2", "lambda=0.6,0.9", "fold=[1,2]")
 LAUNCHED = {
     "joblib": ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2"),
     "submitit_local": ("hydra/launcher=submitit_local",),
+    "ray": ("hydra/launcher=ray",),
     "slurm": ("hydra/launcher=slurm", "hydra.launcher.cpus_per_task=1", "hydra.launcher.mem_gb=2"),
 }
 
 
 def without_plugin(option):
     """Why Hydra has no such launcher here; None if it has."""
-    plugin = {"slurm": "submitit"}.get(option.partition("_")[0], option.partition("_")[0])
-    if option == "basic" or find_spec(f"hydra_plugins.hydra_{plugin}_launcher"):
+    name = option.partition("_")[0].replace("slurm", "submitit")
+    needed = {"basic": (), "ray": ("ray", "hydra_plugins.hydra_ray_launcher")}
+    if all(map(find_spec, needed.get(name, (f"hydra_plugins.hydra_{name}_launcher",)))):
         return None
     return f"needs Hydra's plugin: {launchers.INSTALLATION.get(option, 'pip install hydra-submitit-launcher')}"
 
@@ -87,8 +92,50 @@ def test_a_launcher_changes_no_number(launcher, serial, tiny, tmp_path):
     check_equal(tmp_path, serial)
 
 
+@contextmanager
+def ray_cluster(folder, env):
+    """A Ray cluster of this machine that was started in a folder, with more variables; gives its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [Path(sys.executable).with_name("ray"), "start", "--head", "--block", "--num-cpus=2", f"--port={port}"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:  # a short path: sockets lie there
+        command += ["--include-dashboard=false", f"--temp-dir={temporary}"]
+        process = subprocess.Popen(command, cwd=folder, env={**os.environ, **env}, start_new_session=True, **quiet)
+        try:
+            for _ in range(240):
+                with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                    break
+                time.sleep(0.25)
+            yield f"127.0.0.1:{port}"
+        finally:
+            process.send_signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(60)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.skipif(why_not("ray") is not None, reason=str(why_not("ray")))
+def test_relative_paths_are_those_of_the_command_on_a_ray_cluster_that_was_there_before(serial, tiny, tmp_path):
+    """Whose workers have another working directory and environment."""
+    elsewhere, here = tmp_path / "elsewhere", tmp_path / "here"
+    elsewhere.mkdir()
+    here.mkdir()
+    (here / "corpus").symlink_to(tiny)
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}  # for this cluster only
+    with ray_cluster(elsewhere, token) as address:
+        ray = ("hydra/launcher=ray_cluster", f"hydra.launcher.ray.init.address='{address}'")
+        done = run(*SWEEP, "corpus.root=corpus", *ray, cwd=here, env=token)
+    assert done.returncode == 0, done.stderr
+    check_equal(here, serial)
+    assert not list(elsewhere.iterdir())
+    assert rows(here, "select count(*) from tags where key = 'sweep'") == [(4,)]
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes in /proc")
-@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local", "ray"])
 def test_jobs_on_this_machine_end_with_the_command(launcher, tiny, tmp_path):
     if why_not(launcher):
         pytest.skip(why_not(launcher))
@@ -102,7 +149,7 @@ def test_jobs_on_this_machine_end_with_the_command(launcher, tiny, tmp_path):
             time.sleep(0.2)
         assert len(processes(tmp_path)) > 1
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 143
+        assert process.wait(60) in (143, -signal.SIGABRT if launcher == "ray" else 143)  # Ray handles SIGTERM itself
     deadline = time.monotonic() + 20
     while processes(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -128,6 +175,8 @@ def processes(mark):
         ("submitit_slurm", launchers.SLURM_LAUNCHER),
         ("slurm", launchers.SLURM_LAUNCHER),
         ("slurm_gpu", launchers.SLURM_LAUNCHER),
+        ("ray", launchers.RAY_LAUNCHER),
+        ("ray_cluster", launchers.RAY_LAUNCHER),
     ],
 )
 def test_the_known_classes_are_those_of_the_plugins(option, kind):
@@ -170,6 +219,7 @@ def test_without_slurm_a_sweep_is_refused_before_it_begins(commands):
     commands(srun="")
     with pytest.raises(UserError, match=r"this machine has no sbatch\. Run the command on a login node"):
         launchers.check(SLURM, "mine")
+    launchers.check(OmegaConf.create({"_target_": launchers.RAY_LAUNCHER}), "mine")
     launchers.check(None, "mine")
 
 
@@ -187,6 +237,16 @@ def test_a_command_that_is_stopped_says_which_jobs_go_on():
     assert "scancel --me --name=mine ends them" in launchers.what_goes_on(SLURM, "mine")
     assert "--name=run" in launchers.what_goes_on(OmegaConf.merge(SLURM, {"name": "run"}), "mine")
     assert launchers.what_goes_on(None, "mine") is None
+
+
+def test_what_ray_is_handed_over_has_no_interpolation(monkeypatch):
+    for name in launchers.HANDED_OVER:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SER_SWEEP_PLANNED", "mine")
+    monkeypatch.setenv("SER_SWEEP_COMMAND", "python -m ser.run 'results.dir=${oc.env:HOME}/r'")
+    ray = OmegaConf.create({"_target_": launchers.RAY_LAUNCHER})
+    assert launchers.handover(ray) == ["hydra.job.env_copy=[SER_SWEEP_PLANNED]"]
+    assert launchers.handover(None) == []
 
 
 def test_a_plugin_that_is_not_installed_is_named(tmp_path):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from multiprocessing import forkserver
+from types import SimpleNamespace
 
 import joblib
 import pytest
@@ -123,6 +124,7 @@ def unlaunched(monkeypatch):
     for name in ("SLURM_CPUS_PER_TASK", "SUBMITIT_EXECUTOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(joblib, "cpu_count", lambda: 8)
+    monkeypatch.setitem(sys.modules, "ray", None)
 
 
 def test_the_cores_of_a_bound_process():
@@ -136,6 +138,18 @@ def test_slurm_grants_cores(unlaunched, monkeypatch):
     for said, cores in {"3": 3, "64": 8, "": 8}.items():
         monkeypatch.setenv("SLURM_CPUS_PER_TASK", said)
         assert pool.cores() == cores
+
+
+@pytest.mark.parametrize(("assigned", "cores"), [({"CPU": 3.0}, 3), ({"CPU": 0.5}, 1), ({"GPU": 1.0}, 1)])
+def test_ray_grants_cores_to_its_jobs(unlaunched, monkeypatch, assigned, cores):
+    """And none to the process that submits them."""
+    worker = SimpleNamespace(mode=1)
+    context = SimpleNamespace(worker=worker, get_assigned_resources=lambda: assigned)
+    ray = SimpleNamespace(is_initialized=lambda: True, WORKER_MODE=1, get_runtime_context=lambda: context)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    assert pool.cores() == cores
+    worker.mode = 0
+    assert pool.cores() == 8
 
 
 def test_submitits_local_jobs_share_the_machine(unlaunched, monkeypatch):
