@@ -26,7 +26,7 @@ demo: $(READY) ## six configurations and three seeds on generated speech, into M
 	@echo
 	@$(BIN)/python -m multirun_analysis sweep=last over=lambda
 
-# Ray is no extra: its plugin asks for an older cloudpickle than MLflow's packages have (docs/cluster.md).
+# Ray is no extra: its plugin asks for an older cloudpickle than constraints.txt has (docs/cluster.md).
 .PHONY: ray-demo
 ray-demo: $(READY) ## four jobs on a Ray cluster of this machine, on generated speech (installs Ray)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt ray

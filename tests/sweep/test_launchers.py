@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
-from support import run
+from support import REPOSITORY, run
 from sweep.workplace import SMALL, rows
 
 from ser.config.paths import conf_dir
@@ -256,6 +256,13 @@ def test_a_plugin_that_is_not_installed_is_named(tmp_path):
     assert done.returncode == 2
     assert "pip install hydra-submitit-launcher" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_documented_ray_example_is_what_make_runs():
+    documented = (REPOSITORY / "docs" / "cluster.md").read_text(encoding="utf-8")
+    recipe = (REPOSITORY / "Makefile").read_text(encoding="utf-8").partition("\nray-demo:")[2].partition("\n\n")[0]
+    (command,) = [line.strip() for line in recipe.splitlines() if "hydra/launcher=ray" in line]
+    assert f"    {command.replace('$(BIN)/', '')}\n" in documented
 
 
 def test_two_sweeps_at_once_in_one_folder(tmp_path, tiny):
