@@ -115,11 +115,11 @@ def _panel(label: str, study: Study, scores: Scores) -> list[LearningPanel]:
     epochs = epochs[epochs["seed"].isin(scores.point.seeds) & epochs["fold"].isin(scores.point.folds)]
     if epochs.empty:
         return []
-    loss, accuracy = (_by_epoch(epochs, key) for key in ("val_loss", "val_wa"))
-    return [LearningPanel(label, loss.shape[1], _band(loss), _band(accuracy))]
+    loss, accuracy = (by_epoch(epochs, key) for key in ("val_loss", "val_wa"))
+    return [LearningPanel(label, loss.shape[1], band(loss), band(accuracy))]
 
 
-def _by_epoch(epochs: pd.DataFrame, key: str) -> Floats:
+def by_epoch(epochs: pd.DataFrame, key: str) -> Floats:
     """The values of all trainings, shape (epochs, trainings); of one that has ended, those of its last epoch go on.
 
     An epoch without a finite value keeps the one before.
@@ -128,6 +128,7 @@ def _by_epoch(epochs: pd.DataFrame, key: str) -> Floats:
     return wide.where(np.isfinite(wide)).ffill().bfill().to_numpy()
 
 
-def _band(values: Floats) -> Band:
+def band(values: Floats) -> Band:
+    """The mean over trainings and the middle 80 % of them, by epoch; values of shape (epochs, trainings)."""
     low, high = np.nanpercentile(values, _MIDDLE, axis=1)
     return Band(*(tuple(ends.tolist()) for ends in (np.nanmean(values, axis=1), low, high)))

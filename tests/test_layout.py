@@ -7,14 +7,14 @@ from pathlib import Path
 from support import REPOSITORY
 
 FLOORS = (
-    "run", "tune", "ui", "predict", "sweep", "training", "results", "losses", "data", "aux_tasks", "models", "features",
-    "corpora", "config", "kernels", "system", "errors",
+    "run", "tune", "ui", "show", "predict", "sweep", "training", "results", "losses", "data", "aux_tasks", "models",
+    "features", "corpora", "config", "kernels", "system", "errors",
 )  # fmt: skip
 """The folders and files of ``ser``; each uses only those that come later."""
 
 ANALYSIS = (
-    "__main__", "robustness", "paper", "by", "over", "comparisons", "convergence", "likeness", "classes", "grids",
-    "audit", "output", "store", "inference",
+    "__main__", "plot", "robustness", "paper", "by", "over", "comparisons", "convergence", "likeness", "classes",
+    "grids", "audit", "output", "store", "inference",
 )  # fmt: skip
 """The same for ``multirun_analysis``."""
 

@@ -12,9 +12,8 @@ from matplotlib.figure import Figure
 from multirun_analysis.inference.statistics import Interval, Summary
 from multirun_analysis.output.drawings import Band, Curve, CurvePoint, Drawing, LearningCurves, Panel
 from multirun_analysis.output.tables import FEWEST_SEEDS, Missing
+from ser.system.pictures import COLOURS, MARKERS
 
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")  # Okabe and Ito 2008: distinct to the colour-blind as well
-_MARKERS = ("o", "s", "^", "D")
 _LINES = ("-", "--", "-.", ":")
 _EDGE = 1.02  # in widths of the axes: where a published value stands if the paper does not state its x
 _ASIDE = 0.025  # by so much, two stars at the edge stand beside each other
@@ -32,7 +31,7 @@ def _draw_curves(drawing: Drawing) -> Figure:
     figure = Figure(figsize=(5.6 * len(panels) + (0 if len(panels) > 1 else 1.6), 4.6), dpi=150, layout="constrained")
     figure.suptitle(drawing.title, fontsize=11)
     for index, (axes, panel) in enumerate(zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True)):
-        _draw_panel(axes, panel, drawing.axis)
+        draw_panel(axes, panel, drawing.axis)
         axes.set_title(f"({'abcdef'[index]})" if len(panels) > 1 else "", fontsize=10)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     columns = 5 if len(panels) > 1 else 3
@@ -47,8 +46,8 @@ def _draw_learning(curves: LearningCurves) -> Figure:
     figure.suptitle(curves.title, fontsize=11)
     axes = figure.subplots(2, count, squeeze=False, sharex="col")
     for (above, below), panel in zip(axes.T, curves.panels, strict=True):  # losses differ in scale, WA does not
-        _draw_band(above, panel.loss, 1, _COLOURS[1])
-        _draw_band(below, panel.accuracy, 100, _COLOURS[0])
+        draw_band(above, panel.loss, 1, COLOURS[1])
+        draw_band(below, panel.accuracy, 100, COLOURS[0])
         above.set_title(panel.label, fontsize=9)
         below.set_xlabel("epoch")
         below.set_ylim(0, 100)
@@ -58,11 +57,22 @@ def _draw_learning(curves: LearningCurves) -> Figure:
     return figure
 
 
-def _draw_band(axes: Any, band: Band, scale: float, colour: str) -> None:
+def draw_band(axes: Any, band: Band, scale: float, colour: str, label: str = "", line: str = "-") -> None:
+    """Draw a value over the epochs: a line at the mean, and the band around it.
+
+    Args:
+        axes: where to.
+        band: the value.
+        scale: is multiplied with it: 100 for percent.
+        colour: of line and band.
+        label: the line's name in the legend.
+        line: matplotlib's style of the line.
+    """
     epochs = range(1, len(band.mean) + 1)
     low, mean, high = ([scale * value for value in values] for values in (band.low, band.mean, band.high))
     axes.fill_between(epochs, low, high, color=colour, alpha=0.2, linewidth=0)
-    axes.plot(epochs, mean, color=colour, marker="" if len(band.mean) > 1 else "o")
+    marker = "" if len(band.mean) > 1 else "o"
+    axes.plot(epochs, mean, color=colour, linestyle=line, marker=marker, label=label)
     axes.grid(visible=True, axis="y", color="0.9")
     axes.spines[["top", "right"]].set_visible(False)
 
@@ -87,7 +97,8 @@ def save(drawing: Drawing | LearningCurves, folder: Path) -> None:
     figure.savefig(folder / f"{drawing.name}.pdf", metadata={"CreationDate": None, "ModDate": None, **about})
 
 
-def _draw_panel(axes: Any, panel: Panel, label: str) -> None:
+def draw_panel(axes: Any, panel: Panel, label: str) -> None:
+    """Draw the curves of one metric; ``label`` is that of the horizontal axis."""
     xs = sorted({point.x for curve in panel.curves for point in curve.points})
     step = min((after - before for before, after in pairwise(xs)), default=0.0)
     for index, curve in enumerate(panel.curves):
@@ -136,7 +147,7 @@ def _draw_curve(axes: Any, curve: Curve, index: int, shift: float, xs: Sequence[
         shift: moves it sideways, so that the intervals of two curves do not cover each other.
         xs: the places of all points of the panel.
     """
-    colour, marker = _COLOURS[index % len(_COLOURS)], _MARKERS[index % len(_MARKERS)]
+    colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
     places = [point.x + shift for point in curve.points]
     summaries = [None if isinstance(point.summary, Missing) else point.summary for point in curve.points]
     means = [float("nan") if summary is None else 100 * summary.mean for summary in summaries]

@@ -146,7 +146,7 @@ def test_a_training_that_has_ended_keeps_its_last_epoch():
     frame = pd.DataFrame(
         [(0, 1, 1, 4.0), (0, 1, 2, 2.0), (0, 2, 1, 6.0)], columns=["seed", "fold", "epoch", "val_loss"]
     )
-    assert convergence._by_epoch(frame, "val_loss").tolist() == [[4, 6], [2, 6]]
+    assert convergence.by_epoch(frame, "val_loss").tolist() == [[4, 6], [2, 6]]
 
 
 def test_a_study_without_a_store_says_nothing(hand):

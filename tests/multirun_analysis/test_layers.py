@@ -14,7 +14,7 @@ LAYERS = (
     ("grids",),
     ("comparisons", "convergence", "likeness", "classes"),
     ("by", "over", "paper"),
-    ("robustness",),
+    ("robustness", "plot"),
     ("__main__",),
 )
 """From bottom to top. A module or folder imports only what is below it, and what is in its own folder."""

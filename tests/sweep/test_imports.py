@@ -37,6 +37,12 @@ def test_a_module_that_shows_something_is_light(module, tmp_path):
     assert not found & HEAVY
 
 
+def test_the_package_itself_is_light(tmp_path):
+    found = loaded("import ser; ser.sweep, ser.results, dir(ser)", cwd=tmp_path)
+    assert "ser" in found
+    assert not found & {*HEAVY, "hydra", "numpy", "pandas", "matplotlib"}
+
+
 def test_showing_the_configuration_is_light(tmp_path):
     found = loaded(RUN, "model.channels=8", "--cfg", "job", cwd=tmp_path)
     assert {"ser", "hydra"} <= found

@@ -33,7 +33,6 @@ def summarise(corpus: Corpus) -> dict[str, Any]:
         UserError: audio files cannot be read; the message names them.
     """
     utterances = corpus.utterances
-    seconds = for_each(_seconds, track(utterances, len(utterances), "durations"), shown=SHOWN_FILES)
     return {
         "corpus": corpus.name,
         "root": str(corpus.root),
@@ -47,7 +46,7 @@ def summarise(corpus: Corpus) -> dict[str, Any]:
             session: _emotions(corpus.classes, [u for u in utterances if u.session == session])
             for session in corpus.sessions
         },
-        "durations": _durations(seconds),
+        "durations": _statistics(durations(utterances)),
         "session_rule": corpus.session_rule,
         "folds": {str(fold): session for fold, session in enumerate(corpus.sessions, 1)},
         "ratings": {dimension: _levels(utterances, dimension) for dimension in RATINGS},
@@ -94,6 +93,15 @@ def _levels(utterances: Sequence[Utterance], dimension: str) -> dict[str, int]:
     return _counts((LEVELS[rating_class(getattr(u, dimension), *EDGES)] for u in utterances), LEVELS)
 
 
+def durations(utterances: Sequence[Utterance]) -> list[float]:
+    """The duration of each utterance in seconds, read from the header of its audio file.
+
+    Raises:
+        UserError: audio files cannot be read; the message names them.
+    """
+    return for_each(_seconds, track(utterances, len(utterances), "durations"), shown=SHOWN_FILES)
+
+
 def _seconds(utterance: Utterance) -> float:
     """The duration of an utterance in seconds, read from the header of its audio file."""
     import soundfile
@@ -106,7 +114,7 @@ def _seconds(utterance: Utterance) -> float:
     return max(0.0, end - (utterance.start or 0.0))
 
 
-def _durations(seconds: Sequence[float]) -> dict[str, float]:
+def _statistics(seconds: Sequence[float]) -> dict[str, float]:
     values = {
         "total_s": sum(seconds),
         "mean_s": statistics.mean(seconds),

@@ -1,0 +1,186 @@
+"""Figures of a sweep's data frames, as matplotlib axes: ``ser.plot`` (docs/python.md).
+
+Each function draws into ``axes``, or into a new figure if none are given, and returns the axes. Selecting rows of a
+frame before selects what is drawn: ``ser.plot.over(results[results.loss == "cos"], "lambda")``.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from multirun_analysis.convergence import band, by_epoch
+from multirun_analysis.inference.statistics import Summary, summarise
+from multirun_analysis.output.drawings import Band, Curve, CurvePoint, Panel
+from multirun_analysis.output.figures import draw_band, draw_panel
+from multirun_analysis.output.tables import Missing
+from ser.config.words import differing, shown
+from ser.errors import UserError
+from ser.results.metrics import METRICS
+from ser.show.vectors import scatter as vectors
+from ser.system.pictures import COLOURS
+
+__all__ = ["confusion", "learning", "over", "vectors"]
+
+_OF_THE_LOSS = ("loader", "position", "lambda")  # what the baseline, loss=none, does without
+_LINES = ("-", "--", ":")
+_MOST_BANDS = 3  # more bands hide one another
+
+
+def over(results: pd.DataFrame, key: str, metric: str = "wa", *, axes: Axes | None = None) -> Axes:
+    """Draw a metric over a number that was swept, a curve for each combination of the other keys.
+
+    The points are means over seeds, where a seed's score is the mean over its folds, with 95 % t intervals; of fewer
+    than five seeds a dash for each seed. Small hollow marks: the highest seed. An X stands where a training is missing.
+
+    Args:
+        results: what ``ser.results`` returns, at either level.
+        key: the number's column, such as ``"lambda"``.
+        metric: the metric's column; its values are fractions.
+        axes: where to.
+
+    Raises:
+        UserError: there is no such column, or a value of it is no number.
+    """
+    _check_numbers(results, key)
+    _check_numbers(results, metric)
+    others = [name for name in _differing(results) if name != key]
+    scores = _scores(results, metric)
+    curves = []
+    for label, rows in _cells(scores, others).items():
+        points = [CurvePoint(float(str(x)), _summary(group[metric])) for x, group in rows.groupby(key)]
+        curves.append(Curve(label or _word(metric), tuple(points)))
+    axes = _axes(axes)
+    draw_panel(axes, Panel(_word(metric), tuple(curves)), key)
+    axes.legend(fontsize=8, frameon=False)
+    axes.set_title(f"{_word(metric)} over {key}, {_corpus(results)}", fontsize=10)
+    return axes
+
+
+def learning(histories: pd.DataFrame, metric: str = "val_wa", *, axes: Axes | None = None) -> Axes:
+    """Draw learning curves: for each configuration the mean over its trainings.
+
+    Up to three configurations have a band that holds the middle 80 % of their trainings. A training that has ended
+    keeps the value of its last epoch. Losses of different configurations have different scales.
+
+    Args:
+        histories: what ``ser.histories`` returns.
+        metric: the column that is drawn; ``val_wa`` is shown in percent.
+        axes: where to.
+
+    Raises:
+        UserError: there is no such column.
+    """
+    _check_numbers(histories, metric)
+    axes = _axes(axes)
+    is_accuracy = metric == "val_wa"
+    cells = _cells(histories, _differing(histories))
+    for index, (label, rows) in enumerate(cells.items()):
+        colour, line = COLOURS[index % len(COLOURS)], _LINES[index // len(COLOURS) % len(_LINES)]
+        count = len(rows[["seed", "fold"]].drop_duplicates())
+        name = f"{label} ({count} training{'s' * (count > 1)})".strip()
+        drawn = band(by_epoch(rows, metric))
+        drawn = drawn if len(cells) <= _MOST_BANDS else Band(drawn.mean, drawn.mean, drawn.mean)
+        draw_band(axes, drawn, 100 if is_accuracy else 1, colour, name, line)
+    axes.set(xlabel="epoch", ylabel="validation WA (%)" if is_accuracy else metric.replace("_", " "))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(fontsize=8, frameon=False)
+    axes.set_title(f"Learning curves, {_corpus(histories)}", fontsize=10)
+    return axes
+
+
+def confusion(predictions: pd.DataFrame, *, axes: Axes | None = None) -> Axes:
+    """Draw a confusion matrix: of the utterances of a true class, the percentage that was predicted as each class.
+
+    Args:
+        predictions: what ``ser.predictions`` returns, of one configuration. All of its seeds and folds count.
+        axes: where to.
+
+    Raises:
+        UserError: there are several configurations.
+    """
+    from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
+
+    cells = _cells(predictions, _differing(predictions))
+    if len(cells) > 1:
+        raise UserError(f"The predictions are of {len(cells)} configurations: select one, such as {next(iter(cells))}.")
+    axes = _axes(axes)
+    classes = [name.removeprefix("p_") for name in predictions.columns if name.startswith("p_")]
+    gold, predicted = predictions["gold"], predictions["predicted"]
+    shares = 100 * confusion_matrix(gold, predicted, labels=classes, normalize="true")
+    picture = ConfusionMatrixDisplay(shares, display_labels=classes)
+    picture.plot(cmap="Blues", values_format=".1f", colorbar=False, ax=axes)
+    axes.set(xlabel="predicted", ylabel="true class")
+    wa = 100 * METRICS["wa"](pd.factorize(gold)[0], pd.Index(pd.unique(gold)).get_indexer(predicted))
+    seeds = predictions["seed"].nunique()
+    said = f"{len(predictions)} predictions, {seeds} seed{'s' * (seeds > 1)}"
+    axes.set_title(f"{_corpus(predictions)}: pooled WA {wa:.2f} %\npercent of a true class; {said}", fontsize=10)
+    return axes
+
+
+def _axes(axes: Axes | None) -> Axes:
+    """The axes that were given, or those of a new figure, which a notebook shows by itself."""
+    if axes is not None:
+        return axes
+    from matplotlib import pyplot
+
+    return pyplot.subplots(layout="constrained")[1]
+
+
+def _check_numbers(frame: pd.DataFrame, name: str) -> None:
+    known = [column for column in frame.columns if pd.api.types.is_numeric_dtype(frame[column])]
+    if name not in known:
+        raise UserError(f"{name} is no column of numbers here. There are {', '.join(map(str, known))}.")
+
+
+def _differing(frame: pd.DataFrame) -> list[str]:
+    """The keys in which the configurations of a frame differ.
+
+    Loader, position and lambda count among them only where they differ between configurations with a contrastive loss.
+    """
+    columns = frame.columns[: frame.columns.get_loc("seed")].drop("synthetic")
+    rows: list[dict[str, Any]] = frame[columns].drop_duplicates().astype(object).to_dict("records")
+    contrastive = differing([row for row in rows if row["loss"] != "none"] or rows)
+    return [key for key in differing(rows) if key in contrastive or key not in _OF_THE_LOSS]
+
+
+def _cells(frame: pd.DataFrame, keys: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """The rows of each configuration by its label, ``loss=cos lambda=0.6``, in the order of the frame.
+
+    The label of the baseline leaves out what it does without.
+    """
+    cells = {}
+    for _, rows in frame.groupby(list(dict.fromkeys([*keys, "loss"])), sort=False, dropna=False):
+        first = rows.iloc[0]
+        told = [key for key in keys if not (first["loss"] == "none" and key in _OF_THE_LOSS)]
+        cells[" ".join(f"{key}={shown(first[key])}" for key in told)] = rows
+    return cells
+
+
+def _scores(results: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """One row for each seed: the mean over its folds, missing if it lacks one."""
+    keys = [*results.columns[: results.columns.get_loc("seed")], "seed"]
+    means = results.groupby(keys, sort=False, dropna=False)[metric].apply(lambda folds: folds.mean(skipna=False))
+    return means.reset_index()
+
+
+def _summary(scores: pd.Series) -> Summary | Missing:
+    complete = scores.dropna().to_numpy(dtype=np.float64)
+    return summarise(complete) if len(complete) == len(scores) else Missing(len(complete), len(scores))
+
+
+def _word(metric: str) -> str:
+    """``WA (crop)`` for ``crop_wa``."""
+    mode, _, name = metric.rpartition("crop_")
+    return f"{name.upper()} (crop)" if metric.startswith("crop_") else f"{mode}{name}".replace("_", " ").upper()
+
+
+def _corpus(frame: pd.DataFrame) -> str:
+    """The names of the corpora; they say SYNTHETIC wherever any speech was generated."""
+    names = " and ".join(map(str, pd.unique(frame["corpus"])))
+    if not frame["synthetic"].any():
+        return names
+    return "SYNTHETIC speech" if names == "synthetic" else f"{names} (with SYNTHETIC speech)"

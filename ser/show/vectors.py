@@ -1,0 +1,233 @@
+"""What a contrastive loss does to pos_1 vectors: pictures in two dimensions, and figures of how far apart classes are.
+
+The paper's claim is that the contrastive loss makes vectors of a class compact and classes separable (Lian et al. 2018,
+section 2.2); its tables show accuracies only. Distances are cosine distances, d(x, y) = 1 - x.y / (|x| |y|), since a
+vector's length is no part of what ``loss=cos`` compares.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ser.system.pictures import COLOURS, MARKERS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from ser.data.experiment import Experiment
+
+
+@dataclass(frozen=True)
+class Separation:
+    """How far vectors of one class, and of two classes, are apart.
+
+    Attributes:
+        within: the mean cosine distance of two vectors of one class, over all such pairs: compactness, 0 is best.
+        between: the mean cosine distance of two vectors of different classes, over all such pairs: separability.
+        silhouette: the silhouette coefficient (Rousseeuw 1987): the mean over vectors of (b - a) / max(a, b), with a
+            the mean distance to the others of the vector's class and b that to the nearest other class. 1 is best; 0
+            means that classes overlap.
+    """
+
+    within: float
+    between: float
+    silhouette: float
+
+    @property
+    def ratio(self) -> float:
+        """``within`` over ``between``: 0 for classes that are points, 1 for labels that mean nothing."""
+        return self.within / self.between
+
+
+def separation(vectors: ArrayLike, labels: ArrayLike) -> Separation:
+    """Measure how compact classes are, and how far apart.
+
+    Args:
+        vectors: shape (N, V).
+        labels: the class of each, shape (N,).
+
+    Raises:
+        ValueError: there are fewer than two classes, or no class has two vectors.
+
+    >>> measured = separation([[1, 0], [1, 0], [0, 1]], ["sad", "sad", "happy"])
+    >>> measured.within, measured.between, round(measured.silhouette, 4)  # a class of one counts as 0
+    (0.0, 1.0, 0.6667)
+    """
+    from sklearn.metrics import silhouette_score
+    from sklearn.metrics.pairwise import cosine_distances
+
+    labels = np.asarray(labels)
+    distances = cosine_distances(np.asarray(vectors, dtype=np.float64))
+    first, second = np.triu_indices(len(labels), 1)
+    same, pairs = labels[first] == labels[second], distances[first, second]
+    if same.all() or not same.any():
+        raise ValueError("two classes are needed, and two vectors of one of them")
+    silhouette = silhouette_score(distances, labels, metric="precomputed")
+    return Separation(float(pairs[same].mean()), float(pairs[~same].mean()), float(silhouette))
+
+
+def scatter(
+    vectors: ArrayLike, labels: ArrayLike, classes: Sequence[str] = (), *, axes: "Axes | None" = None
+) -> "Axes":
+    """Draw vectors in two dimensions: the first two principal components of the vectors scaled to length 1.
+
+    Scaled so, distances in the picture are those of which cosine distances are made: |x - y|^2 = 2 d(x, y). A component
+    has no sign of its own: here the mean of the first class is not negative, so that pictures can be compared.
+
+    Args:
+        vectors: shape (N, V).
+        labels: the class of each, shape (N,).
+        classes: the classes in the order of their colours; all that occur, in alphabetical order, if none are given.
+        axes: where to; None makes a new figure.
+
+    Returns:
+        The axes.
+    """
+    from matplotlib import pyplot
+    from sklearn.decomposition import PCA
+    from sklearn.preprocessing import normalize
+
+    labels = np.asarray(labels).astype(str)
+    axes = axes if axes is not None else pyplot.subplots(layout="constrained")[1]
+    analysis = PCA(2, svd_solver="full")
+    places = analysis.fit_transform(normalize(np.asarray(vectors, dtype=np.float64)))
+    names = list(classes) or np.unique(labels).tolist()
+    places = np.where(places[labels == names[0]].mean(axis=0) < 0, -places, places)
+    for index, label in enumerate(names):
+        x, y = places[labels == label].T
+        colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+        axes.scatter(x, y, s=22, color=colour, marker=marker, alpha=0.75, linewidths=0, label=label)
+    for name, share in zip("xy", analysis.explained_variance_ratio_, strict=True):
+        axes.set(**{f"{name}label": f"component {'xy'.index(name) + 1} ({100 * share:.0f} % of the variance)"})
+    axes.set_aspect("equal", "datalim")
+    axes.spines[["top", "right"]].set_visible(False)
+    return axes
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training's test utterances: their pos_1 vectors, each the mean over the utterance's segments.
+
+    Attributes:
+        name: what was trained, for people.
+        seed: its seed.
+        vectors: shape (utterances, V).
+        labels: the true classes, shape (utterances,).
+        wa: the WA of the training's predictions for them, a fraction.
+    """
+
+    name: str
+    seed: int
+    vectors: NDArray[np.float32]
+    labels: NDArray[Any]
+    wa: float
+
+    @property
+    def separation(self) -> Separation:
+        """How far the classes are apart."""
+        return separation(self.vectors, self.labels)
+
+
+def of_training(experiment: "Experiment", name: str, seed: int, fold: int, device: str) -> Trained:
+    """Train a replica, as ``engine=serial`` does, and take the vectors of its test utterances at the best epoch.
+
+    Args:
+        experiment: the configuration and its corpus.
+        name: the experiment's name for people.
+        seed, fold: the replica.
+        device: PyTorch's device.
+
+    Raises:
+        UserError: the training fails.
+    """
+    from ser.data.replicas import Replica
+    from ser.results.metrics import weighted_accuracy
+    from ser.training.loop import attempt
+    from ser.training.task import make_task
+
+    task = make_task(experiment, device, None)
+    models: list[Any] = []
+
+    def model(**shape: int) -> Any:
+        """The network's model, kept: when the training ends, it has the weights of the best epoch."""
+        models.append(task.model(**shape))
+        return models[-1]
+
+    outcome = attempt(replace(task, model=model), Replica(seed, fold, ""))
+    if isinstance(outcome, Exception):
+        raise outcome
+    vectors = _of_test_part(models[0], task, seed, fold)
+    labels = np.array(experiment.corpus.classes)[outcome.gold]
+    return Trained(name, seed, vectors, labels, weighted_accuracy(outcome.gold, outcome.average.argmax(axis=1)))
+
+
+def _of_test_part(model: Any, task: Any, seed: int, fold: int) -> NDArray[np.float32]:
+    """The vectors of the test utterances, in their order, shape (utterances, V)."""
+    import torch
+
+    from ser.data.loaders import batches
+    from ser.results.evaluate import average
+    from ser.training.inputs import Inputs
+    from ser.training.sampling import Sampling
+
+    sampling = Sampling(task, seed, fold)
+    inputs, test = Inputs.of(task, sampling.parts), sampling.test
+    model.eval()
+    with torch.inference_mode():
+        parts = [model(*inputs(test.take(batch)))[0] for batch in batches(np.arange(len(test)), task.recipe.batch_size)]
+    return average(torch.cat(parts).float().cpu().numpy(), test.utterance)
+
+
+def draw(trained: Sequence[Trained], classes: Sequence[str], title: str) -> "Figure":
+    """Draw the vectors of each configuration at its first seed, and beside them the figures of all seeds.
+
+    Args:
+        trained: one for each configuration and seed.
+        classes: the classes in the order of their colours.
+        title: the title, which names the corpus.
+    """
+    from matplotlib.figure import Figure
+
+    names = list(dict.fromkeys(one.name for one in trained))
+    figure = Figure(figsize=(4 * len(names) + 3.6, 4.8), dpi=120, layout="constrained")
+    figure.suptitle(title)
+    grid = figure.add_gridspec(2, len(names) + 1, width_ratios=[*[1.0] * len(names), 0.75])
+    for column, name in enumerate(names):
+        first = next(one for one in trained if one.name == name)
+        axes = scatter(first.vectors, first.labels, classes, axes=figure.add_subplot(grid[:, column]))
+        axes.set_title(f"{_wrapped(name)}\nseed {first.seed}: WA {100 * first.wa:.1f} %", fontsize=10)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+    compact, silhouette = (figure.add_subplot(grid[row, -1]) for row in (0, 1))
+    _draw_figures(compact, names, trained, "ratio", "within / between", "lower: better apart")
+    _draw_figures(silhouette, names, trained, "silhouette", "silhouette", "higher: better apart")
+    compact.set_ylim(0, 1.1 * max(1.0, *(one.separation.ratio for one in trained)))
+    low, high = silhouette.get_ylim()
+    silhouette.set_ylim(min(0.0, low), high + 0.1 * abs(high))
+    return figure
+
+
+def _wrapped(name: str) -> str:
+    """A name of several words with a line for each."""
+    return name.replace(" ", "\n")
+
+
+def _draw_figures(
+    axes: "Axes", names: Sequence[str], trained: Sequence[Trained], figure: str, label: str, reading: str
+) -> None:
+    """Draw a dot for each seed, and a line at the mean over the seeds where there are several."""
+    for place, name in enumerate(names):
+        values = [getattr(one.separation, figure) for one in trained if one.name == name]
+        axes.plot([place] * len(values), values, "o", color=COLOURS[0], markersize=5, alpha=0.8)
+        if len(values) > 1:
+            axes.hlines(np.mean(values), place - 0.25, place + 0.25, color="black", linewidth=1.5)
+    axes.set_xticks(range(len(names)), map(_wrapped, names), fontsize=8)
+    axes.set_xlim(-0.5, len(names) - 0.5)
+    axes.set_ylabel(label)
+    axes.set_title(reading, fontsize=9)
+    axes.grid(visible=True, axis="y", color="0.9")
+    axes.spines[["top", "right"]].set_visible(False)

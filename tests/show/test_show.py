@@ -1,0 +1,129 @@
+"""``python -m ser.show``: the pictures that it writes, what they show, and its refusals."""
+
+import contextlib
+
+import numpy as np
+import pytest
+import soundfile
+from support import experiment, run, settings
+
+from ser.errors import UserError
+from ser.show import corpus, utterance
+from ser.show.__main__ import _experiments, _names, main
+from ser.sweep.commandline import rewrite
+
+SMALL = ("length=1", "model.channels=4", "trainer.max_epochs=1", "device=cpu", "corpus.size=tiny")
+
+
+@pytest.fixture(scope="module")
+def common(tiny, tmp_path_factory):
+    return (*SMALL, f"corpus.root={tiny}", f"cache.dir={tmp_path_factory.mktemp('cache')}")
+
+
+@pytest.fixture(scope="module")
+def made(common):
+    return experiment(*common)
+
+
+def size(path):
+    """Width and height of a PNG in pixels."""
+    head = path.read_bytes()[:24]
+    assert head[:8] == b"\x89PNG\r\n\x1a\n"
+    return int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
+
+
+def test_a_corpus_and_an_utterance_are_drawn(common, tmp_path, capsys):
+    with contextlib.chdir(tmp_path):
+        assert main([*common, "utterance=Ses01F_impro01_M000", "fold=2"]) == 0
+        names = capsys.readouterr().out.split()
+        assert names == ["reports/synthetic/corpus.png", "reports/synthetic/utterance_Ses01F_impro01_M000.png"]
+        assert all(min(size(tmp_path / name)) > 400 for name in names)
+
+
+def test_the_same_command_writes_the_same_bytes(common, tmp_path):
+    for folder in ("a", "b"):
+        main([*common, f"out={tmp_path / folder}"])
+    names = {path.name for path in (tmp_path / "a").iterdir()}
+    assert len(names) == 2
+    assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in names)
+
+
+def test_vectors_are_drawn_and_their_figures_printed(common, tmp_path):
+    done = run("vectors", *common, "repeats=2", f"out={tmp_path}", cwd=tmp_path, module="ser.show")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.split()[:2] for line in lines[1:5]] == [
+        ["loss=none", "0"], ["loss=none", "1"], ["loss=cos", "0"], ["loss=cos", "1"],
+    ]  # fmt: skip
+    for line in lines[1:5]:
+        within, between, ratio = map(float, line.split()[2:5])
+        assert ratio == pytest.approx(within / between, abs=2e-3)
+    assert size(tmp_path / "vectors_lossnone_losscos.png")[0] > 1000
+    assert lines[-1] == f"{tmp_path}/vectors_lossnone_losscos.png"
+
+
+def test_counts_and_durations_are_those_of_the_corpus(made):
+    classes, durations = corpus.draw(made.corpus, 1.0).axes
+    emotions = [each.emotion for each in made.corpus.utterances]
+    assert [int(text.get_text()) for text in classes.texts] == [emotions.count(label) for label in made.corpus.classes]
+    assert sum(bar.get_height() for bar in classes.patches) == len(emotions)
+    angry = sorted(soundfile.info(u.path).duration for u in made.corpus.utterances if u.emotion == "angry")
+    line = durations.lines[0]
+    assert line.get_label().startswith("angry")
+    assert line.get_xdata() == pytest.approx(angry)
+    assert line.get_ydata()[-1] == 100
+
+
+def test_the_network_sees_normalised_frames_in_segments_and_padding_is_grey(made):
+    """The image of the last panel against frames normalised by plain numpy."""
+    frames = made.frames()
+    packed, offsets = frames.open(), frames.offsets
+    index = int(np.diff(offsets).argmax())
+    axes = utterance.draw(made, index, settings("feature=logmel")).axes
+    (panel,) = (each for each in axes if each.get_title().startswith("What the network sees"))
+    image = np.ma.filled(panel.images[0].get_array(), np.nan).T
+    own = np.asarray(packed[offsets[index] : offsets[index + 1]], dtype=np.float64)
+    length = made.settings.segment_frames
+    assert len(image) == -(-len(own) // length) * length
+    assert np.isnan(image[len(own) :]).all()
+    assert "grey: padding" in panel.get_title()
+    from ser.training.sampling import Sampling
+    from ser.training.task import make_task
+
+    train = Sampling(make_task(made, "cpu", None), 0, 1).parts.train
+    seen = np.concatenate([packed[offsets[u] : offsets[u + 1]] for u in train]).astype(np.float64)
+    assert image[: len(own)] == pytest.approx((own - seen.mean(axis=0)) / seen.std(axis=0), abs=1e-4)
+
+
+def test_the_waveform_lasts_as_long_as_the_utterance(made):
+    wave = utterance.draw(made, 3, settings("feature=logmel")).axes[0]
+    seconds = soundfile.info(made.corpus.utterances[3].path).duration
+    assert wave.get_xlim() == pytest.approx((0, seconds))
+    assert made.corpus.utterances[3].id in wave.figure.get_suptitle()
+    assert "SYNTHETIC" in wave.figure.get_suptitle()
+
+
+def test_without_an_id_one_of_median_length_is_shown(made):
+    lengths = np.diff(made.frames().offsets)
+    assert np.sort(lengths)[len(lengths) // 2] == lengths[utterance.find(made, None)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["utterance=nobody"], "utterance=nobody: synthetic has no such utterance. It has 40, such as Ses01F"),
+        (["loss=cos,l2"], "One configuration is shown at a time"),
+        (["vectors", "utterance=Ses01F_impro01_M000"], "utterance= is for the pictures of a corpus"),
+        (["loss=nope"], "loss=nope: there is no such option"),
+    ],
+)
+def test_a_mistake_is_one_message(common, tmp_path, arguments, said):
+    with pytest.raises(UserError, match=said):
+        main([*common, f"out={tmp_path / 'out'}", *arguments])
+    assert not (tmp_path / "out").exists()
+
+
+def test_equal_configurations_are_one(common):
+    made = _experiments(rewrite([*common, "loss=none,cos", "lambda=0.6,0.7"]), None)
+    assert [one.settings.loss.name for one in made] == ["none", "cos", "cos"]
+    assert _names(made) == ["loss=none lambda=0.6", "loss=cos lambda=0.6", "loss=cos lambda=0.7"]
