@@ -21,7 +21,7 @@ _LIMIT = 3.0  # standard deviations: beyond, the colours of the network's input 
 
 
 def find(experiment: Experiment, name: str | None) -> int:
-    """The index of an utterance in its corpus, by its id; without one, of the first of median length in frames.
+    """The index of an utterance in its corpus by its id; without an id, that of an utterance of median length.
 
     Raises:
         UserError: the corpus has no such utterance.
