@@ -5,7 +5,6 @@ frame before selects what is drawn: ``ser.plot.over(results[results.loss == "cos
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,7 +16,7 @@ from multirun_analysis.inference.statistics import Summary, summarise
 from multirun_analysis.output.drawings import Band, Curve, CurvePoint, Panel
 from multirun_analysis.output.figures import draw_band, draw_panel
 from multirun_analysis.output.tables import Missing
-from ser.config.words import differing, shown
+from ser.config.words import labels
 from ser.errors import UserError
 from ser.results.metrics import METRICS
 from ser.show.vectors import scatter as vectors
@@ -25,7 +24,6 @@ from ser.system.pictures import COLOURS
 
 __all__ = ["confusion", "learning", "over", "vectors"]
 
-_OF_THE_LOSS = ("loader", "position", "lambda")  # what the baseline, loss=none, does without
 _LINES = ("-", "--", ":")
 _MOST_BANDS = 3  # more bands hide one another
 
@@ -47,10 +45,9 @@ def over(results: pd.DataFrame, key: str, metric: str = "wa", *, axes: Axes | No
     """
     _check_numbers(results, key)
     _check_numbers(results, metric)
-    others = [name for name in _differing(results) if name != key]
     scores = _scores(results, metric)
     curves = []
-    for label, rows in _cells(scores, others).items():
+    for label, rows in _cells(scores, [key]).items():
         points = [CurvePoint(float(str(x)), _summary(group[metric])) for x, group in rows.groupby(key)]
         curves.append(Curve(label or _word(metric), tuple(points)))
     axes = _axes(axes)
@@ -77,7 +74,7 @@ def learning(histories: pd.DataFrame, metric: str = "val_wa", *, axes: Axes | No
     _check_numbers(histories, metric)
     axes = _axes(axes)
     is_accuracy = metric == "val_wa"
-    cells = _cells(histories, _differing(histories))
+    cells = _cells(histories)
     for index, (label, rows) in enumerate(cells.items()):
         colour, line = COLOURS[index % len(COLOURS)], _LINES[index // len(COLOURS) % len(_LINES)]
         count = len(rows[["seed", "fold"]].drop_duplicates())
@@ -104,7 +101,7 @@ def confusion(predictions: pd.DataFrame, *, axes: Axes | None = None) -> Axes:
     """
     from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 
-    cells = _cells(predictions, _differing(predictions))
+    cells = _cells(predictions)
     if len(cells) > 1:
         raise UserError(f"The predictions are of {len(cells)} configurations: select one, such as {next(iter(cells))}.")
     axes = _axes(axes)
@@ -136,28 +133,18 @@ def _check_numbers(frame: pd.DataFrame, name: str) -> None:
         raise UserError(f"{name} is no column of numbers here. There are {', '.join(map(str, known))}.")
 
 
-def _differing(frame: pd.DataFrame) -> list[str]:
-    """The keys in which the configurations of a frame differ.
+def _cells(frame: pd.DataFrame, apart_from: Sequence[str] = ()) -> dict[str, pd.DataFrame]:
+    """The rows of each configuration by its label, in the order of the frame.
 
-    Loader, position and lambda count among them only where they differ between configurations with a contrastive loss.
+    Configurations that differ in the keys of ``apart_from`` alone are one.
     """
-    columns = frame.columns[: frame.columns.get_loc("seed")].drop("synthetic")
-    rows: list[dict[str, Any]] = frame[columns].drop_duplicates().astype(object).to_dict("records")
-    contrastive = differing([row for row in rows if row["loss"] != "none"] or rows)
-    return [key for key in differing(rows) if key in contrastive or key not in _OF_THE_LOSS]
-
-
-def _cells(frame: pd.DataFrame, keys: Sequence[str]) -> dict[str, pd.DataFrame]:
-    """The rows of each configuration by its label, ``loss=cos lambda=0.6``, in the order of the frame.
-
-    The label of the baseline leaves out what it does without.
-    """
-    cells = {}
-    for _, rows in frame.groupby(list(dict.fromkeys([*keys, "loss"])), sort=False, dropna=False):
-        first = rows.iloc[0]
-        told = [key for key in keys if not (first["loss"] == "none" and key in _OF_THE_LOSS)]
-        cells[" ".join(f"{key}={shown(first[key])}" for key in told)] = rows
-    return cells
+    keys = frame.columns[: frame.columns.get_loc("seed")].drop("synthetic").tolist()
+    groups = dict(iter(frame.groupby(keys, sort=False, dropna=False)))
+    cells: dict[str, list[pd.DataFrame]] = {}
+    names = labels([dict(zip(keys, values, strict=True)) for values in groups], apart_from)
+    for name, rows in zip(names, groups.values(), strict=True):
+        cells.setdefault(name, []).append(rows)
+    return {name: pd.concat(rows) for name, rows in cells.items()}
 
 
 def _scores(results: pd.DataFrame, metric: str) -> pd.DataFrame:

@@ -18,6 +18,8 @@ GROUP_OF = {key: group for group, key in NUMBER_KEYS.items()}
 
 _SHORT = ("feature", "length", "model", "loader", "position", "loss", "lambda", "aux_task")
 
+_OF_THE_LOSS = ("loader", "position", "lambda")  # what the baseline, loss=none, does without
+
 
 def parameters(corpus: Mapping[str, Any], groups: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Flatten a configuration into the keys and values that a user would type.
@@ -133,6 +135,28 @@ def differing(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     keys = [*_SHORT, *sorted({key for row in rows for key in row} - set(_SHORT))]
     chosen = [key for key in keys if len({str(row.get(key, "-")) for row in rows}) > 1]
     return [key for key in chosen if _tells_apart(key, rows)] or ["loss"]
+
+
+def labels(rows: Sequence[Mapping[str, Any]], apart_from: Collection[str] = ()) -> list[str]:
+    """Name configurations by the keys in which they differ.
+
+    The baseline's name leaves out the loader, the position and lambda. These are among the keys only if configurations
+    with a contrastive loss differ in them.
+
+    Args:
+        rows: the parameters of each configuration.
+        apart_from: keys that no name tells.
+
+    >>> labels([{"loss": "none", "lambda": "0"}, {"loss": "cos", "lambda": "0.6"}, {"loss": "cos", "lambda": "0.9"}])
+    ['loss=none', 'loss=cos lambda=0.6', 'loss=cos lambda=0.9']
+    """
+    contrastive = differing([row for row in rows if row["loss"] != "none"] or rows)
+    keys = [key for key in differing(rows) if key in contrastive or key not in _OF_THE_LOSS]
+    told = [key for key in keys if key not in apart_from]
+    return [
+        " ".join(f"{key}={shown(row[key])}" for key in told if row["loss"] != "none" or key not in _OF_THE_LOSS)
+        for row in rows
+    ]
 
 
 def _tells_apart(key: str, rows: Sequence[Mapping[str, Any]]) -> bool:

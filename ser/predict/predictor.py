@@ -85,7 +85,7 @@ class Predictor:
         self._feature, self._length = Feature.of(groups["feature"]), Length.of(groups["length"])
         self._device = device
         self._networks = [
-            (_network(one, Option(groups["model"]), file).to(device), one.normalisation)
+            (trained_network(one, Option(groups["model"]), file).to(device), one.normalisation)
             for file, one in zip(files, weights, strict=True)
         ]
 
@@ -196,8 +196,17 @@ def _speaker(recording: Recording) -> str:
     return recording.speaker
 
 
-def _network(weights: Weights, option: Option, file: Path) -> Network:
-    """The network of a configuration with its trained weights, on the CPU, in evaluation mode."""
+def trained_network(weights: Weights, option: Option, file: Path) -> Network:
+    """Make the network of a configuration with its trained weights, on the CPU, in evaluation mode.
+
+    Args:
+        weights: the weights.
+        option: the option of the group ``model``.
+        file: where the weights are from, for messages.
+
+    Raises:
+        UserError: the weights do not fit the network.
+    """
     about = weights.about
     classes = len(about["corpus"]["classes"])
     with torch.random.fork_rng(devices=[]):  # building a network draws random numbers

@@ -1,19 +1,23 @@
 """``python -m ser.show``: look at a corpus, at an utterance, and at what networks make of them."""
 
 import logging
+import os
 import re
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ser.config.settings import resolve
-from ser.config.words import GROUP_OF, assignments
+from ser.config.words import assignments, labels
 from ser.data.experiment import Experiment, make_experiment
 from ser.errors import UserError
 from ser.sweep.commandline import rewrite
 from ser.sweep.compose import composer
+from ser.sweep.handover import STARTED
 from ser.sweep.hydra_internals import parse_flags
+from ser.sweep.plan import Plan, Point
 from ser.system import environment
 from ser.system.command import run_command
 from ser.system.pictures import save
@@ -30,9 +34,10 @@ _HELP = """Pictures, whose paths are printed. The overrides are those of ser.run
                                                         them (feature=, length=; normalised as for seed= and fold=)
   python -m ser.show utterance=03a01Fa corpus=emodb corpus.root=...    another utterance
   python -m ser.show vectors loss=none,cos corpus=emodb corpus.root=... repeats=3
-                                                        trains each configuration and draws the pos_1 vectors of the
-                                                        test utterances in two dimensions, with figures of how compact
-                                                        and how far apart the classes are (fold=1 if none is given)
+                                                        draws the pos_1 vectors of the test utterances in two
+                                                        dimensions, with figures of how compact and how far apart the
+                                                        classes are (fold=1 if none is given); trains what lacks the
+                                                        weights that ser.run keeps with save=best
 
   out=FOLDER    where pictures are written (default: reports/<corpus>)
 
@@ -40,7 +45,8 @@ Learning curves of a sweep, and WA over a number that was swept: from Python, se
 
 _OWN = {"out": "", "utterance": ""}
 _VECTORS = "vectors"
-_DEFAULT_LOSSES = "loss=none,cos"
+_VECTOR_DEFAULTS = ("loss=none,cos", "fold=1")
+_KEEPING_WEIGHTS = ("save=best", "tracking=none")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -59,6 +65,7 @@ def main(arguments: Sequence[str]) -> int:
         print(_HELP)
         return 0
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[ConsoleHandler()])
+    os.environ[STARTED] = str(time.time())
     own = [each for each in arguments if each.partition("=")[0] in _OWN]
     given = assignments(own, _OWN)
     left = [each for each in arguments if each not in (*own, _VECTORS)]
@@ -89,29 +96,59 @@ def _corpus(overrides: list[str], config_dir: str | None, given: dict[str, str])
 
 
 def _vectors(overrides: list[str], config_dir: str | None, given: dict[str, str]) -> list[Path]:
-    """Train, draw the vectors, and print their figures."""
+    """Train what lacks weights, draw the vectors, and print their figures."""
     from ser.show import vectors
     from ser.show.corpus import named
 
     if given["utterance"]:
         raise UserError("utterance= is for the pictures of a corpus: leave it out, or leave out vectors.")
-    if not any(override.startswith("loss=") for override in overrides):
-        overrides = [*overrides, _DEFAULT_LOSSES]
-    experiments = _experiments(overrides, config_dir)
+    keys = {override.partition("=")[0] for override in overrides}
+    defaults = [each for each in _VECTOR_DEFAULTS if each.partition("=")[0] not in keys]
+    experiments = _experiments([*overrides, *defaults, *_KEEPING_WEIGHTS], config_dir)
     first = experiments[0]
     if any(one.fingerprint != first.fingerprint for one in experiments):
         raise UserError("The vectors of one corpus are shown at a time: give corpus one value.")
-    fold, seeds = first.folds[0], first.settings.seeds
+    if any(one.folds != first.folds[:1] for one in experiments):
+        raise UserError("The vectors of one fold are shown at a time: give fold one number.")
+    _train(experiments)
     device = environment.device(first.settings.device)
-    wanted = [(one, name, seed) for one, name in zip(experiments, _names(experiments), strict=True) for seed in seeds]
-    trainings = (vectors.of_training(one, name, seed, fold, device) for one, name, seed in wanted)
-    trained = list(track(trainings, len(wanted), "trainings"))
+    names = labels([one.parameters for one in experiments])
+    wanted = [(one, name, each) for one, name in zip(experiments, names, strict=True) for each in one.replicas()]
+    trained = list(track((vectors.of_weights(*each, device) for each in wanted), len(wanted), "vectors"))
     print(_table(trained))
     count = len(trained[0].labels)
-    title = f"pos_1 vectors of the {count} test utterances of fold {fold}, {named(first.corpus)}"
+    title = f"pos_1 vectors of the {count} test utterances of fold {first.folds[0]}, {named(first.corpus)}"
     figure = vectors.draw(trained, first.corpus.classes, title)
     words = re.sub(r"[^\w.+-]", "", "_".join(dict.fromkeys(one.name.replace(" ", "-") for one in trained)))
     return [save(figure, _folder(given, first) / f"vectors_{words}.png")]
+
+
+def _train(experiments: Sequence[Experiment]) -> None:
+    """Do the trainings that lack a result or weights, as one queue with its progress shown.
+
+    Raises:
+        UserError: a training fails.
+    """
+    from ser.sweep import queue
+    from ser.sweep.display import Progress
+    from ser.sweep.job import Job
+
+    jobs = [Job(each) for each in experiments]
+    points = tuple(map(Point.of, experiments))
+    settings = experiments[0].settings
+    plan = Plan(settings.sweep, (), points, settings.results, settings.resume is False, settings.saves)
+    progress = Progress(plan, os.environ[STARTED])
+    progress.start()
+    try:
+        trained = queue.train_all(jobs)
+    finally:
+        progress.stop()
+    for job in jobs:
+        if job not in trained:  # its engine failed as a whole
+            queue.train(job)
+        elif (error := trained[job]) is not None:
+            raise error
+        job.check()
 
 
 def _experiments(overrides: list[str], config_dir: str | None) -> list[Experiment]:
@@ -123,18 +160,6 @@ def _experiments(overrides: list[str], config_dir: str | None) -> list[Experimen
         settings = [resolve(composing.config(point), point) for point in points]
     made = [make_experiment(one, point) for one, point in zip(settings, points, strict=True)]
     return list({one.configuration: one for one in reversed(made)}.values())[::-1]
-
-
-def _names(experiments: Sequence[Experiment]) -> list[str]:
-    """Name experiments by what was typed for them and is not common to all, such as ``loss=cos``."""
-    common = set.intersection(*(set(one.overrides) for one in experiments)) if len(experiments) > 1 else set()
-    return [" ".join(_typed(each) for each in one.overrides if each not in common) for one in experiments]
-
-
-def _typed(override: str) -> str:
-    """An override as users type it: ``lambda=0.6`` for ``lambda.weight=0.6``."""
-    key, equals, value = override.partition("=")
-    return f"{GROUP_OF.get(key, key)}{equals}{value}"
 
 
 def _table(trained: Sequence["Trained"]) -> str:

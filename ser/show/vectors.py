@@ -6,7 +6,7 @@ vector's length is no part of what ``loss=cos`` compares.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ser.data.experiment import Experiment
+    from ser.data.replicas import Replica
 
 
 @dataclass(frozen=True)
@@ -132,54 +133,38 @@ class Trained:
         return separation(self.vectors, self.labels)
 
 
-def of_training(experiment: "Experiment", name: str, seed: int, fold: int, device: str) -> Trained:
-    """Train a replica, as ``engine=serial`` does, and take the vectors of its test utterances at the best epoch.
+def of_weights(experiment: "Experiment", name: str, replica: "Replica", device: str) -> Trained:
+    """Take the vectors of the test utterances from a training whose result and weights are stored.
 
     Args:
         experiment: the configuration and its corpus.
         name: the experiment's name for people.
-        seed, fold: the replica.
+        replica: the training.
         device: PyTorch's device.
 
     Raises:
-        UserError: the training fails.
+        UserError: the result or the weights are missing or damaged.
     """
-    from ser.data.replicas import Replica
+    from ser.predict.predictor import trained_network
+    from ser.results.evaluate import average
     from ser.results.metrics import weighted_accuracy
-    from ser.training.loop import attempt
+    from ser.results.store import ResultStore
+    from ser.results.weights import read
+    from ser.training.inputs import Inputs
+    from ser.training.prediction import pos_1_vectors
+    from ser.training.sampling import Sampling
     from ser.training.task import make_task
 
-    task = make_task(experiment, device, None)
-    models: list[Any] = []
-
-    def model(**shape: int) -> Any:
-        """The network's model, kept: when the training ends, it has the weights of the best epoch."""
-        models.append(task.model(**shape))
-        return models[-1]
-
-    outcome = attempt(replace(task, model=model), Replica(seed, fold, ""))
-    if isinstance(outcome, Exception):
-        raise outcome
-    vectors = _of_test_part(models[0], task, seed, fold)
+    store = ResultStore(experiment.settings.results)
+    outcome, file = store.load(replica.signature).outcome, store.weights_path(replica.signature)
+    network = trained_network(read(file), experiment.settings.model, file).to(device)
+    task = make_task(experiment, device)
+    sampling = Sampling(task, replica.seed, replica.fold)
+    inputs = Inputs.of(task, sampling.parts)
+    rows = pos_1_vectors(network, inputs, sampling.test, task.recipe.batch_size, task.recipe.precision)
     labels = np.array(experiment.corpus.classes)[outcome.gold]
-    return Trained(name, seed, vectors, labels, weighted_accuracy(outcome.gold, outcome.average.argmax(axis=1)))
-
-
-def _of_test_part(model: Any, task: Any, seed: int, fold: int) -> NDArray[np.float32]:
-    """The vectors of the test utterances, in their order, shape (utterances, V)."""
-    import torch
-
-    from ser.data.loaders import batches
-    from ser.results.evaluate import average
-    from ser.training.inputs import Inputs
-    from ser.training.sampling import Sampling
-
-    sampling = Sampling(task, seed, fold)
-    inputs, test = Inputs.of(task, sampling.parts), sampling.test
-    model.eval()
-    with torch.inference_mode():
-        parts = [model(*inputs(test.take(batch)))[0] for batch in batches(np.arange(len(test)), task.recipe.batch_size)]
-    return average(torch.cat(parts).float().cpu().numpy(), test.utterance)
+    wa = weighted_accuracy(outcome.gold, outcome.average.argmax(axis=1))
+    return Trained(name, replica.seed, average(rows, sampling.test.utterance), labels, wa)
 
 
 def draw(trained: Sequence[Trained], classes: Sequence[str], title: str) -> "Figure":

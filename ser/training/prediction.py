@@ -1,7 +1,9 @@
-"""From segments to class probabilities: the same for the test of a training and for a user's recordings.
+"""From segments to class probabilities, or to pos_1 vectors: the same for a training's test and a user's recordings.
 
-B: segments of a mini-batch, C: classes.
+B: segments of a mini-batch, C: classes, V: dimensions of the pos_1 vector.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -26,11 +28,14 @@ def predict(network: Network, inputs: Inputs, segments: Segments, batch_size: in
         batch_size: half the size of a mini-batch (``trainer.batch_size``, which counts pairs).
         kind: ``trainer.precision``.
     """
-    network.eval()
-    parts = batches(np.arange(len(segments)), 2 * batch_size)
-    with torch.inference_mode():
-        rows = [probabilities_of(network, inputs, segments.take(part), kind) for part in parts]
-    return torch.cat(rows).cpu().numpy()
+    return _in_batches(probabilities_of, network, inputs, segments, batch_size, kind)
+
+
+def pos_1_vectors(
+    network: Network, inputs: Inputs, segments: Segments, batch_size: int, kind: str
+) -> NDArray[np.float32]:
+    """Return the pos_1 vectors of segments in evaluation mode, shape (segments, V); arguments as for ``predict``."""
+    return _in_batches(_vectors_of, network, inputs, segments, batch_size, kind)
 
 
 def probabilities_of(network: Network, inputs: Inputs, segments: Segments, kind: str) -> Tensor:
@@ -38,3 +43,26 @@ def probabilities_of(network: Network, inputs: Inputs, segments: Segments, kind:
     with precision(inputs.frames.device.type, kind):
         _, logits, _ = network(*inputs(segments))
     return logits.float().softmax(dim=-1)
+
+
+def _vectors_of(network: Network, inputs: Inputs, segments: Segments, kind: str) -> Tensor:
+    """The pos_1 vectors of one mini-batch, shape (B, V)."""
+    with precision(inputs.frames.device.type, kind):
+        vectors, _, _ = network(*inputs(segments))
+    return vectors.float()
+
+
+def _in_batches(
+    of_batch: Callable[[Network, Inputs, Segments, str], Tensor],
+    network: Network,
+    inputs: Inputs,
+    segments: Segments,
+    batch_size: int,
+    kind: str,
+) -> NDArray[np.float32]:
+    """What ``of_batch`` gives for every segment, one mini-batch after another."""
+    network.eval()
+    parts = batches(np.arange(len(segments)), 2 * batch_size)
+    with torch.inference_mode():
+        rows = [of_batch(network, inputs, segments.take(part), kind) for part in parts]
+    return torch.cat(rows).cpu().numpy()

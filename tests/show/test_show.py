@@ -7,12 +7,20 @@ import pytest
 import soundfile
 from support import experiment, run, settings
 
+from ser.config.words import labels
 from ser.errors import UserError
 from ser.show import corpus, utterance
-from ser.show.__main__ import _experiments, _names, main
+from ser.show.__main__ import _experiments, main
 from ser.sweep.commandline import rewrite
+from ser.sweep.handover import STARTED
 
 SMALL = ("length=1", "model.channels=4", "trainer.max_epochs=1", "device=cpu", "corpus.size=tiny")
+
+
+@pytest.fixture(autouse=True)
+def mark(monkeypatch):
+    """A command sets the mark of its run; after a test it is gone."""
+    monkeypatch.setenv(STARTED, "")
 
 
 @pytest.fixture(scope="module")
@@ -48,18 +56,47 @@ def test_the_same_command_writes_the_same_bytes(common, tmp_path):
     assert all((tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() for name in names)
 
 
-def test_vectors_are_drawn_and_their_figures_printed(common, tmp_path):
-    done = run("vectors", *common, "repeats=2", f"out={tmp_path}", cwd=tmp_path, module="ser.show")
+@pytest.fixture(scope="module")
+def vectors(common, tmp_path_factory):
+    """A command line, its folder, and what it printed as a process."""
+    folder = tmp_path_factory.mktemp("vectors")
+    command = (
+        "vectors",
+        *common,
+        "repeats=2",
+        "engine=serial",
+        f"results.dir={folder}/results",
+        f"out={folder}/pictures",
+    )
+    done = run(*command, cwd=folder, module="ser.show")
     assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+    return command, folder, done.stdout
+
+
+def test_vectors_are_drawn_and_their_figures_printed(vectors):
+    _, folder, out = vectors
+    lines = out.splitlines()
     assert [line.split()[:2] for line in lines[1:5]] == [
         ["loss=none", "0"], ["loss=none", "1"], ["loss=cos", "0"], ["loss=cos", "1"],
     ]  # fmt: skip
     for line in lines[1:5]:
         within, between, ratio = map(float, line.split()[2:5])
         assert ratio == pytest.approx(within / between, abs=2e-3)
-    assert size(tmp_path / "vectors_lossnone_losscos.png")[0] > 1000
-    assert lines[-1] == f"{tmp_path}/vectors_lossnone_losscos.png"
+    assert size(folder / "pictures" / "vectors_lossnone_losscos.png")[0] > 1000
+    assert lines[-1] == f"{folder}/pictures/vectors_lossnone_losscos.png"
+    assert not (folder / "mlflow.db").exists()
+
+
+def test_only_what_lacks_weights_is_trained(vectors, capsys, monkeypatch):
+    command, folder, out = vectors
+    files = sorted(folder.glob("results/replicas/*/*.safetensors"))
+    assert len(files) == 4
+    files[0].unlink()
+    before = {file: file.stat().st_mtime_ns for file in files[1:]}
+    assert main(command) == 0
+    assert capsys.readouterr().out == out
+    assert files[0].exists()
+    assert {file: file.stat().st_mtime_ns for file in files[1:]} == before
 
 
 def test_counts_and_durations_are_those_of_the_corpus(made):
@@ -114,16 +151,18 @@ def test_without_an_id_one_of_median_length_is_shown(made):
         (["utterance=nobody"], "utterance=nobody: synthetic has no such utterance. It has 40, such as Ses01F"),
         (["loss=cos,l2"], "One configuration is shown at a time"),
         (["vectors", "utterance=Ses01F_impro01_M000"], "utterance= is for the pictures of a corpus"),
+        (["vectors", "fold=[1,2]"], "The vectors of one fold are shown at a time"),
+        (["vectors", "trainer.lr=1e30"], "diverged in its first epoch"),
         (["loss=nope"], "loss=nope: there is no such option"),
     ],
 )
 def test_a_mistake_is_one_message(common, tmp_path, arguments, said):
     with pytest.raises(UserError, match=said):
-        main([*common, f"out={tmp_path / 'out'}", *arguments])
+        main([*common, "engine=serial", f"results.dir={tmp_path}/results", f"out={tmp_path / 'out'}", *arguments])
     assert not (tmp_path / "out").exists()
 
 
 def test_equal_configurations_are_one(common):
     made = _experiments(rewrite([*common, "loss=none,cos", "lambda=0.6,0.7"]), None)
     assert [one.settings.loss.name for one in made] == ["none", "cos", "cos"]
-    assert _names(made) == ["loss=none lambda=0.6", "loss=cos lambda=0.6", "loss=cos lambda=0.7"]
+    assert labels([one.parameters for one in made]) == ["loss=none", "loss=cos lambda=0.6", "loss=cos lambda=0.7"]

@@ -7,7 +7,10 @@ import pytest
 from sklearn.metrics import accuracy_score
 from support import experiment
 
-from ser.show.vectors import Separation, Trained, draw, of_training, scatter, separation
+from ser.results.store import ResultStore
+from ser.show.vectors import Separation, Trained, draw, of_weights, scatter, separation
+from ser.sweep import queue
+from ser.sweep.job import Job
 
 SMALL = ("length=1", "model.channels=4", "trainer.max_epochs=2", "trainer.lr=1e-3", "device=cpu", "corpus.size=tiny")
 
@@ -74,42 +77,43 @@ def test_the_picture_shows_principal_components_of_vectors_of_length_one():
 
 @pytest.fixture(scope="module")
 def made(tiny, tmp_path_factory):
-    """A tiny experiment, and the vectors of its first fold."""
-    cache = tmp_path_factory.mktemp("cache")
-    this = experiment(*SMALL, f"corpus.root={tiny}", f"cache.dir={cache}", "loss=cos")
-    return this, of_training(this, "loss=cos", 0, 1, "cpu")
+    """A tiny experiment that is trained on its first fold, and the vectors of that training."""
+    folder = tmp_path_factory.mktemp("vectors")
+    paths = (f"corpus.root={tiny}", f"cache.dir={folder}/cache", f"results.dir={folder}/results")
+    this = experiment(*SMALL, *paths, "engine=serial", "loss=cos", "fold=1", "save=best")
+    queue.train(Job(this))
+    return this, of_weights(this, "loss=cos", *this.replicas(), "cpu")
 
 
-def test_the_training_is_that_of_the_serial_engine(made):
-    from ser.training.loop import train
-    from ser.training.task import make_task
+def stored(this):
+    """The outcome of the training, and the file of its weights."""
+    (replica,), store = this.replicas(), ResultStore(this.settings.results)
+    return store.load(replica.signature).outcome, store.weights_path(replica.signature)
 
+
+def test_labels_and_accuracy_are_those_of_the_test_utterances(made):
     this, trained = made
-    outcome = train(make_task(this, "cpu", None), 0, 1)
+    outcome, _ = stored(this)
     assert trained.wa == accuracy_score(outcome.gold, outcome.average.argmax(axis=1))
     emotion = {utterance.id: utterance.emotion for utterance in this.corpus.utterances}
     assert trained.labels.tolist() == [emotion[name] for name in outcome.ids]
 
 
-def test_the_vectors_are_those_behind_the_predictions(made, monkeypatch):
+def test_the_vectors_are_those_behind_the_predictions(made):
     """The model's linear layer on the vectors of an utterance of one segment gives its stored probabilities."""
     import torch
 
-    from ser.show import vectors as module
-    from ser.training.loop import train
-    from ser.training.task import make_task
+    from ser.predict.predictor import trained_network
+    from ser.results.weights import read
 
     this, trained = made
-    models = []
-    original = module._of_test_part
-    monkeypatch.setattr(module, "_of_test_part", lambda model, *rest: (models.append(model), original(model, *rest))[1])
-    of_training(this, "", 0, 1, "cpu")
-    outcome = train(make_task(this, "cpu", None), 0, 1)
+    outcome, file = stored(this)
+    network = trained_network(read(file), this.settings.model, file)
     lengths = np.diff(this.frames().offsets)[[u.session == this.corpus.sessions[0] for u in this.corpus.utterances]]
     single = lengths <= this.settings.segment_frames
     assert single.sum() >= 2
     with torch.inference_mode():
-        logits = models[0].classifier(torch.from_numpy(trained.vectors[single]))
+        logits = network.model.classifier(torch.from_numpy(trained.vectors[single]))
     assert logits.softmax(dim=-1).numpy() == pytest.approx(outcome.average[single], abs=1e-5)
 
 
