@@ -57,7 +57,7 @@ def draw(experiment: Experiment, index: int, logmel: Settings) -> "Figure":
     figure.suptitle(_title(utterance, duration, named(experiment.corpus)))
     wave, bands, network = figure.subplots(3, 1)
     wave.plot(np.arange(len(signal)) / extractor.sample_rate, signal, color=COLOURS[0], linewidth=0.4)
-    wave.set(title="Waveform", ylabel="amplitude (1: full scale)", xlabel="time (s)", xlim=(0, duration))
+    wave.set(title="Waveform", ylabel="amplitude", xlabel="time (s)", xlim=(0, duration))
     frames = extractor(signal)
     unit = "dB" if extractor.log == "db" else "ln of power"
     _draw_frames(bands, frames, extractor.hop / extractor.sample_rate, f"power ({unit})", cmap="viridis")
@@ -123,6 +123,6 @@ def _draw_input(axes: Any, experiment: Experiment, frames: NDArray[np.float32], 
     number = f"{segments} segment{'s' * (segments > 1)} of {settings.length.seconds:g} s{padded}"
     by = {"fold": f" by the training part of fold {experiment.folds[0]}", "none": ": no"}
     normalised = by.get(feature.normalisation, f" by {feature.normalisation}")
-    axes.set_title(f"What the network sees: {feature.name}, normalised{normalised}; {number}")
+    axes.set_title(f"What the network sees: {feature.name}, normalised{normalised}; {number}", fontsize=11)
     axes.set(xlabel="time within the segments, one after another (s)", ylabel=f"value of {feature.name} (from 0)")
     axes.yaxis.get_major_locator().set_params(integer=True)

@@ -178,22 +178,33 @@ def draw(trained: Sequence[Trained], classes: Sequence[str], title: str) -> "Fig
     from matplotlib.figure import Figure
 
     names = list(dict.fromkeys(one.name for one in trained))
-    figure = Figure(figsize=(4 * len(names) + 3.6, 4.8), dpi=120, layout="constrained")
+    figure = Figure(figsize=(4 * len(names) + 3.6, 5), dpi=120, layout="constrained")
     figure.suptitle(title)
     grid = figure.add_gridspec(2, len(names) + 1, width_ratios=[*[1.0] * len(names), 0.75])
-    for column, name in enumerate(names):
+    pictures = [figure.add_subplot(grid[:, column]) for column in range(len(names))]
+    for axes, name in zip(pictures, names, strict=True):
         first = next(one for one in trained if one.name == name)
-        axes = scatter(first.vectors, first.labels, classes, axes=figure.add_subplot(grid[:, column]))
+        scatter(first.vectors, first.labels, classes, axes=axes)
         axes.set_title(f"{_wrapped(name)}\nseed {first.seed}: WA {100 * first.wa:.1f} %", fontsize=10)
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
-    compact, silhouette = (figure.add_subplot(grid[row, -1]) for row in (0, 1))
-    _draw_figures(compact, names, trained, "ratio", "within / between", "lower: better apart")
-    _draw_figures(silhouette, names, trained, "silhouette", "silhouette", "higher: better apart")
-    compact.set_ylim(0, 1.1 * max(1.0, *(one.separation.ratio for one in trained)))
+    _share_scale(pictures)
+    handles, labels = pictures[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 8), frameon=False)
+    distances, silhouette = (figure.add_subplot(grid[row, -1]) for row in (0, 1))
+    _draw_figures(distances, names, trained, ("within", "between"), "mean cosine distance")
+    distances.set_ylim(0, 1.3 * max(one.separation.between for one in trained))
+    distances.legend(fontsize=8, ncols=2, loc="upper center", frameon=False)
+    _draw_figures(silhouette, names, trained, ("silhouette",), "silhouette (higher: better apart)")
     low, high = silhouette.get_ylim()
     silhouette.set_ylim(min(0.0, low), high + 0.1 * abs(high))
     return figure
+
+
+def _share_scale(pictures: "Sequence[Axes]") -> None:
+    """Give pictures of vectors the same scale, so that their distances can be compared."""
+    reach = 1.08 * max(np.abs(each.get_offsets()).max() for axes in pictures for each in axes.collections)
+    for axes in pictures:
+        axes.set_aspect("equal", "box")
+        axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
 
 
 def _wrapped(name: str) -> str:
@@ -202,17 +213,26 @@ def _wrapped(name: str) -> str:
 
 
 def _draw_figures(
-    axes: "Axes", names: Sequence[str], trained: Sequence[Trained], figure: str, label: str, reading: str
+    axes: "Axes", names: Sequence[str], trained: Sequence[Trained], figures: Sequence[str], title: str
 ) -> None:
-    """Draw a dot for each seed, and a line at the mean over the seeds where there are several."""
-    for place, name in enumerate(names):
-        values = [getattr(one.separation, figure) for one in trained if one.name == name]
-        axes.plot([place] * len(values), values, "o", color=COLOURS[0], markersize=5, alpha=0.8)
-        if len(values) > 1:
-            axes.hlines(np.mean(values), place - 0.25, place + 0.25, color="black", linewidth=1.5)
+    """Draw a mark for each seed, and a line at the mean over the seeds where there are several.
+
+    Args:
+        axes: where to.
+        names: the configurations, from left to right.
+        trained: their trainings.
+        figures: the attributes of ``Separation`` that are drawn.
+        title: what they are.
+    """
+    for colour, marker, figure in zip(COLOURS, MARKERS, figures, strict=False):
+        for place, name in enumerate(names):
+            values = [getattr(one.separation, figure) for one in trained if one.name == name]
+            label = figure if place == 0 else None
+            axes.plot([place] * len(values), values, marker, color=colour, markersize=5, alpha=0.8, label=label)
+            if len(values) > 1:
+                axes.hlines(np.mean(values), place - 0.25, place + 0.25, color="black", linewidth=1.5)
     axes.set_xticks(range(len(names)), map(_wrapped, names), fontsize=8)
     axes.set_xlim(-0.5, len(names) - 0.5)
-    axes.set_ylabel(label)
-    axes.set_title(reading, fontsize=9)
+    axes.set_title(title, fontsize=9)
     axes.grid(visible=True, axis="y", color="0.9")
     axes.spines[["top", "right"]].set_visible(False)

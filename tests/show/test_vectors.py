@@ -124,14 +124,30 @@ def test_the_figure_has_a_panel_for_each_configuration_and_dots_for_all_seeds():
         Trained(name, seed, rng.normal(size=(10, 4)), labels, 0.5) for name in ("x=1", "x=2 y=3") for seed in (0, 1, 2)
     ]
     figure = draw(trained, ("a", "b"), "title")
-    first, second, ratio, silhouette = figure.axes
+    first, second, distances, silhouette = figure.axes
     assert [axes.get_title() for axes in (first, second)] == ["x=1\nseed 0: WA 50.0 %", "x=2\ny=3\nseed 0: WA 50.0 %"]
-    for axes, value in ((ratio, "ratio"), (silhouette, "silhouette")):
+    for axes, figures in ((distances, ("within", "between")), (silhouette, ("silhouette",))):
         drawn = [line.get_ydata().tolist() for line in axes.lines]
-        expected = [[getattr(one.separation, value) for one in trained if one.name == n] for n in ("x=1", "x=2 y=3")]
+        expected = [
+            [getattr(one.separation, value) for one in trained if one.name == name]
+            for value in figures
+            for name in ("x=1", "x=2 y=3")
+        ]
         assert drawn == expected
         low, high = axes.get_ylim()
         assert all(low <= each <= high for values in expected for each in values)
+
+
+def test_pictures_of_a_figure_have_one_scale():
+    rng = np.random.default_rng(4)
+    labels = np.array(["a", "b"] * 5)
+    spread = [rng.normal(size=(10, 4)), rng.normal(size=(10, 4)) + 3]
+    trained = [Trained(f"x={index}", 0, vectors, labels, 0.5) for index, vectors in enumerate(spread)]
+    first, second, *_ = draw(trained, ("a", "b"), "title").axes
+    assert first.get_xlim() == first.get_ylim() == second.get_xlim() == second.get_ylim()
+    for axes in (first, second):
+        places = np.concatenate([np.asarray(each.get_offsets()) for each in axes.collections])
+        assert np.abs(places).max() < axes.get_xlim()[1]
 
 
 def test_a_ratio_of_a_half():
