@@ -74,7 +74,7 @@ class Composer:
 
     def __init__(self, config_name: str, config_dir: str | None) -> None:
         if config_dir:
-            _check_names(Path(config_dir))
+            _check_own_options(Path(config_dir))
         self._name = config_name
         self._always = [f"hydra.searchpath=['file://{os.path.abspath(config_dir)}']"] if config_dir else []
         self._bases: dict[tuple[str, ...], DictConfig] = {}
@@ -159,12 +159,14 @@ class Composer:
             raise UserError(f"{error} (in {' '.join(overrides)})") from error
 
 
-def _check_names(config_dir: Path) -> None:
-    """Refuse a user's own option that has the name of a shipped one, which Hydra would take instead.
+def _check_own_options(config_dir: Path) -> None:
+    """Check a user's own folder of options.
 
     Raises:
-        UserError: there is one.
+        UserError: there is no such folder, or an option has the name of a shipped one, which Hydra would take instead.
     """
+    if not config_dir.is_dir():
+        raise UserError(f"--config-dir {config_dir}: there is no such folder. Give the folder with your own groups.")
     for file in sorted(config_dir.glob("*/*.yaml")):
         if (conf_dir() / file.parent.name / file.name).exists():
             raise UserError(

@@ -128,10 +128,6 @@ def make_plan(args: argparse.Namespace) -> tuple[Plan, list[Experiment]] | None:
     overrides = [o for o in args.overrides if o != "hydra.mode=MULTIRUN"]
     if args.config_path:
         raise UserError("--config-path is not supported: it would hide the project's groups. Use --config-dir.")
-    if args.config_dir and not os.path.isdir(args.config_dir):
-        raise UserError(
-            f"--config-dir {args.config_dir}: there is no such folder. Give the folder with your own groups."
-        )
     sweep = bool(args.multirun) or len(overrides) < len(args.overrides)
     composed = _compose(overrides, sweep, args.config_name, args.config_dir, prepare=True)
     if composed is None:

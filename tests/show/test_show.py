@@ -154,6 +154,7 @@ def test_without_an_id_one_of_median_length_is_shown(made):
         (["vectors", "fold=[1,2]"], "The vectors of one fold are shown at a time"),
         (["vectors", "trainer.lr=1e30"], "diverged in its first epoch"),
         (["loss=nope"], "loss=nope: there is no such option"),
+        (["--config-dir", "nowhere"], "--config-dir nowhere: there is no such folder"),
     ],
 )
 def test_a_mistake_is_one_message(common, tmp_path, arguments, said):
