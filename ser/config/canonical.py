@@ -44,7 +44,7 @@ def _notes(groups: Groups, overrides: Sequence[str]) -> list[str]:
     loss, aux, weight = groups["loss"]["name"], groups["aux_task"], _constant_weight(groups)
     notes = []
     if loss == "none" and weight and any(override.startswith("lambda") for override in overrides):
-        notes.append(f"loss=none is the baseline: lambda={weight:g} becomes 0; loader and position have no effect")
+        notes.append("loss=none is the baseline: lambda becomes 0; loader and position have no effect")
     elif loss != "none" and weight == 0:
         notes.append(f"lambda=0 is the baseline: loss={loss} becomes none")
     elif loss != "none" and weight == 1 and groups["position"]["name"] == "pos_1":

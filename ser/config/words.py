@@ -77,6 +77,16 @@ def _quoted(value: str) -> str:
     return f"'{escaped}'"
 
 
+def as_typed(override: str) -> str:
+    """An override as users type it.
+
+    >>> as_typed("lambda.weight=0.6"), as_typed("loss=cos")
+    ('lambda=0.6', 'loss=cos')
+    """
+    key, equals, value = override.partition("=")
+    return f"{GROUP_OF.get(key, key)}{equals}{value}"
+
+
 def run_name(
     parameters: Mapping[str, Any], overrides: Iterable[str] = (), swept: Iterable[str] = (), seeds: str = ""
 ) -> str:

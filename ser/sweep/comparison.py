@@ -20,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 from yaml import YAMLError
 
 from ser.config.paths import conf_dir
-from ser.config.words import GROUP_OF
+from ser.config.words import GROUP_OF, as_typed
 from ser.errors import UserError
 from ser.sweep import tuning
 from ser.sweep.commandline import rewrite
@@ -125,7 +125,7 @@ def _table(comparison: Comparison, chosen: Mapping[str, Trial]) -> str:
     """What was chosen for each alternative, and its validation accuracy."""
     rows = []
     for name, trial in chosen.items():
-        trials, values = comparison.searches[name].budget.trials, " ".join(map(tuning.typed, trial.overrides))
+        trials, values = comparison.searches[name].budget.trials, " ".join(map(as_typed, trial.overrides))
         rows.append([name, tuning.percent(trial.value or 0), str(trials), values])
     return aligned([["alternative", "validation WA %", "trials", "chosen"], *rows])
 

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from ser.config.settings import Settings, resolve
-from ser.config.words import GROUP_OF
+from ser.config.words import GROUP_OF, as_typed
+from ser.corpora.problems import listing
 from ser.corpora.table import dropped_text
 from ser.data.experiment import Experiment, make_experiment, parameters_of
 from ser.data.replicas import Replica, replicas
@@ -291,16 +292,17 @@ def _notes(experiments: Sequence[Experiment]) -> list[str]:
 
 def _say_which_points_are_equal(plan: Plan) -> None:
     common = set.intersection(*(set(point.overrides) for point in plan.points))
-    seen: dict[tuple, Point] = {}
+    equal: dict[tuple, list[str]] = {}
     for point in plan.points:
-        key = (point.configuration, point.seeds, point.folds)
-        first = seen.setdefault(key, point)
-        if first is not point and point.configuration is not None:
-            here, there = (" ".join(o for o in p.overrides if o not in common) for p in (point, first))
-            if here == there:
-                _log.info("%s is given twice: trained once", here or "The configuration")
-            else:
-                _log.info("%s is the same as %s: trained once", here, there)
+        if point.configuration is not None:
+            name = " ".join(as_typed(each) for each in point.overrides if each not in common)
+            equal.setdefault((point.configuration, point.seeds, point.folds), []).append(name)
+    for names in equal.values():
+        different = list(dict.fromkeys(names))
+        if len(different) > 1:
+            _log.info("Equal, hence trained once: %s", listing(different))
+        elif len(names) > 1:
+            _log.info("%s is given twice: trained once", names[0] or "The configuration")
 
 
 def store_plan(plan: Plan) -> None:

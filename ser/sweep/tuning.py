@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ser.config.settings import Settings, resolve
-from ser.config.words import GROUP_OF
+from ser.config.words import as_typed
 from ser.data.experiment import make_experiment
 from ser.errors import UserError
 from ser.sweep import queue
@@ -181,7 +181,7 @@ def best_of(trials: Sequence[Trial]) -> Trial | None:
 def _progress(search: Search, trials: Sequence[Trial]) -> str:
     best = best_of(trials)
     said = (
-        f"best validation WA {percent(best.value or 0)} at {' '.join(map(typed, best.overrides))}"
+        f"best validation WA {percent(best.value or 0)} at {' '.join(map(as_typed, best.overrides))}"
         if best
         else "none has a result"
     )
@@ -201,16 +201,10 @@ def table(search: Search, trials: Sequence[Trial]) -> str:
 def chosen(search: Search, best: Trial) -> str:
     """What the search chose, its accuracies on the test utterances, and the command that trains it with more seeds."""
     figures: dict[str, Any] = best.job.metrics()
-    found = [typed(override) for override in best.overrides]
-    fixed = [typed(override) for override in search.fixed if not override.startswith("sweep=")]
+    found = [as_typed(override) for override in best.overrides]
+    fixed = [as_typed(override) for override in search.fixed if not override.startswith("sweep=")]
     test = ", ".join(f"{name.upper()} {percent(figures[name])}" for name in ("wa", "uwa"))
     return (
         f"Chosen by validation WA: {' '.join(found)}. On the test utterances: {test}.\n{VALIDATION_IS_SHARED}\n"
         f"With more seeds: python -m ser.run {shlex.join([*fixed, *found])} repeats=20"
     )
-
-
-def typed(override: str) -> str:
-    """An override as users type it: ``lambda=0.6`` for ``lambda.weight=0.6``."""
-    key, _, value = override.partition("=")
-    return f"{GROUP_OF.get(key, key)}={value}"

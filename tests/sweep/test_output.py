@@ -4,7 +4,11 @@ import re
 
 
 def test_equal_points_train_once_and_the_log_says_so(finished):
-    assert "loss=none lambda.weight=0.7 is the same as" in (finished / "stderr").read_text()
+    log = (finished / "stderr").read_text()
+    assert log.count("Equal, hence trained once: loss=none lambda=0.6, loss=none lambda=0.7\n") == 1
+    assert (
+        log.count("loss=none is the baseline: lambda becomes 0; loader and position have no effect (2 points)\n") == 1
+    )
     assert len(list(finished.glob("results/replicas/*/*.npz"))) == 25
 
 
