@@ -1,7 +1,8 @@
 """Figures of a sweep's data frames, as matplotlib axes: ``ser.plot`` (docs/python.md).
 
 Each function draws into ``axes``, or into a new figure if none are given, and returns the axes. Selecting rows of a
-frame before selects what is drawn: ``ser.plot.over(results[results.loss == "cos"], "lambda")``.
+frame before selects what is drawn: ``ser.plot.over(results[results.loss == "cos"], "lambda")``. The pictures of
+``python -m multirun_analysis`` (``multirun_analysis.over``) are drawn by the same code, from the tracking store.
 """
 
 from collections.abc import Sequence

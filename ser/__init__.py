@@ -7,9 +7,17 @@ From Python and notebooks there are ``ser.sweep``, ``ser.results``, ``ser.predic
 
 from pkgutil import resolve_name
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ser import results, sweep
+if TYPE_CHECKING:  # what type checkers and editors see
+    from multirun_analysis import plot as plot
+    from ser.predict.find import load as load
+    from ser.sweep.dataframes import histories as histories
+    from ser.sweep.dataframes import predictions as predictions
+    from ser.sweep.dataframes import results as results
+    from ser.sweep.process import sweep as sweep
+else:
+    from ser import results, sweep
 
 _PUBLIC = {
     "histories": "ser.sweep.dataframes:histories",

@@ -41,7 +41,8 @@ _HELP = """Pictures, whose paths are printed. The overrides are those of ser.run
 
   out=FOLDER    where pictures are written (default: reports/<corpus>)
 
-Learning curves of a sweep, and WA over a number that was swept: from Python, see docs/python.md."""
+Learning curves of a sweep, and WA over a number that was swept: python -m multirun_analysis sweep=NAME over=epoch,
+over=lambda; from Python: docs/python.md."""
 
 _OWN = {"out": "", "utterance": ""}
 _VECTORS = "vectors"
@@ -183,4 +184,4 @@ def _folder(given: dict[str, str], experiment: Experiment) -> Path:
 
 
 if __name__ == "__main__":
-    run_command(lambda: main(sys.argv[1:]))
+    run_command(lambda: main(sys.argv[1:]), "Stopped. Finished trainings are kept: the same command goes on from here.")
