@@ -45,12 +45,16 @@ def draw(corpus: Corpus, length: float) -> "Figure":
 
 
 def _draw_classes(axes: "Axes", corpus: Corpus) -> None:
-    """Bars of utterances by class, in parts for the sessions, which are the folds' test parts."""
+    """Bars of utterances by class, in parts for the sessions, which are the folds' test parts.
+
+    Sessions have colours as long as there are enough of them.
+    """
+    few = len(corpus.sessions) <= len(COLOURS)
     below = np.zeros(len(corpus.classes))
     for index, session in enumerate(corpus.sessions):
         of_session = [each.emotion for each in corpus.utterances if each.session == session]
         counts = np.array([of_session.count(label) for label in corpus.classes])
-        label, colour = f"{session} (fold {index + 1})", COLOURS[index % len(COLOURS)]
+        label, colour = f"{session} (fold {index + 1})", COLOURS[index if few else 0]
         axes.bar(range(len(counts)), counts, bottom=below, label=label, color=colour, edgecolor="white")
         below += counts
     for place, count in enumerate(below):
@@ -60,9 +64,11 @@ def _draw_classes(axes: "Axes", corpus: Corpus) -> None:
         axes.tick_params(axis="x", rotation=30)
     axes.set_ylabel("utterances")
     axes.set_ylim(0, 1.08 * below.max())
-    if len(corpus.sessions) <= len(COLOURS):
+    if few:
         beside = (1.0, 1.0)
         axes.legend(title="session", reverse=True, loc="upper left", bbox_to_anchor=beside, fontsize=8, frameon=False)
+    else:
+        axes.set_title(f"each part of a bar: one of {len(corpus.sessions)} sessions", fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
 
 

@@ -1,6 +1,7 @@
 """``python -m ser.show``: the pictures that it writes, what they show, and its refusals."""
 
 import contextlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -109,6 +110,14 @@ def test_counts_and_durations_are_those_of_the_corpus(made):
     assert line.get_label().startswith("angry")
     assert line.get_xdata() == pytest.approx(angry)
     assert line.get_ydata()[-1] == 100
+
+
+def test_sessions_that_are_too_many_for_colours_have_one(made):
+    utterances = tuple(replace(each, session=str(index % 9)) for index, each in enumerate(made.corpus.utterances))
+    classes, _ = corpus.draw(replace(made.corpus, utterances=utterances), 1.0).axes
+    assert len({bar.get_facecolor() for bar in classes.patches}) == 1
+    assert classes.get_legend() is None
+    assert classes.get_title() == "each part of a bar: one of 9 sessions"
 
 
 def test_the_network_sees_normalised_frames_in_segments_and_padding_is_grey(made):
