@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
 
 from multirun_analysis.convergence import band, by_epoch
 from multirun_analysis.inference.statistics import Summary, summarise
@@ -20,7 +21,7 @@ from multirun_analysis.output.tables import Missing
 from ser.config.words import labels
 from ser.errors import UserError
 from ser.results.metrics import METRICS
-from ser.show.vectors import scatter as vectors
+from ser.show.vectors import scatter
 from ser.system.pictures import COLOURS
 
 __all__ = ["confusion", "learning", "over", "vectors"]
@@ -116,6 +117,21 @@ def confusion(predictions: pd.DataFrame, *, axes: Axes | None = None) -> Axes:
     seeds = predictions["seed"].nunique()
     said = f"{len(predictions)} predictions, {seeds} seed{'s' * (seeds > 1)}"
     axes.set_title(f"{_corpus(predictions)}: pooled WA {wa:.2f} %\npercent of a true class; {said}", fontsize=10)
+    return axes
+
+
+def vectors(vectors: ArrayLike, labels: ArrayLike, classes: Sequence[str] = (), *, axes: Axes | None = None) -> Axes:
+    """Draw vectors by class in two dimensions: the first two principal components of the vectors scaled to length 1.
+
+    Args:
+        vectors: shape (N, V).
+        labels: the class of each, shape (N,).
+        classes: the classes in the order of their colours; all that occur, in alphabetical order, if none are given.
+        axes: where to.
+    """
+    axes = _axes(axes)
+    scatter(axes, vectors, labels, classes)
+    axes.legend(fontsize=8, frameon=False)
     return axes
 
 

@@ -71,33 +71,27 @@ def separation(vectors: ArrayLike, labels: ArrayLike) -> Separation:
     return Separation(float(pairs[same].mean()), float(pairs[~same].mean()), float(silhouette))
 
 
-def scatter(
-    vectors: ArrayLike, labels: ArrayLike, classes: Sequence[str] = (), *, axes: "Axes | None" = None
-) -> "Axes":
+def scatter(axes: "Axes", vectors: ArrayLike, labels: ArrayLike, classes: Sequence[str] = ()) -> None:
     """Draw vectors in two dimensions: the first two principal components of the vectors scaled to length 1.
 
     Scaled so, distances in the picture are those of which cosine distances are made: |x - y|^2 = 2 d(x, y). A component
     has no sign of its own: here the mean of the first class is not negative, so that pictures can be compared.
 
     Args:
+        axes: where to.
         vectors: shape (N, V).
         labels: the class of each, shape (N,).
         classes: the classes in the order of their colours; all that occur, in alphabetical order, if none are given.
-        axes: where to; None makes a new figure.
-
-    Returns:
-        The axes.
     """
-    from matplotlib import pyplot
     from sklearn.decomposition import PCA
     from sklearn.preprocessing import normalize
 
     labels = np.asarray(labels).astype(str)
-    axes = axes if axes is not None else pyplot.subplots(layout="constrained")[1]
     analysis = PCA(2, svd_solver="full")
     places = analysis.fit_transform(normalize(np.asarray(vectors, dtype=np.float64)))
     names = list(classes) or np.unique(labels).tolist()
-    places = np.where(places[labels == names[0]].mean(axis=0) < 0, -places, places)
+    first = next(name for name in names if name in labels)
+    places = np.where(places[labels == first].mean(axis=0) < 0, -places, places)
     for index, label in enumerate(names):
         x, y = places[labels == label].T
         colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
@@ -106,7 +100,6 @@ def scatter(
         axes.set(**{f"{name}label": f"component {'xy'.index(name) + 1} ({100 * share:.0f} % of the variance)"})
     axes.set_aspect("equal", "datalim")
     axes.spines[["top", "right"]].set_visible(False)
-    return axes
 
 
 @dataclass(frozen=True)
@@ -184,7 +177,7 @@ def draw(trained: Sequence[Trained], classes: Sequence[str], title: str) -> "Fig
     pictures = [figure.add_subplot(grid[:, column]) for column in range(len(names))]
     for axes, name in zip(pictures, names, strict=True):
         first = next(one for one in trained if one.name == name)
-        scatter(first.vectors, first.labels, classes, axes=axes)
+        scatter(axes, first.vectors, first.labels, classes)
         axes.set_title(f"{_wrapped(name)}\nseed {first.seed}: WA {100 * first.wa:.1f} %", fontsize=10)
     _share_scale(pictures)
     handles, labels = pictures[0].get_legend_handles_labels()

@@ -151,6 +151,12 @@ def test_confusion_is_of_one_configuration(predictions):
         plot.confusion(both)
 
 
+def test_vectors_have_a_legend_of_their_classes():
+    axes = plot.vectors(np.eye(4), ["sad", "happy", "sad", "happy"], ["angry", "sad", "happy"])
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["angry", "sad", "happy"]
+    assert [len(each.get_offsets()) for each in axes.collections] == [0, 2, 2]
+
+
 def test_axes_may_be_given(results, predictions):
     from matplotlib.figure import Figure
 

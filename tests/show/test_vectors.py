@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from sklearn.metrics import accuracy_score
 from support import experiment
 
@@ -61,7 +62,8 @@ def test_two_classes_and_a_pair_are_needed(labels):
 def test_the_picture_shows_principal_components_of_vectors_of_length_one():
     rng = np.random.default_rng(2)
     vectors, labels = rng.normal(size=(20, 5)), np.array(["sad", "angry"] * 10)
-    axes = scatter(vectors, labels, ("angry", "sad"))
+    axes = Figure().subplots()
+    scatter(axes, vectors, labels, ("angry", "sad"))
     places = {each.get_label(): np.asarray(each.get_offsets()) for each in axes.collections}
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     centred = unit - unit.mean(axis=0)
