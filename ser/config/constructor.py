@@ -217,9 +217,9 @@ def source_file(module: str) -> Path | None:
         spec: ModuleSpec | None = importlib.util.find_spec(first) if first else None
     except (ImportError, ValueError):  # a name such as __main__ that is not looked for in files
         return None
-    for depth in range(1, len(rest) + 1):
+    for name in rest:  # without the names before it: a folder without __init__.py asks for its imported package
         if spec is None or spec.submodule_search_locations is None:
             return None
-        spec = PathFinder.find_spec(".".join([first, *rest[:depth]]), spec.submodule_search_locations)
+        spec = PathFinder.find_spec(name, spec.submodule_search_locations)
     found = spec is not None and spec.origin is not None and spec.origin.endswith(".py")
     return Path(cast(ModuleSpec, spec).origin or "") if found else None

@@ -23,7 +23,9 @@ _UNSEEN = re.compile(
 )
 """Calls that import a module by a name made at run time, or read a file."""
 
-_INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+_PYTHONS_OWN = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib")})
+_INSTALLED = {"site-packages", "dist-packages"}
+"""The folders of installed packages: of this environment, the user's (``pip install --user``), and the system's."""
 
 
 def sources(target: str) -> dict[str, str]:
@@ -102,4 +104,4 @@ def unseen(module: str) -> tuple[int, str] | None:
 
 
 def _is_installed(file: Path) -> bool:
-    return any(file.is_relative_to(folder) for folder in _INSTALLED)
+    return bool(_INSTALLED & set(file.parts)) or any(file.is_relative_to(folder) for folder in _PYTHONS_OWN)

@@ -32,6 +32,19 @@ def test_the_modules_that_a_class_imports_are_followed_but_not_installed_ones(pa
     assert list(found) == ["own_constants", "own_pkg", "own_pkg.model", "own_pkg.parts", "own_pkg.parts.layer"]
 
 
+def test_a_folder_without_init_is_followed_and_packages_installed_elsewhere_are_not(package, tmp_path, monkeypatch):
+    (package / "parts" / "__init__.py").unlink()
+    system = tmp_path / "lib" / "python3" / "dist-packages"
+    (system / "theirs").mkdir(parents=True)
+    (system / "theirs" / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(str(system))
+    with (package / "model.py").open("a") as file:
+        file.write("import theirs\n")
+    assert list(sources("own_pkg.model.Mine")) == [
+        "own_constants", "own_pkg", "own_pkg.model", "own_pkg.parts.layer",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("file", ["model.py", "parts/layer.py", "../own_constants.py"])
 def test_a_changed_module_changes_the_sources(package, file):
     before = sources("own_pkg.model.Mine")
