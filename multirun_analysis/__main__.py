@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from ser.config.words import GROUP_OF
 from ser.errors import UserError
@@ -79,6 +79,11 @@ class CommandLine(NamedTuple):
     what: str
     overrides: list[str]
     options: dict[str, str]
+
+
+def cli() -> NoReturn:
+    """Print what the command line asks for, and exit (``run_command``)."""
+    run_command(lambda: print(main(sys.argv[1:]), flush=True))
 
 
 def main(arguments: Sequence[str]) -> str:
@@ -369,4 +374,4 @@ def _over(study: Study, name: str, over: str, command: CommandLine) -> str:
 
 
 if __name__ == "__main__":
-    run_command(lambda: print(main(sys.argv[1:]), flush=True))
+    cli()

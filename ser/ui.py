@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import NoReturn
 
 from ser.config.words import assignments
 from ser.errors import UserError
@@ -17,6 +18,11 @@ _HELP = """MLflow's UI. It prints the addresses of each experiment's tables, the
 
   python -m ser.ui                                  the store that a sweep here would use
   python -m ser.ui port=5001 uri=sqlite:////path/to/mlflow.db"""
+
+
+def cli() -> NoReturn:
+    """Serve what the command line names, and exit (``run_command``)."""
+    run_command(lambda: main(sys.argv[1:]))
 
 
 def main(arguments: list[str]) -> int:
@@ -86,4 +92,4 @@ def _addresses(host: str, pages: Mapping[str, Mapping[str, str]]) -> str:
 
 
 if __name__ == "__main__":
-    run_command(lambda: main(sys.argv[1:]))
+    cli()

@@ -1,5 +1,6 @@
-"""Helpers for tests: settings as the command line makes them, and a small corpus that is made once."""
+"""Helpers for tests: settings as the command line makes them, commands as processes, what files import."""
 
+import ast
 import contextlib
 import io
 import json
@@ -58,6 +59,17 @@ def run(*arguments: str, cwd: Path, env: dict[str, str] | None = None, module: s
         )
     assert "<frozen runpy>" not in done.stderr, done.stderr  # Python warns if a main module was imported before
     return done
+
+
+def imports(file: Path) -> list[str]:
+    """The modules that a file imports, wherever in it."""
+    names = []
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+    return names
 
 
 def quietly(function, *arguments):

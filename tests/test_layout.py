@@ -1,10 +1,8 @@
 """The house as docs/architecture.md describes it."""
 
-import ast
 import re
-from pathlib import Path
 
-from support import REPOSITORY
+from support import REPOSITORY, imports
 
 FLOORS = (
     "run", "tune", "ui", "show", "predict", "sweep", "training", "results", "losses", "data", "aux_tasks", "models",
@@ -17,17 +15,6 @@ ANALYSIS = (
     "grids", "audit", "output", "store", "inference",
 )  # fmt: skip
 """The same for ``multirun_analysis``."""
-
-
-def imports(file: Path) -> list[str]:
-    """The modules that a file imports, wherever in it."""
-    names = []
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names += [f"{node.module}.{alias.name}" for alias in node.names]
-        elif isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-    return names
 
 
 def uses(package: str) -> dict[tuple[str, str], list[str]]:

@@ -2,13 +2,11 @@
 
 import json
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-
-from hydra.errors import HydraException
+from typing import NoReturn
 
 from ser.config.paths import conf_dir
 from ser.corpora.describe.layout import as_text
@@ -18,6 +16,7 @@ from ser.corpora.load import load
 from ser.corpora.problems import refuse
 from ser.corpora.table import Corpus, Utterance
 from ser.errors import UserError
+from ser.system.command import run_command
 from ser.system.pool import cores
 from ser.system.progress import track
 from ser.system.text import aligned
@@ -36,31 +35,25 @@ Describe a corpus: utterances by session, emotion and speaker, durations, rating
 """
 
 
-def main(arguments: Sequence[str]) -> int:
+def cli() -> NoReturn:
+    """Describe the corpus that the command line names, and exit (``run_command``)."""
+    run_command(lambda: main(sys.argv[1:]))
+
+
+def main(arguments: Sequence[str]) -> None:
     """Print the description of a corpus to standard output; messages go to standard error.
 
     Args:
         arguments: the command line without the program's name, such as ``["corpus=emodb", "format=json"]``.
 
-    Returns:
-        The exit status: 0 for success, 1 for a mistake of the user, 130 after Ctrl-C.
+    Raises:
+        UserError: an argument is not understood, or the corpus cannot be read.
     """
     if "--help" in arguments or "-h" in arguments:
         print(help_text())
-        return 0
+        return
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    try:
-        print(describe(parse(arguments)), flush=True)
-    except HydraException as error:
-        if os.environ.get("HYDRA_FULL_ERROR") == "1":
-            raise
-        print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:  # the program that reads our output has ended, as in `| head -1`: this is no error
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+    print(describe(parse(arguments)))
 
 
 def describe(request: Request) -> str:
@@ -136,4 +129,4 @@ def _first_line(corpus: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    cli()

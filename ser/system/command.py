@@ -24,6 +24,8 @@ def run_command(command: Callable[[], int | None], interrupted: str = "Interrupt
     The exit status is what the command returns; 2 after a ``UserError``, whose message is printed; 130 after Ctrl-C;
     143 after SIGTERM; 0 where the reader of the output has seen enough and gone, as ``head`` does.
 
+    A console script such as ``ser-run`` finds the user's own modules in the current folder, as ``python -m`` does.
+
     Args:
         command: returns the exit status; None is 0.
         interrupted: printed after Ctrl-C and SIGTERM.
@@ -33,6 +35,7 @@ def run_command(command: Callable[[], int | None], interrupted: str = "Interrupt
         signal.signal(signal.SIGTERM, _terminate)
     try:
         with told_to_user():
+            _import_from_here()
             status = command() or 0
             sys.stdout.flush()
     except UserError as error:
@@ -53,6 +56,12 @@ def end_with_reader() -> None:
     """Let a closed pipe end this process without a word, wherever it is printing."""
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+
+
+def _import_from_here() -> None:
+    """Look for modules in the current folder first, as ``python -m`` does, unless Python was told not to (``-P``)."""
+    if not sys.flags.safe_path and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
 
 
 def _terminate(*_: Any) -> NoReturn:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -240,6 +241,7 @@ def test_a_generated_corpus_is_labelled_synthetic(release: Path, tmp_path: Path)
         (["corpus=iemocap", "corpus.root=.", "corpus.sessions=3"], ["corpus.sessions=3", "corpus.sessions=[1,2,3]"]),
         (["loss=cos"], ["loss=cos", "corpus=<name>"]),
         (["emodb"], ["emodb", "corpus=<name>"]),
+        (["corpus=emodb", "corpus.labels={a"], ["corpus.labels={a is not understood", "corpus.<key>=<value>"]),
         (["corpus=emodb", "cache.dir="], ["cache.dir=", "names no folder"]),
         (["--json"], ["--json", "format=json"]),
         (["corpus=emodb"], ["corpus=emodb", "EMODB", "emodb.bilderbar.info", "corpus=synthetic"]),
@@ -247,9 +249,9 @@ def test_a_generated_corpus_is_labelled_synthetic(release: Path, tmp_path: Path)
         (["corpus=emodb", "corpus.root=${nowhere}"], ["corpus=emodb", "nowhere"]),
     ],
 )
-def test_a_mistake_gives_one_message_and_exit_status_1(arguments: list[str], parts: list[str]) -> None:
+def test_a_mistake_gives_one_message_and_exit_status_2(arguments: list[str], parts: list[str]) -> None:
     done = run(*arguments)
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert "Traceback" not in done.stderr
     for part in parts:
         assert part in done.stderr
@@ -259,7 +261,7 @@ def test_a_broken_audio_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "03a01Wa.wav").write_bytes(b"not audio")
     wav(tmp_path / "03a01Fa.wav")
     done = run("corpus=emodb", f"corpus.root={tmp_path}")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert f"{tmp_path}/03a01Wa.wav: cannot be read as audio" in done.stderr
 
 
@@ -311,7 +313,7 @@ def test_verify_decodes_every_file_and_names_damaged_ones(tmp_path: Path) -> Non
     arguments = ("corpus=manifest", f"corpus.root={root}", f"cache.dir={tmp_path / 'cache'}")
     assert run(*arguments).returncode == 0
     done = run(*arguments, "verify=true")
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (2, "")
     assert f"11: {tmp_path}/11.wav: is cut off" in done.stderr
     assert "1 of the 4 utterances" in done.stderr
 
@@ -343,3 +345,28 @@ def test_a_closed_pipe_is_no_error(release: Path) -> None:
         process.stdout.close()
         assert process.stderr.read().decode() == f"{release} {NO_MAN}"
     assert process.returncode == 0
+
+
+def test_an_ascii_terminal_gets_letters_of_ascii(tmp_path: Path) -> None:
+    root = manifest(tmp_path, "1 2")
+    (root / "a.csv").write_text((root / "a.csv").read_text().replace("speaker 1", "Zoë"))
+    done = run("corpus=manifest", f"corpus.root={root}", PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\nZoe " in done.stdout
+
+
+def test_sigterm_ends_it_like_ctrl_c(tmp_path: Path) -> None:
+    """While a reader of the user's own, in the current folder, is at work."""
+    (tmp_path / "slow.py").write_text(
+        "import time\n\ndef read():\n    print('reading', flush=True)\n    time.sleep(60)\n"
+    )
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "slow.yaml").write_text("name: slow\n_target_: slow.read\n")
+    command = [sys.executable, "-m", "ser.corpora", "--config-dir", ".", "corpus=slow"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=tmp_path, text=True, **pipes) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline() == "reading\n"
+        process.send_signal(signal.SIGTERM)
+        assert (process.wait(10), process.stderr.read()) == (143, "Interrupted.\n")

@@ -154,6 +154,18 @@ def test_a_refusal_and_the_help_as_a_process(place):
     assert (told.returncode, "results.dir=" in told.stdout) == (0, True)
 
 
+def test_an_ascii_terminal_and_a_reader_that_has_gone(place, files, tmp_path):
+    path = shutil.copy(files[0], tmp_path / "Zoë.wav")
+    shown = run("run=mine", str(path), cwd=place, env={"PYTHONIOENCODING": "ascii"}, module="ser.predict")
+    assert (shown.returncode, shown.stdout.splitlines()[1].split()[0]) == (0, f"{tmp_path}/Zoe.wav")
+    command = [sys.executable, "-m", "ser.predict", "run=mine", str(path)]
+    with subprocess.Popen(command, cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        error = process.stderr.read()
+    assert process.returncode == 0
+    assert error.count("\n") == 1, error  # what the model is
+
+
 def test_missing_and_damaged_weights_are_told_with_what_to_do(work, files, tmp_path, monkeypatch):
     shutil.copytree(work / "results", tmp_path / "results")
     monkeypatch.chdir(tmp_path)

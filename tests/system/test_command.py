@@ -33,7 +33,7 @@ def much():
 
 commands = {
     "nothing": lambda: None, "three": lambda: 3, "refuse": refuse, "full disk": full_disk, "interrupt": interrupt,
-    "wait": wait, "much": much, "letters": lambda: print("± 0.5 Zoë"),
+    "wait": wait, "much": much, "letters": lambda: print("± 0.5 Zoë"), "own": lambda: print(__import__("own").HERE),
 }
 run_command(commands[sys.argv[1]], "Stopped.")
 """
@@ -80,3 +80,12 @@ def test_letters_that_a_terminal_lacks_are_written_in_ascii(script, encoding, pr
     environment = {**os.environ, "PYTHONIOENCODING": encoding}
     done = subprocess.run([*script, "letters"], capture_output=True, env=environment, check=True)
     assert done.stdout.strip() == printed
+
+
+@pytest.mark.parametrize(("flags", "status"), [([], 0), (["-P"], 1)])
+def test_modules_in_the_current_folder_are_found_unless_python_was_told_not_to(script, tmp_path, flags, status):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "own.py").write_text("HERE = 'found'\n")
+    command = [sys.executable, *flags, *script[1:], "own"]
+    done = subprocess.run(command, cwd=tmp_path / "here", capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (status, "" if status else "found\n")

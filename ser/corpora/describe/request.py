@@ -7,12 +7,12 @@ from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import ConfigCompositionException
+from hydra.errors import ConfigCompositionException, HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ser.config.paths import conf_dir
-from ser.errors import UserError
+from ser.errors import UserError, first_line
 
 FORMATS = ("table", "json")
 
@@ -122,7 +122,10 @@ def composed(request: Request) -> dict[str, Any]:
 def _key_and_value(argument: str) -> tuple[str, Any]:
     if argument.startswith("-") or not ("=" in argument or argument.startswith("~")):
         raise UserError(f"{argument} is not understood. {_SYNTAX}")
-    override = OverridesParser.create().parse_override(argument)
+    try:
+        override = OverridesParser.create().parse_override(argument)
+    except HydraException as error:
+        raise UserError(f"{argument} is not understood: {first_line(error)}. {_SYNTAX}") from error
     if override.is_sweep_override():
         raise UserError(f"{argument} gives several values, but one corpus is described at a time. Give one value.")
     return override.key_or_group, override.value()
