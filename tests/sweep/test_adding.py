@@ -1,0 +1,50 @@
+"""docs/adding.md: its files are written and its commands run, from the page's own text."""
+
+import re
+import shlex
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from support import REPOSITORY, run
+from sweep.workplace import SMALL
+
+from ser.results.metrics import METRICS, metric
+
+PAGE = (REPOSITORY / "docs" / "adding.md").read_text(encoding="utf-8")
+FILES = re.findall(r"^`(my\S+)`\n\n```\w+\n(.+?)```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+COMMANDS = re.findall(r"^```bash\npython -m (\S+) (.+)\n```$", PAGE, flags=re.MULTILINE)
+
+
+@pytest.fixture
+def here(tmp_path):
+    """A folder with the files of the page."""
+    for name, text in [("mypkg/__init__.py", ""), *FILES]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def test_its_files_and_commands_work_together(here):
+    assert len(FILES) == 11
+    by_module = {module: shlex.split(arguments) for module, arguments in COMMANDS}
+    assert by_module.keys() == {"ser.run", "ser.corpora"}
+    small = [each for each in SMALL if each.startswith(("trainer", "device"))]
+    done = run(*by_module["ser.run"], *small, "fold=1", "tracking=none", cwd=here)
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 trainings done, 0 failed" in done.stderr
+    described = run(*by_module["ser.corpora"], cwd=here, module="ser.corpora")
+    assert (described.returncode, "utterances  24" in described.stdout) == (0, True), described.stderr
+
+
+def test_the_loss_of_another_library(here):
+    done = run("--config-dir", "my_conf", "loss=multi", "--cfg", "job", cwd=here)
+    assert (done.returncode, "MultiSimilarityLoss" in done.stdout) == (0, True), done.stderr
+
+
+def test_its_metric():
+    (code,) = re.findall(r"^```python\n(@metric.+?)```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+    with patch.dict(METRICS):
+        exec(code, {"metric": metric})
+        value = METRICS["f1"](np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]))
+    assert value == pytest.approx((2 / 3 + 4 / 5) / 2)
