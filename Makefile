@@ -99,6 +99,15 @@ robustness: $(READY) ## verdicts over what the paper leaves open (also SEEDS=3 S
 ui: $(READY) ## the MLflow UI on this folder's runs (PORT=5000)
 	$(BIN)/python -m ser.ui port=$(or $(PORT),5000)
 
+.PHONY: docs
+docs: $(VENV)/.docs ## the documentation as a site: site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict  # not --quiet: then a broken link would not end it
+	@echo "Open site/index.html, or: $(BIN)/mkdocs serve"
+
+$(VENV)/.docs: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	@touch $@
+
 .PHONY: test
 test: $(READY) ## the tests, some minutes
 	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
@@ -119,4 +128,4 @@ lint: $(READY) ## style and types
 
 .PHONY: clean
 clean: ## remove caches and Hydra's job folders; results, runs and corpora stay
-	rm -rf outputs multirun .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info
+	rm -rf outputs multirun site .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info

@@ -13,7 +13,9 @@ from ser.results.metrics import METRICS, metric
 
 PAGE = (REPOSITORY / "docs" / "adding.md").read_text(encoding="utf-8")
 FILES = re.findall(r"^`(my\S+)`\n\n```\w+\n(.+?)```$", PAGE, flags=re.MULTILINE | re.DOTALL)
-COMMANDS = re.findall(r"^```bash\npython -m (\S+) (.+)\n```$", PAGE, flags=re.MULTILINE)
+COMMANDS = re.findall(
+    r"^```bash\npython -m (\S+) (.+?)\n```$", PAGE.replace("\\\n", ""), flags=re.MULTILINE | re.DOTALL
+)
 
 
 @pytest.fixture
