@@ -63,7 +63,7 @@ def test_its_plan_and_results_make_its_table(folder):
         about = store.load(each).about
         groups, fingerprint = about["groups"], about["corpus"]["fingerprint"]
         assert signature.configuration(groups, fingerprint) == about["configuration"]
-    assert table(plan, store).splitlines()[1].endswith("46.88 ± 4.42  46.88 ± 4.42")
+    assert "46.88 ± 4.42  46.88 ± 4.42" in table(plan, store).splitlines()[1]
 
 
 def test_its_store_is_read(folder):

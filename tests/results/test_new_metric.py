@@ -66,4 +66,4 @@ def test_it_is_a_column_of_the_closing_table(tmp_path):
     header, first, second, *_ = table(Plan("mine", (), (point, lacking), tmp_path), store).splitlines()
     assert header.split() == ["loss", "seeds", "WA", "%", "UWA", "%", "F1", "%", "PRECISION", "%"]
     assert first.split() == ["cos", "1", "75.00", "75.00", "66.67", "75.00"]
-    assert second.count("X (0 of 2)") == 3
+    assert second.count("X (0 of 2)") == 4
