@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
-from support import REPOSITORY, run
+from support import REPOSITORY, free_port, run
 from sweep.workplace import SMALL, rows
 
 from ser.config.paths import conf_dir
@@ -95,9 +95,7 @@ def test_a_launcher_changes_no_number(launcher, serial, tiny, tmp_path):
 @contextmanager
 def ray_cluster(folder, env):
     """A Ray cluster of this machine that was started in a folder, with more variables; gives its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [Path(sys.executable).with_name("ray"), "start", "--head", "--block", "--num-cpus=2", f"--port={port}"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as temporary:  # a short path: sockets lie there

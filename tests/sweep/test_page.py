@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from support import run
+from support import free_port, run
 from sweep.workplace import SERIAL, SMALL, copy, rows
 
 from ser import ui
@@ -78,12 +78,6 @@ def test_a_note_that_a_user_wrote_stays(two_seeds, tiny, tmp_path):
     assert rows(tmp_path, "select value from experiment_tags where key = 'mlflow.note.content'") == [("mine",)]
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture(scope="module")
 def addresses(two_seeds):
     """The addresses that ``python -m ser.ui`` prints, while it serves."""
@@ -144,9 +138,7 @@ def test_a_port_that_is_taken_is_refused():
 
 @pytest.mark.slow
 def test_the_server_ends_with_its_command(tmp_path):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "ser.ui", f"port={port}"]
     with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True

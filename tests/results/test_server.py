@@ -1,0 +1,137 @@
+"""A real ``mlflow server`` on a real PostgreSQL database, as docs/cluster.md sets them up."""
+
+import getpass
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from support import free_port, run
+from sweep.workplace import SMALL
+
+from ser.results.drivers import check_driver
+
+ROOT = os.name == "posix" and os.geteuid() == 0
+USER = "postgres" if ROOT else None
+"""PostgreSQL does not run as root: Debian's package makes this user."""
+
+
+def program(name):
+    """A program of PostgreSQL: on the path, or where Debian puts it."""
+    found = [shutil.which(name), *map(str, sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}")))]
+    return next(filter(None, reversed(found)), None)
+
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(program("initdb") is None, reason="needs PostgreSQL: apt-get install postgresql"),
+    pytest.mark.skipif(find_spec("psycopg") is None, reason="needs pip install 'psycopg[binary]'"),
+]
+
+
+def wait_for(port, process):
+    """Wait until a process listens on a port."""
+    for _ in range(480):
+        assert process.poll() is None, "it did not start"
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.25)
+    raise TimeoutError(f"nothing listens on port {port}")
+
+
+@contextmanager
+def started(command, port, how=signal.SIGTERM, **more):
+    """A server while the block runs; at its end it gets a signal, with all of its processes."""
+    with subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL, **more) as process:
+        try:
+            wait_for(port, process)
+            yield
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, how)
+
+
+@pytest.fixture
+def database():
+    """The address of an empty database of a PostgreSQL server that runs for this test."""
+    with tempfile.TemporaryDirectory() as folder:  # a short path: the server's socket lies there
+        data, port = Path(folder) / "data", free_port()
+        if ROOT:
+            shutil.chown(folder, USER)
+        options = {"user": USER, "cwd": folder, "stdout": subprocess.DEVNULL}
+        owner = USER or getpass.getuser()
+        subprocess.run([program("initdb"), "-D", data, "-U", owner, "--auth=trust"], check=True, **options)
+        command = [program("postgres"), "-D", data, "-k", folder, "-p", str(port), "-c", "listen_addresses=127.0.0.1"]
+        with started(command, port, signal.SIGINT, **options):
+            address = ["-h", "127.0.0.1", "-p", str(port), "-U", owner, "mlflow"]
+            for _ in range(40):  # it listens before it answers
+                if subprocess.run([program("createdb"), *address], stderr=subprocess.DEVNULL, check=False).returncode:
+                    time.sleep(0.25)
+                else:
+                    break
+            yield f"postgresql+psycopg://{owner}@127.0.0.1:{port}/mlflow"
+
+
+@contextmanager
+def tracking_server(database, folder, port, how=signal.SIGTERM):
+    """The server of docs/cluster.md, with its artifacts in a folder."""
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", database, "--artifacts-destination", str(folder / "artifacts")]
+    quiet = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    with started(command, port, how, cwd=folder, env=quiet, stdout=subprocess.DEVNULL):
+        yield f"http://127.0.0.1:{port}"
+
+
+def test_sweeps_into_a_server_on_postgresql_that_is_killed_between_them(database, tiny, tmp_path):
+    served, work, port = tmp_path / "served", tmp_path / "work", free_port()
+    served.mkdir()
+    work.mkdir()
+    check_driver(database)
+    sweep = ("-m", *SMALL, f"corpus.root={tiny}", "loss=cos,l2", "fold=1", f"tracking.uri=http://127.0.0.1:{port}")
+    with tracking_server(database, served, port, signal.SIGKILL):
+        done = run(*sweep, "lambda=0.6,0.9", cwd=work)
+        assert done.returncode == 0, done.stderr
+        first = stored(work, port)
+        assert len(first) == 4
+    assert len(list(served.glob("artifacts/*/*/artifacts/predictions.csv"))) == 4
+    done = run(*sweep, "lambda=0.6,0.9,0.3", cwd=work)
+    assert done.returncode == 1, "the server is away"
+    assert "did not take the runs" in done.stderr + done.stdout
+    assert len(list(work.glob("results/replicas/*/*.npz"))) == 6, "which costs no training"
+    with tracking_server(database, served, port):
+        for _ in range(2):
+            done = run(*sweep, "lambda=0.6,0.9,0.3", cwd=work)
+            assert done.returncode == 0, done.stderr
+            second = stored(work, port)
+            assert len(second) == 6
+            assert first.items() <= second.items()
+        assert len(list(served.glob("artifacts/*/*/artifacts/predictions.csv"))) == 6
+        arguments = ("sweep=last", "by=loss", f"tracking.uri=http://127.0.0.1:{port}")
+        shown = run(*arguments, cwd=work, module="multirun_analysis")
+        assert shown.returncode == 0, shown.stderr
+        assert "cos" in shown.stdout
+    assert not (work / "mlruns").exists()
+    assert not (work / "mlflow.db").exists()
+
+
+def stored(work, port):
+    """The WA of every finished run of the server, by the signature of its run."""
+    code = (
+        "import mlflow; client = mlflow.MlflowClient(); ids = [e.experiment_id for e in client.search_experiments()]\n"
+        "for run in client.search_runs(ids): print(run.data.tags['signature'], run.info.status, run.data.metrics['wa'])"
+    )
+    address = {**os.environ, "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{port}"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=work, env=address, capture_output=True, text=True, timeout=120, check=True)
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert {status for _, status, _ in lines} == {"FINISHED"}
+    assert len({signature for signature, *_ in lines}) == len(lines), "a run is there twice"
+    return {signature: float(wa) for signature, _, wa in lines}
