@@ -39,8 +39,9 @@ def without_plugin(option):
     """Why Hydra has no such launcher here; None if it has."""
     name = option.partition("_")[0].replace("slurm", "submitit")
     needed = {"basic": (), "ray": ("ray", "hydra_plugins.hydra_ray_launcher")}
-    if all(map(find_spec, needed.get(name, (f"hydra_plugins.hydra_{name}_launcher",)))):
-        return None
+    with suppress(ModuleNotFoundError):  # of the package hydra_plugins, where there is no plugin at all
+        if all(map(find_spec, needed.get(name, (f"hydra_plugins.hydra_{name}_launcher",)))):
+            return None
     return f"needs Hydra's plugin: {launchers.INSTALLATION.get(option, 'pip install hydra-submitit-launcher')}"
 
 
