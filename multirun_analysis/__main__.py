@@ -32,6 +32,7 @@ _HELP = """Tables and figures from the tracking store (MLflow), with intervals o
                                                            against=none,0: compared with that row; metric=uwa
   python -m multirun_analysis sweep=NAME over=lambda       a picture of WA over lambda, and what can be told apart
                                                            (sweep=last: the sweep that was started last)
+  python -m multirun_analysis sweep=NAME over=epoch        its learning curves
 
 Of the paper there are table1, table2, table3, fig2, fig3, fig4, claims and report. They take every override of ser.run,
 and read the runs that ser.run trains with the same overrides. To give an override to a single experiment, put the
@@ -358,10 +359,10 @@ def _by(plans: Sequence[Plan], given: Mapping[str, str], command: CommandLine) -
 
 
 def _over(study: Study, name: str, over: str, command: CommandLine) -> str:
-    """A picture of a sweep over a number, with its table, its reading, and what to try next."""
-    from multirun_analysis.over import draw
+    """A picture of a sweep over a number or over the epochs, with its table, its reading, and what to try next."""
+    from multirun_analysis.over import draw, learning
 
-    drawing = draw(study, name, over)
+    drawing = learning(study, name) if over == "epoch" else draw(study, name, over)
     written = _drawn([drawing], command, study.name, study.findings)
     keys = ",".join(GROUP_OF.get(key, key) for key in study.swept)
     following = [

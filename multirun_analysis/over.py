@@ -1,14 +1,15 @@
-"""WA over a swept number: a picture of any sweep, and its reading in sentences."""
+"""Pictures of any sweep: WA over a swept number, with its reading in sentences, and learning curves."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
+from multirun_analysis import convergence
 from multirun_analysis.comparisons import rng
 from multirun_analysis.grids import Group, Scores, Study, by_point, by_values, common_seeds, missing_seeds, paired
 from multirun_analysis.inference.statistics import LEVEL, paired_difference, summarise
-from multirun_analysis.output.drawings import Curve, CurvePoint, Drawing, Panel
+from multirun_analysis.output.drawings import Curve, CurvePoint, Drawing, LearningCurves, Panel
 from multirun_analysis.output.tables import FEWEST_SEEDS
-from ser.config.words import GROUP_OF
+from ser.config.words import GROUP_OF, labels
 from ser.errors import UserError
 
 Groups = Mapping[tuple[str, ...], list[Scores]]
@@ -53,6 +54,24 @@ def read(study: Study, over: str) -> list[str]:
         where = _label(others, values)
         sentences += _compared({f"{key}={value:g}": points for value, points in _along(group, key).items()}, where)
     return sentences
+
+
+def learning(study: Study, name: str) -> LearningCurves:
+    """The learning curves of a sweep, a panel for each configuration.
+
+    Args:
+        study: the points of the sweep.
+        name: the name of the sweep.
+
+    Raises:
+        UserError: no training has a result yet.
+    """
+    names = labels([scores.point.parameters for scores in study.scores])
+    cells = dict(zip(names, study.scores, strict=True))
+    drawn = convergence.curves(f"sweep_{name}", f"sweep {name}", study, cells)
+    if not drawn:
+        raise UserError(f"No run of the sweep {name} is in the tracking store.")
+    return drawn[0]
 
 
 def _compared(groups: Mapping[str, Group], where: str) -> list[str]:

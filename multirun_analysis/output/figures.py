@@ -1,6 +1,8 @@
 """Draw figures with matplotlib, and write them as PNG and PDF. Equal numbers give equal bytes."""
 
 import io
+import math
+import textwrap
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from multirun_analysis.inference.statistics import Interval, Summary
 from multirun_analysis.output.drawings import Band, Curve, CurvePoint, Drawing, LearningCurves, Panel
@@ -15,6 +18,8 @@ from multirun_analysis.output.tables import FEWEST_SEEDS, Missing
 from ser.system.pictures import COLOURS, MARKERS
 
 _LINES = ("-", "--", "-.", ":")
+_CELLS_ACROSS = 6  # learning curves that stand side by side
+_LETTERS = 12  # of a title, in an inch
 _EDGE = 1.02  # in widths of the axes: where a published value stands if the paper does not state its x
 _ASIDE = 0.025  # by so much, two stars at the edge stand beside each other
 
@@ -29,7 +34,7 @@ def _draw_curves(drawing: Drawing) -> Figure:
     """Draw curves, with one pair of axes for each panel and one legend."""
     panels = drawing.panels
     figure = Figure(figsize=(5.6 * len(panels) + (0 if len(panels) > 1 else 1.6), 4.6), dpi=150, layout="constrained")
-    figure.suptitle(drawing.title, fontsize=11)
+    _set_title(figure, drawing.title)
     for index, (axes, panel) in enumerate(zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True)):
         draw_panel(axes, panel, drawing.axis)
         axes.set_title(f"({'abcdef'[index]})" if len(panels) > 1 else "", fontsize=10)
@@ -40,21 +45,33 @@ def _draw_curves(drawing: Drawing) -> Figure:
 
 
 def _draw_learning(curves: LearningCurves) -> Figure:
-    """Draw learning curves: a column for each cell, its validation loss above its validation WA."""
-    count = len(curves.panels)
-    figure = Figure(figsize=(max(2.9 * count, 6), 4.8), dpi=150, layout="constrained")
-    figure.suptitle(curves.title, fontsize=11)
-    axes = figure.subplots(2, count, squeeze=False, sharex="col")
-    for (above, below), panel in zip(axes.T, curves.panels, strict=True):  # losses differ in scale, WA does not
+    """Draw learning curves: the validation loss of each cell above its validation WA, up to six cells side by side."""
+    blocks = math.ceil(len(curves.panels) / _CELLS_ACROSS)
+    across = math.ceil(len(curves.panels) / blocks)
+    figure = Figure(figsize=(max(2.9 * across, 6), 4.8 * blocks), dpi=150, layout="constrained")
+    _set_title(figure, curves.title)
+    grid = figure.add_gridspec(2 * blocks, across)
+    for index, panel in enumerate(curves.panels):  # losses differ in scale, WA does not
+        block, column = divmod(index, across)
+        below = figure.add_subplot(grid[2 * block + 1, column])
+        above = figure.add_subplot(grid[2 * block, column], sharex=below)
+        above.tick_params(labelbottom=False)
         draw_band(above, panel.loss, 1, COLOURS[1])
         draw_band(below, panel.accuracy, 100, COLOURS[0])
         above.set_title(panel.label, fontsize=9)
         below.set_xlabel("epoch")
         below.set_ylim(0, 100)
-        below.xaxis.get_major_locator().set_params(integer=True)
-    axes[0, 0].set_ylabel("validation loss")
-    axes[1, 0].set_ylabel("validation WA (%)")
+        below.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if column == 0:
+            above.set_ylabel("validation loss")
+            below.set_ylabel("validation WA (%)")
     return figure
+
+
+def _set_title(figure: Figure, title: str) -> None:
+    """Write a title above a figure, in several lines if it is wider than the figure. A sweep's name is one word."""
+    lines = textwrap.wrap(title, int(_LETTERS * figure.get_figwidth()), break_on_hyphens=False)
+    figure.suptitle("\n".join(lines), fontsize=11)
 
 
 def draw_band(axes: Any, band: Band, scale: float, colour: str, label: str = "", line: str = "-") -> None:

@@ -154,3 +154,18 @@ def test_a_study_without_a_store_says_nothing(hand):
     assert convergence.note(study, study.scores) == []
     table = convergence.by_cell("mine", study, ["loss"], study.scores, "mine")
     assert [str(cell) for cell in table.rows[0][:2]] == ["cos", "0"]
+
+
+def test_learning_curves_of_a_sweep(ask, epochs):
+    answer = ask("sweep=fig4", "over=epoch", arguments=[])
+    assert f"The picture: {answer.folder}/sweep_fig4_learning.png" in answer.text
+    frame = answer.csv("sweep_fig4_learning")
+    assert set(frame["cell"]) == {f"loss={loss} lambda={weight}" for loss in ("cos", "l2") for weight in ("0.6", "1")}
+    rows = frame[frame["cell"] == "loss=l2 lambda=0.6"].set_index("epoch")
+    trainings = [values for values, _ in epochs(loss="l2", **{"lambda": "0.6"})]
+    assert len(trainings) == 12
+    for epoch in (1, 2):
+        assert rows.loc[epoch, "validation loss"] == pytest.approx(
+            np.mean([t["val_loss"][epoch - 1] for t in trainings])
+        )
+        assert rows.loc[epoch, "validation WA %"] == pytest.approx(np.mean([t["val_wa"][epoch - 1] for t in trainings]))

@@ -1,5 +1,6 @@
 """Figures as they are drawn: curves, intervals, missing points, published values; and the files' bytes."""
 
+import io
 from dataclasses import replace
 
 import numpy as np
@@ -144,7 +145,7 @@ def test_learning_curves_have_a_column_for_each_cell_and_their_numbers():
     loss, accuracy = Band((2.0, 1.5), (1.0, 1.0), (3.0, 2.0)), Band((0.5, 0.6), (0.4, 0.5), (0.6, 0.7))
     panels = tuple(LearningPanel(name, 15, loss, accuracy) for name in ("cos", "l2"))
     curves = LearningCurves("mine_learning", "Learning", panels, ("A note.",))
-    above, other, below, _ = figures.draw(curves).axes
+    below, above, _, other = figures.draw(curves).axes
     assert [axes.get_title() for axes in (above, other)] == ["cos", "l2"]
     assert above.lines[0].get_ydata() == pytest.approx([2, 1.5])
     assert below.lines[0].get_ydata() == pytest.approx([50, 60])
@@ -154,6 +155,26 @@ def test_learning_curves_have_a_column_for_each_cell_and_their_numbers():
         "cos", "2", "1.500", "1.000", "2.000", "60.00", "50.00", "70.00", "15",
     ]  # fmt: skip
     assert len(table.rows) == 4
+
+
+def test_many_learning_curves_stand_in_several_rows():
+    band = Band((0.5, 0.6), (0.4, 0.5), (0.6, 0.7))
+    panels = tuple(LearningPanel(f"cell {index}", 15, band, band) for index in range(8))
+    figure = figures.draw(LearningCurves("mine_learning", "Learning", panels))
+    above = figure.axes[1::2]
+    assert [axes.get_title() for axes in above] == [panel.label for panel in panels]
+    places = [(axes.get_subplotspec().rowspan.start, axes.get_subplotspec().colspan.start) for axes in above]
+    assert places == [(row, column) for row in (0, 2) for column in range(4)]
+
+
+def test_a_long_title_is_not_cut_off():
+    title = f"Sweep {'length-1-' * 8}af6d24 over lambda on SYNTHETIC speech (only folds 1, 2 of 5)"
+    curve = Curve("c", (CurvePoint(1, summarise([0.5, 0.6])),))
+    figure = figures.draw(Drawing("f", title, "λ", (Panel("WA", (curve,)),)))
+    figure.savefig(io.BytesIO())  # places the texts
+    box = figure._suptitle.get_window_extent()
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+    assert figure.get_suptitle().replace("\n", " ") == title
 
 
 def test_a_curve_without_any_complete_point_can_be_drawn():
