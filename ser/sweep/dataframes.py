@@ -36,6 +36,7 @@ def results(
     overrides: Sequence[str] = (),
     level: Literal["fold", "seed"] = "fold",
     results_dir: str | Path = "results",
+    config_dir: str | Path | None = None,
 ) -> "pd.DataFrame":
     """The metrics of a sweep, as fractions.
 
@@ -45,6 +46,7 @@ def results(
         level: ``fold`` gives a row for each seed and fold; ``seed`` a row for each seed, with means over its folds
             and with metrics of all folds' utterances together (``wa_pooled``).
         results_dir: the folder of the results; with ``overrides`` it is ``results.dir``.
+        config_dir: your own folder of options, if ``overrides`` name one of them.
 
     Returns:
         The columns described at the top of this module, ``seed``, ``fold``, then ``wa``, ``uwa``, ``crop_wa``,
@@ -57,7 +59,7 @@ def results(
     """
     if level not in ("fold", "seed"):
         raise UserError(f"level={level!r} is not known. Give 'fold' or 'seed'.")
-    plan = _plan(sweep, overrides, results_dir)
+    plan = _plan(sweep, overrides, results_dir, config_dir)
     return _frame(plan, _folds if level == "fold" else _seeds)
 
 
@@ -72,7 +74,7 @@ def predictions(
 
     Args:
         sweep, overrides, results_dir: as for ``results``.
-        config_dir: your own folder of options, if the corpus is one of them.
+        config_dir: your own folder of options, if the corpus is one of them or ``overrides`` name one.
 
     Returns:
         A row for each test utterance of each training that has a result: the columns described at the top of this
@@ -82,7 +84,7 @@ def predictions(
     Raises:
         UserError: as ``results``; or the corpus is not there, or has changed.
     """
-    plan = _plan(sweep, overrides, results_dir)
+    plan = _plan(sweep, overrides, results_dir, config_dir)
     corpora = _utterances(plan, config_dir)
 
     def rows(point: Point, stored: Mapping[Replica, Stored | None]) -> Iterable[Row]:
@@ -93,12 +95,16 @@ def predictions(
 
 
 def histories(
-    sweep: str | None = None, *, overrides: Sequence[str] = (), results_dir: str | Path = "results"
+    sweep: str | None = None,
+    *,
+    overrides: Sequence[str] = (),
+    results_dir: str | Path = "results",
+    config_dir: str | Path | None = None,
 ) -> "pd.DataFrame":
     """The learning curves of a sweep.
 
     Args:
-        sweep, overrides, results_dir: as for ``results``.
+        sweep, overrides, results_dir, config_dir: as for ``results``.
 
     Returns:
         A row for each epoch of each training that has a result: the columns described at the top of this module,
@@ -108,14 +114,14 @@ def histories(
     Raises:
         UserError: as ``results``.
     """
-    return _frame(_plan(sweep, overrides, results_dir), _epochs)
+    return _frame(_plan(sweep, overrides, results_dir, config_dir), _epochs)
 
 
-def _plan(sweep: str | None, overrides: Sequence[str], results_dir: str | Path) -> Plan:
+def _plan(sweep: str | None, overrides: Sequence[str], results_dir: str | Path, config_dir: str | Path | None) -> Plan:
     if (sweep is None) != bool(overrides):
         raise UserError("Give either the name of a sweep or overrides=[...].")
     if sweep is None:
-        composed = compose_plan(rewrite(overrides))
+        composed = compose_plan(rewrite(overrides), str(config_dir) if config_dir else None)
         if composed is None:
             raise UserError("The points are needed: use Hydra's basic sweeper, without hydra/sweeper=.")
         return composed

@@ -146,8 +146,12 @@ def make_plan(args: argparse.Namespace) -> tuple[Plan, list[Experiment]] | None:
     return plan, experiments if in_turn else []
 
 
-def compose_plan(overrides: list[str]) -> Plan | None:
+def compose_plan(overrides: list[str], config_dir: str | None = None) -> Plan | None:
     """Compose and check the points of a sweep's command line; nothing is stored.
+
+    Args:
+        overrides: what was typed.
+        config_dir: a user's own folder of options.
 
     Returns:
         None where another sweeper than Hydra's basic one chooses the points as it goes.
@@ -155,7 +159,7 @@ def compose_plan(overrides: list[str]) -> Plan | None:
     Raises:
         UserError: an override is wrong in any of the points, or no point can run, all for one reason.
     """
-    composed = _compose(overrides)
+    composed = _compose(overrides, config_dir=config_dir)
     return None if composed is None else composed[0]
 
 

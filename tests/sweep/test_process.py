@@ -57,6 +57,8 @@ def test_the_process_imports_what_this_one_can(folder, tiny, tmp_path, monkeypat
     with contextlib.chdir(folder):
         name = ser.sweep([*SMALL, f"corpus.root={tiny}", "loss=mine", *QUICK], config_dir=tmp_path / "conf")
         assert ser.results(name)["loss"].tolist() == ["mine"]
+        typed = [*SMALL, f"corpus.root={tiny}", "loss=mine", "fold=1"]
+        assert ser.results(overrides=typed, config_dir=tmp_path / "conf")["wa"].notna().tolist() == [True]
 
 
 def test_an_interrupt_ends_the_sweep(folder, tiny):
