@@ -132,7 +132,10 @@ class Table:
         return "\n\n".join([f"**{_markdown(self.title)}**", "\n".join(table), *notes]) + "\n"
 
     def latex(self) -> str:
-        """The table as a LaTeX ``table`` with the rules of booktabs, a label, and the notes below."""
+        """The table as a LaTeX ``table`` with the rules of booktabs, a label, and the notes below.
+
+        A table that is wider than the text is scaled down to its width (adjustbox).
+        """
         body = [" & ".join(_latex(_text(cell)) for cell in row) + r" \\{}" for row in self.rows]
         notes = [rf"\par\smallskip\parbox{{\linewidth}}{{\footnotesize {_latex(_flat(note))}}}" for note in self.notes]
         return "\n".join(
@@ -141,6 +144,7 @@ class Table:
                 r"\centering",
                 rf"\caption{{{_latex(_without_number(self.title))}}}",
                 rf"\label{{tab:{self.name}}}",
+                r"\begin{adjustbox}{max width=\linewidth}",
                 rf"\begin{{tabular}}{{{'l' * len(self.columns)}}}",
                 r"\toprule",
                 " & ".join(_latex(column) for column in self.columns) + r" \\",
@@ -148,6 +152,7 @@ class Table:
                 *body,
                 r"\bottomrule",
                 r"\end{tabular}",
+                r"\end{adjustbox}",
                 *notes,
                 r"\end{table}",
                 "",

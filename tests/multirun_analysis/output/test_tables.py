@@ -93,6 +93,8 @@ def test_latex_has_balanced_columns_and_escapes_what_tex_reads():
     assert not re.search("[λ–±]", body)
     for word in (r"\toprule", r"\midrule", r"\bottomrule", r"\end{tabular}"):
         assert text.count(word) == 1
+    begun, ended = (re.findall(rf"\\{word}\{{(\w+)\}}", text) for word in ("begin", "end"))
+    assert begun == ended[::-1] == ["table", "adjustbox", "tabular"]
     assert r"{\footnotesize A note with 5 \% \& a\_b.}" in text
     assert r"\label{tab:mine}" in text
 
