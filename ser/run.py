@@ -6,6 +6,7 @@ import shlex
 import socket
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -21,6 +22,10 @@ from ser.sweep.hydra_internals import parse_flags
 from ser.system import pool
 from ser.system.command import end_with_reader, run_command
 from ser.system.progress import ConsoleHandler
+
+if TYPE_CHECKING:
+    from ser.data.experiment import Experiment
+    from ser.sweep.plan import Plan
 
 
 @hydra.main(config_path=str(conf_dir().resolve()), config_name="config", version_base="1.3")
@@ -107,6 +112,7 @@ def _sweep() -> int:
     sys.argv[1:] = commandline.rewrite(sys.argv[1:])
     args = parse_flags(sys.argv[1:])
     flags = commandline.flags_of(sys.argv[1:], args.overrides)
+    dry = commandline.take_dry_run(args.overrides)
     if not commandline.trains(args):
         sys.argv[1:] = [*flags, *args.overrides]
         end_with_reader()  # Hydra prints, and would print a traceback
@@ -122,7 +128,9 @@ def _sweep() -> int:
     if not any(override.startswith("sweep=") for override in args.overrides):
         args.overrides.append(f"sweep={sweep_name(args.overrides)}")
     sys.argv[1:] = [*flags, *args.overrides]
-    planned = make_plan(args)
+    planned = make_plan(args, dry)
+    if dry:
+        return _show(planned)
     if planned is None:
         job()
         return 0
@@ -151,6 +159,17 @@ def _sweep() -> int:
     except UserError as error:  # after the start: failed, not refused
         print(error, file=sys.stderr)
         return 1
+
+
+def _show(planned: "tuple[Plan, list[Experiment]] | None") -> int:
+    """Print what a command would train; the exit status is 1 if a point cannot run."""
+    if planned is None:
+        raise UserError("dry_run=true: this sweeper chooses its points as it goes, so they are not known before.")
+    from ser.sweep.status import dry_run
+
+    plan, experiments = planned
+    print(dry_run(plan, experiments[0].settings.resume if experiments else True))
+    return int(any(point.error for point in plan.points))
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ import re
 from support import REPOSITORY, imports
 
 FLOORS = (
-    "run", "tune", "ui", "show", "predict", "sweep", "training", "results", "losses", "data", "aux_tasks", "models",
-    "features", "corpora", "config", "kernels", "system", "errors",
+    "run", "tune", "status", "ui", "show", "predict", "sweep", "training", "results", "losses", "data", "aux_tasks",
+    "models", "features", "corpora", "config", "kernels", "system", "errors",
 )  # fmt: skip
 """The folders and files of ``ser``; each uses only those that come later."""
 

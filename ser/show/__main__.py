@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from ser.config.settings import resolve
 from ser.config.words import assignments, labels
@@ -48,6 +48,11 @@ _OWN = {"out": "", "utterance": ""}
 _VECTORS = "vectors"
 _VECTOR_DEFAULTS = ("loss=none,cos", "fold=1")
 _KEEPING_WEIGHTS = ("save=best", "tracking=none")
+
+
+def cli() -> NoReturn:
+    """Write the pictures that the command line asks for, and exit (``run_command``)."""
+    run_command(lambda: main(sys.argv[1:]), "Stopped. Finished trainings are kept: the same command goes on from here.")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -184,4 +189,4 @@ def _folder(given: dict[str, str], experiment: Experiment) -> Path:
 
 
 if __name__ == "__main__":
-    run_command(lambda: main(sys.argv[1:]), "Stopped. Finished trainings are kept: the same command goes on from here.")
+    cli()

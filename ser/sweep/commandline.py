@@ -156,6 +156,25 @@ def trains(args: argparse.Namespace) -> bool:
     return not any(asks)
 
 
+def take_dry_run(overrides: list[str]) -> bool:
+    """Take ``dry_run=true`` or ``dry_run=false`` out of the overrides: it is the command's, not a configuration's.
+
+    >>> typed = ["loss=cos", "dry_run=true"]
+    >>> take_dry_run(typed), typed
+    (True, ['loss=cos'])
+
+    Raises:
+        UserError: it has another value.
+    """
+    given = [override for override in overrides if override.partition("=")[0] == "dry_run"]
+    overrides[:] = [override for override in overrides if override not in given]
+    words = [override.partition("=")[2].lower() for override in given]
+    wrong = [word for word in words if word not in ("true", "false")]
+    if wrong:
+        raise UserError(f"dry_run={wrong[0]}: give true or false.")
+    return words[-1:] == ["true"]
+
+
 def flags_of(arguments: Sequence[str], overrides: Sequence[str]) -> list[str]:
     """What is left of a command line without its overrides. Hydra wants flags before all overrides, or after them.
 

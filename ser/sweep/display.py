@@ -10,8 +10,12 @@ from typing import Any
 from ser.results.store import ResultStore
 from ser.sweep.handover import STARTED
 from ser.sweep.plan import Plan
+from ser.sweep.running import Sign
 from ser.sweep.table import incomplete, percent, table
 from ser.system.progress import SECONDS_BETWEEN_LINES
+
+_LONGEST_WAIT = 60.0
+"""Seconds between two looks at most, so that ``ser.status`` knows that the command lives."""
 
 
 class Progress(threading.Thread):
@@ -34,6 +38,7 @@ class Progress(threading.Thread):
         self._failed: set[str] = set()
         self._began = time.time()
         self._stopped = threading.Event()
+        self._sign = Sign(plan, started)
         self._last = ""
         self._look()
         self._found_finished = self._done
@@ -46,10 +51,12 @@ class Progress(threading.Thread):
         """Look at the files repeatedly, less often the longer a look takes."""
         bar = self._bar() if sys.stderr.isatty() else None
         spoken, wait = time.monotonic(), 0.5
+        self._sign.give()
         while not self._stopped.wait(wait):
             before, began = len(self._left), time.monotonic()
+            self._sign.give()
             self._look()
-            wait = max(0.5, 50 * (time.monotonic() - began))
+            wait = min(max(0.5, 50 * (time.monotonic() - began)), _LONGEST_WAIT)
             if bar is not None:
                 self._update(bar)
             elif len(self._left) < before and time.monotonic() - spoken >= SECONDS_BETWEEN_LINES:
@@ -62,6 +69,7 @@ class Progress(threading.Thread):
         """Stop watching, and print the final state."""
         self._stopped.set()
         self.join()
+        self._sign.take_back()
         self._look()
         if self._total:
             print(self.line(), file=sys.stderr, flush=True)
@@ -88,7 +96,7 @@ class Progress(threading.Thread):
         if not done:
             return ""
         seconds = (time.time() - self._began) / done * len(self._left)
-        return f" (about {_duration(seconds)})"
+        return f" (about {duration(seconds)})"
 
     def _bar(self) -> Any:
         from tqdm import tqdm
@@ -126,7 +134,8 @@ def watch(plan: Plan, run: Callable[[], object]) -> int:
     return status or int(incomplete(plan, store))
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds in words: ``42 s``, ``12 min``, ``3.5 h``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

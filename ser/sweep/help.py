@@ -43,6 +43,7 @@ def help_text(arguments: Sequence[str] = ()) -> str:
         "  python -m ser.run loss=cos lambda=0.6                       one configuration, all folds",
         "  python -m ser.run -m loss=cos,l2 lambda=0.6,0.7,0.8         a sweep over six",
         "  python -m ser.run -m loss=none 'length=range(1,16)' seed=0,1,2",
+        "  python -m ser.run -m loss=cos,l2 dry_run=true               what it would train, what is there",
         "  python -m ser.run corpus=emodb corpus.root=/path/to/emodb --cfg job    the whole configuration, no training",
         "",
         "Options, the default marked with *:",

@@ -112,11 +112,12 @@ class Plan:
         return {replica.signature: point for point in self.points for replica in point.replicas()}
 
 
-def make_plan(args: argparse.Namespace) -> tuple[Plan, list[Experiment]] | None:
+def make_plan(args: argparse.Namespace, dry: bool = False) -> tuple[Plan, list[Experiment]] | None:
     """Compose and check every point of a command line, and store the plan.
 
     Args:
         args: the command line as Hydra's own parser read it.
+        dry: only check; no features are extracted, and nothing is stored.
 
     Returns:
         The plan, and the experiments of its points that this process can train as one queue: those that can run, or
@@ -130,10 +131,12 @@ def make_plan(args: argparse.Namespace) -> tuple[Plan, list[Experiment]] | None:
     if args.config_path:
         raise UserError("--config-path is not supported: it would hide the project's groups. Use --config-dir.")
     sweep = bool(args.multirun) or len(overrides) < len(args.overrides)
-    composed = _compose(overrides, sweep, args.config_name, args.config_dir, prepare=True)
+    composed = _compose(overrides, sweep, args.config_name, args.config_dir, check=True, extract=not dry)
     if composed is None:
         return None
     plan, experiments, in_turn = composed
+    if dry:
+        return plan, experiments
     os.environ[SOURCES] = json.dumps({k: v for experiment in experiments for k, v in modules(experiment).items()})
     found = (_dropped, changes, not_followed, without_weights, _notes)
     for sentence in (sentence for of in found for sentence in of(experiments)):
@@ -168,7 +171,8 @@ def _compose(
     sweep: bool = True,
     config_name: str | None = None,
     config_dir: str | None = None,
-    prepare: bool = False,
+    check: bool = False,
+    extract: bool = False,
 ) -> tuple[Plan, list[Experiment], bool] | None:
     """A plan, the experiments of those of its points that can run, and whether its jobs run in turn in this process.
 
@@ -176,8 +180,8 @@ def _compose(
         overrides: what was typed.
         sweep: whether ``-m`` was given.
         config_name, config_dir: Hydra's flags of that name.
-        prepare: also check where the sweep writes, and, where the jobs run on this machine, the device, and extract the
-            features.
+        check: also check where the sweep writes, and the device, where the jobs run on this machine.
+        extract: also extract the features, where the jobs run on this machine.
     """
     with composer(config_name or "config", config_dir) as composing:
         points = composing.points(overrides, sweep)
@@ -185,14 +189,14 @@ def _compose(
             return None
         settings = [resolve(composing.config(point), point) for point in points]
         launcher, in_turn, hydra = composing.launcher, composing.in_turn, composing.folder
-    if prepare:
+    here = launchers.runs_here(launcher)
+    if check:
         check_places(settings, hydra)
         launchers.check(launcher, settings[0].sweep)
-    prepare = prepare and launchers.runs_here(launcher)
-    if prepare:
+    if check and here:
         for wanted in {one.device for one in settings} - {"auto", "cpu"}:
             environment.device(wanted)
-    made = [_experiment(one, point, prepare) for one, point in zip(settings, points, strict=True)]
+    made = [_experiment(one, point, extract and here) for one, point in zip(settings, points, strict=True)]
     errors = {str(each) if isinstance(each, UserError) else None for each in made}
     if len(errors) == 1 and None not in errors:
         raise UserError(errors.pop() or "")
@@ -258,14 +262,14 @@ def _short_hash(lines: Sequence[str], digits: int) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:digits]
 
 
-def _experiment(settings: Settings, overrides: Sequence[str], prepare: bool) -> Experiment | UserError:
+def _experiment(settings: Settings, overrides: Sequence[str], extract: bool) -> Experiment | UserError:
     """The experiment of a point, or the fault that only its corpus shows, such as missing audio.
 
-    With ``prepare`` the features are extracted now, with all cores, rather than in the first job that needs them.
+    With ``extract`` the features are extracted now, with all cores, rather than in the first job that needs them.
     """
     try:
         experiment = make_experiment(settings, overrides)
-        if prepare:
+        if extract:
             experiment.frames()
     except UserError as error:
         return error

@@ -40,7 +40,7 @@ def table(plan: Plan, store: ResultStore) -> str:
     )
     notes += [*_endings(figures), *_alike(figures)]
     below = ["", *notes] if notes else []
-    return "\n".join([aligned([header, *body]), *below, *_failures(plan, store)])
+    return "\n".join([aligned([header, *body]), *below, *failures(plan, store)])
 
 
 def _endings(figures: Iterable["_Figures"]) -> list[str]:
@@ -176,7 +176,7 @@ def _mean_and_deviation(values: Sequence[float]) -> str:
     return f"{percent(float(np.mean(values)))}{deviation}"
 
 
-def _failures(plan: Plan, store: ResultStore) -> list[str]:
+def failures(plan: Plan, store: ResultStore) -> list[str]:
     """Why points cannot run and trainings failed, a line each; many are counted."""
     lines = [f"failed: {_said(plan, point)}: {point.error}" for point in plan.points if point.error]
     points = plan.signatures()

@@ -1,0 +1,93 @@
+"""Which commands are running a sweep now, on any machine that shares the folder of results.
+
+results/running/<mark>.json    a command: its sweep, machine and process; touched while it runs, deleted at its end
+"""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ser.sweep.plan import Plan
+from ser.system.files import read_mapping, write_text
+
+_SILENT_AFTER = 120.0
+"""Seconds without a sign after which a command counts as dead: killed, or its machine was switched off."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A command that runs a sweep.
+
+    Attributes:
+        sweep: the sweep's name.
+        host, pid: the machine and the number of its process there.
+        mark: its mark (``ser.sweep.handover.STARTED``), the time of its start in seconds of the epoch.
+        anew, weights: as for ``Plan``: which results count for it.
+        seen: when it gave the last sign, in seconds of the epoch.
+    """
+
+    sweep: str
+    host: str
+    pid: int
+    mark: str
+    anew: bool
+    weights: bool
+    seen: float
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has given a sign lately."""
+        return time.time() - self.seen < _SILENT_AFTER
+
+
+class Sign:
+    """The sign that this command gives while it runs a sweep."""
+
+    def __init__(self, plan: Plan, mark: str) -> None:
+        self._file = _folder(plan.results) / f"{mark}.json"
+        self._about = {
+            "sweep": plan.name,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "mark": mark,
+            "anew": plan.anew,
+            "weights": plan.weights,
+        }
+
+    def give(self) -> None:
+        """Give a sign; the first one takes the place of those of dead commands that ran the same sweep.
+
+        A full disk is not worth a word here: it shows where results are written.
+        """
+        try:
+            if self._file.exists():
+                os.utime(self._file)
+                return
+            for other in running(self._file.parent.parent):
+                if other.sweep == self._about["sweep"] and not other.alive:
+                    (self._file.parent / f"{other.mark}.json").unlink(missing_ok=True)
+            write_text(self._file, json.dumps(self._about, indent=1))
+        except OSError:
+            return
+
+    def take_back(self) -> None:
+        """Say that the command has ended."""
+        self._file.unlink(missing_ok=True)
+
+
+def running(results: Path) -> Iterator[Running]:
+    """The commands in a folder of results that have not ended, the oldest first; dead ones among them."""
+    for file in sorted(_folder(results).glob("[!.]*.json")):
+        about = read_mapping(file)
+        try:
+            yield Running(**about, seen=file.stat().st_mtime)
+        except (TypeError, FileNotFoundError):  # of another version, or it has just ended
+            continue
+
+
+def _folder(results: Path) -> Path:
+    return results / "running"

@@ -1,0 +1,123 @@
+"""What is planned, there, failed and left of a sweep: for ``python -m ser.status`` and ``dry_run=true``."""
+
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from ser.config.words import differing
+from ser.errors import UserError
+from ser.results.store import ResultStore
+from ser.sweep.display import duration
+from ser.sweep.plan import Plan, Point, load_plans, plan_time
+from ser.sweep.running import Running, running
+from ser.sweep.table import failures, overview
+from ser.system.text import aligned
+
+
+def status(results: Path, name: str | None) -> str:
+    """Where a sweep stands, by its newest command line; the list of all sweeps without a name.
+
+    Args:
+        results: the folder of results.
+        name: the sweep's name.
+
+    Raises:
+        UserError: there is no such sweep.
+    """
+    commands = list(running(results))
+    names = [path.name for path in (results / "sweeps").glob("*") if path.is_dir()]
+    if name is None:
+        said = [f"{each.sweep}: {_said(each)}" for each in commands]
+        return "\n".join([overview(results, names), *([""] if said else []), *said])
+    plans = load_plans(results, name)
+    if not plans:
+        raise UserError(
+            f"There is no sweep {name} in {results / 'sweeps'}. There are: {', '.join(sorted(names)) or 'none'}. See "
+            "results.dir=."
+        )
+    plan, here = plans[-1], [each for each in commands if each.sweep == name]
+    latest = here[-1] if here else None
+    store = ResultStore(results, latest.mark if latest and latest.anew else None, bool(latest and latest.weights))
+    planned = f"{datetime.fromtimestamp(plan_time(results, name)):%Y-%m-%d %H:%M}"
+    said = [_said(each) for each in here] or ["not running: the same command goes on from here"]
+    return "\n".join(
+        [
+            f"sweep {name}, planned {planned}: {' '.join(plan.overrides)}",
+            *said,
+            _counts(plan, store) + _time_left(plan, store, latest),
+            "",
+            table(plan, store),
+            *failures(plan, store),
+        ]
+    )
+
+
+def dry_run(plan: Plan, resume: bool | str) -> str:
+    """What a command would train, and what of it is there.
+
+    Args:
+        plan: the sweep; it need not be stored.
+        resume: the key ``resume``.
+    """
+    store = ResultStore(plan.results, "none" if plan.anew else None, plan.weights)
+    missing = [signature for signature in plan.signatures() if not store.has(signature)]
+    if resume == "failed":
+        missing = [signature for signature in missing if store.failure(signature) is not None]
+    return "\n".join(
+        [
+            f"sweep {plan.name}: {' '.join(plan.overrides)}",
+            _counts(plan, store),
+            f"dry_run=true: nothing was trained. Without it, {len(missing)} would be, into {plan.results}.",
+            "",
+            table(plan, store),
+            *failures(plan, store),
+        ]
+    )
+
+
+def table(plan: Plan, store: ResultStore) -> str:
+    """For each point how many trainings are planned, done, failed and left."""
+    columns = differing([point.parameters for point in plan.points])
+    rows = [
+        [*(point.parameters.get(column, "-") for column in columns), *_numbers(point, store)] for point in plan.points
+    ]
+    return aligned([[*columns, "trainings", "done", "failed", "left"], *rows])
+
+
+def _numbers(point: Point, store: ResultStore) -> Sequence[object]:
+    if point.error:
+        return ["-", "-", "X", "-"]
+    return _count([replica.signature for replica in point.replicas()], store)
+
+
+def _count(signatures: Sequence[str], store: ResultStore) -> tuple[int, int, int, int]:
+    """How many trainings there are, and are done, failed and left."""
+    missing = [signature for signature in signatures if not store.has(signature)]
+    failed = sum(store.failure(signature) is not None for signature in missing)
+    return len(signatures), len(signatures) - len(missing), failed, len(missing) - failed
+
+
+def _counts(plan: Plan, store: ResultStore) -> str:
+    planned, done, failed, left = _count(list(plan.signatures()), store)
+    return f"{planned} trainings: {done} done, {failed} failed, {left} left"
+
+
+def _said(command: Running) -> str:
+    """Where a command runs, and since when."""
+    place = (
+        f"on {command.host}, process {command.pid}, since {datetime.fromtimestamp(float(command.mark)):%Y-%m-%d %H:%M}"
+    )
+    silent = duration(time.time() - command.seen)
+    return f"running {place}" if command.alive else f"gave no sign for {silent}, killed? It ran {place}"
+
+
+def _time_left(plan: Plan, store: ResultStore, command: Running | None) -> str:
+    """The time that the trainings left will take at the pace of the running command; empty where that is not known."""
+    if command is None or not command.alive:
+        return ""
+    began = float(command.mark)
+    paths = [store.path(signature) for signature in plan.signatures() if store.has(signature)]
+    new = sum(path.stat().st_mtime >= began for path in paths)
+    left = _count(list(plan.signatures()), store)[3]
+    return f" (about {duration((time.time() - began) / new * left)})" if new and left else ""
