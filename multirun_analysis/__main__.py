@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from ser.config.words import GROUP_OF
 from ser.errors import UserError
-from ser.sweep.commandline import hide_password
 from ser.system.command import run_command
 from ser.system.text import aligned
 
@@ -101,6 +100,8 @@ def main(arguments: Sequence[str]) -> str:
     """
     if {"-h", "--help"} & set(arguments):
         return _HELP
+    from ser.sweep.commandline import hide_password
+
     arguments = hide_password(arguments)
     if "robustness" in arguments:
         return _robustness([argument for argument in arguments if argument != "robustness"])

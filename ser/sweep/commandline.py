@@ -152,7 +152,7 @@ def _text(number: Decimal) -> str:
 
 def trains(args: argparse.Namespace) -> bool:
     """Whether a command line asks for training, rather than for something that Hydra shows (``--cfg``, ``--info``)."""
-    asks = (args.cfg, args.info, args.hydra_help, args.shell_completion, args.experimental_rerun)
+    asks = (args.cfg, args.info, args.hydra_help, args.shell_completion)
     return not any(asks)
 
 

@@ -43,7 +43,7 @@ def status(results: Path, name: str | None) -> str:
     said = [_said(each) for each in here] or ["not running: the same command goes on from here"]
     return "\n".join(
         [
-            f"sweep {name}, planned {planned}: {' '.join(plan.overrides)}",
+            f"sweep {name}, planned {planned}: {_typed(plan)}",
             *said,
             _counts(plan, store) + _time_left(plan, store, latest),
             "",
@@ -66,7 +66,7 @@ def dry_run(plan: Plan, resume: bool | str) -> str:
         missing = [signature for signature in missing if store.failure(signature) is not None]
     return "\n".join(
         [
-            f"sweep {plan.name}: {' '.join(plan.overrides)}",
+            f"sweep {plan.name}: {_typed(plan)}",
             _counts(plan, store),
             f"dry_run=true: nothing was trained. Without it, {len(missing)} would be, into {plan.results}.",
             "",
@@ -101,6 +101,10 @@ def _count(signatures: Sequence[str], store: ResultStore) -> tuple[int, int, int
 def _counts(plan: Plan, store: ResultStore) -> str:
     planned, done, failed, left = _count(list(plan.signatures()), store)
     return f"{planned} trainings: {done} done, {failed} failed, {left} left"
+
+
+def _typed(plan: Plan) -> str:
+    return " ".join(override for override in plan.overrides if not override.startswith("sweep="))
 
 
 def _said(command: Running) -> str:

@@ -37,6 +37,7 @@ REFUSED = {
     "a store in memory": (["tracking.uri=sqlite://"], ["tracking.uri=sqlite://", "in memory"]),
     "a folder as a store": (["tracking.uri=sqlite:///."], ["is a folder"]),
     "a dead server": (["tracking.uri=http://me:hunter2@127.0.0.1:9"], ["me:***@127.0.0.1:9", "Connection refused"]),
+    "a pickle": (["--experimental-rerun", "config.pickle"], ["--experimental-rerun", "pickle"]),
     "cuda": (["device=cuda:7"], ["device=cuda:7", "device=cpu"]),
 }
 
