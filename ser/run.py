@@ -112,9 +112,7 @@ def _sweep() -> int:
     sys.argv[1:] = commandline.rewrite(sys.argv[1:])
     args = parse_flags(sys.argv[1:])
     if args.experimental_rerun:
-        raise UserError(
-            "--experimental-rerun is not supported: a pickle can run code. Type the command again."
-        )
+        raise UserError("--experimental-rerun is not supported: a pickle can run code. Type the command again.")
     flags = commandline.flags_of(sys.argv[1:], args.overrides)
     dry = commandline.take_dry_run(args.overrides)
     if not commandline.trains(args):
