@@ -69,6 +69,11 @@ fig4: $(READY) ## contrastive losses over lambda
 paper: $(READY) ## all of them, and one report.html
 	$(call reproduce,$(EXPERIMENTS),report)
 
+.PHONY: together
+together: $(READY) ## the paper's future work: contrastive loss and additional task together
+	$(BIN)/python -m ser.run -m experiment=together sweep=together $(OVERRIDES)
+	@$(BIN)/python -m multirun_analysis sweep=together by=loss,aux_task against=none,none
+
 TRIALS := 20
 .PHONY: losses
 losses: $(READY) ## losses since 2018 with equal tuning budgets (CORPUS= ROOT= SEEDS=20 TRIALS=20 DEVICE=auto ARGS=)
@@ -115,6 +120,10 @@ test: $(READY) ## the tests, some minutes
 .PHONY: test-slow
 test-slow: $(READY) ## the tests that take longer (a full-size generated corpus among them)
 	$(BIN)/python -m pytest -m slow
+
+.PHONY: test-faults
+test-faults: $(READY) ## sweeps that are killed, whose server dies: they end like undisturbed ones (minutes)
+	$(BIN)/python -m pytest -m slow tests/faults tests/results/test_server.py -s
 
 .PHONY: bench
 bench: $(READY) ## what is fast and how fast, measured here: docs/benchmarks.md (minutes, on a quiet machine)

@@ -19,7 +19,13 @@ def plan(tiny, tmp_path, *arguments):
 
 @pytest.mark.parametrize(
     ("experiment", "points", "different", "trainings"),
-    [("fig2", 30, 30, 3000), ("table2", 104, 101, 10100), ("fig3", 20, 20, 2000), ("fig4", 10, 10, 1000)],
+    [
+        ("fig2", 30, 30, 3000),
+        ("table2", 104, 101, 10100),
+        ("fig3", 20, 20, 2000),
+        ("fig4", 10, 10, 1000),
+        ("together", 4, 4, 400),
+    ],
 )
 def test_the_papers_grids(tiny, tmp_path, experiment, points, different, trainings):
     made = plan(tiny, tmp_path, f"experiment={experiment}")
