@@ -164,8 +164,11 @@ def _experiments(overrides: list[str], config_dir: str | None) -> list[Experimen
         if points is None:
             raise UserError("The points are needed: use Hydra's basic sweeper, without hydra/sweeper=.")
         settings = [resolve(composing.config(point), point) for point in points]
-    made = [make_experiment(one, point) for one, point in zip(settings, points, strict=True)]
-    return list({one.configuration: one for one in reversed(made)}.values())[::-1]
+    first: dict[tuple[object, ...], Experiment] = {}
+    for one, point in zip(settings, points, strict=True):
+        made = make_experiment(one, point)
+        first.setdefault((made.configuration, one.seeds, made.folds), made)
+    return list(first.values())
 
 
 def _table(trained: Sequence["Trained"]) -> str:

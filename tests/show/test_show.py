@@ -161,6 +161,7 @@ def test_without_an_id_one_of_median_length_is_shown(made):
         (["loss=cos,l2"], "One configuration is shown at a time"),
         (["vectors", "utterance=Ses01F_impro01_M000"], "utterance= is for the pictures of a corpus"),
         (["vectors", "fold=[1,2]"], "The vectors of one fold are shown at a time"),
+        (["vectors", "fold=1,2"], "The vectors of one fold are shown at a time"),
         (["vectors", "trainer.lr=1e30"], "diverged in its first epoch"),
         (["loss=nope"], "loss=nope: there is no such option"),
         (["--config-dir", "nowhere"], "--config-dir nowhere: there is no such folder"),
@@ -170,6 +171,11 @@ def test_a_mistake_is_one_message(common, tmp_path, arguments, said):
     with pytest.raises(UserError, match=said):
         main([*common, "engine=serial", f"results.dir={tmp_path}/results", f"out={tmp_path / 'out'}", *arguments])
     assert not (tmp_path / "out").exists()
+
+
+def test_seeds_that_are_swept_are_all_shown(common):
+    made = _experiments(rewrite([*common, "seed=0,3"]), None)
+    assert [one.settings.seeds for one in made] == [(0,), (3,)]
 
 
 def test_equal_configurations_are_one(common):
