@@ -10,12 +10,15 @@ CASES = {
     **{f"loss={name}": ["model.channels=16"] for name in ("none", "cos", "l2", "supcon", "triplet", "center")},
     **{f"feature={name}": ["model.channels=16"] for name in ("logmel", "logspec")},
     "model=attentive_cnn": ["model.channels=16"],
-    "model=spectrogram_cnn_lstm": ["model.hidden=16", "feature=logspec", "trainer.lr=3e-3"],
+    "model=spectrogram_cnn_lstm": ["model.hidden=32", "feature=logspec", "trainer.lr=3e-3", "trainer.max_epochs=90"],
 }
 SLOW = "model=spectrogram_cnn_lstm"
 
 
-@pytest.mark.parametrize("option", [pytest.param(each, marks=[pytest.mark.slow] * (each == SLOW)) for each in CASES])
+@pytest.mark.parametrize(
+    "option",
+    [pytest.param(each, marks=[pytest.mark.slow, pytest.mark.timeout(1800)] * (each == SLOW)) for each in CASES],
+)
 def test_training_utterances_are_learnt_by_heart(option, tiny):
     corpus = ["corpus.size=tiny", f"corpus.root={tiny}", f"cache.dir={tiny.parent / 'cache'}", "length=1"]
     schedule = ["trainer.lr=1e-2", "trainer.max_epochs=40", "trainer.patience=1000", *CASES[option]]
