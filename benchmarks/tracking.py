@@ -44,7 +44,7 @@ def _deliver(experiment: Experiment, stored: Sequence[Stored]) -> None:
 
     tracking = experiment.settings.tracking
     run, about = seed_run(experiment, stored, Origin("0")), corpus_note(experiment.corpus)
-    mlflow.deliver([run], None, tracking.uri, "ser-synthetic", experiment.settings.results / "locks", about)
+    mlflow.deliver([run], None, tracking.uri, "ser-synthetic", experiment.settings.results, about)
 
 
 def _experiment(folder: Path, seed: int) -> Experiment:
