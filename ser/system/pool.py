@@ -17,6 +17,8 @@ from functools import cache
 from multiprocessing import forkserver
 from typing import Any, TypeVar
 
+from threadpoolctl import threadpool_limits
+
 from ser.errors import UserError
 from ser.system.progress import track
 
@@ -139,7 +141,8 @@ def imap(function: Callable[[Item], Result], items: Iterable[Item], label: str) 
     """Apply a function to every item and yield the results in order.
 
     This process does the first items, for about as long as workers take to start; the pool does the others. So a few
-    quick items start no workers.
+    quick items start no workers. This process too computes with one thread meanwhile: more would round sums in another
+    order.
 
     Args:
         function: a function that can be pickled.
@@ -155,9 +158,10 @@ def imap(function: Callable[[Item], Result], items: Iterable[Item], label: str) 
 
 def _results(function: Callable[[Any], Result], work: Sequence[Any], label: str) -> Iterator[Result]:
     started, done = time.monotonic(), 0
-    while done < len(work) and (cores() == 1 or time.monotonic() - started < START_SECONDS):
-        yield function(work[done])
-        done += 1
+    with threadpool_limits(1):
+        while done < len(work) and (cores() == 1 or time.monotonic() - started < START_SECONDS):
+            yield function(work[done])
+            done += 1
     rest = work[done:]
     if not rest:
         return
@@ -177,9 +181,8 @@ def _start_worker() -> None:
     for variable in _THREAD_VARIABLES:
         os.environ[variable] = "1"
     import numpy  # noqa: F401 (brings its BLAS, which may have been loaded before the variables were set)
-    import threadpoolctl
 
-    threadpoolctl.threadpool_limits(1)
+    threadpool_limits(1)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_die_with, args=(parent,), daemon=True).start()

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import joblib
 import pytest
+from threadpoolctl import threadpool_info
 
 from ser.errors import UserError
 from ser.system import pool
@@ -131,6 +132,12 @@ def test_the_cores_of_a_bound_process():
     bound = f"import os; os.sched_setaffinity(0, {{{min(os.sched_getaffinity(0))}}}); from ser.system import pool; "
     command = [sys.executable, "-c", f"{bound}print(pool.cores())"]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "1\n"
+
+
+def test_few_items_are_computed_with_one_thread_as_in_a_worker():
+    """Else features would differ in their last bits between a job of one core and a machine of many."""
+    used = list(pool.imap(lambda _: max(each["num_threads"] for each in threadpool_info()), range(3), "items"))
+    assert used == [1, 1, 1]
 
 
 def test_slurm_grants_cores(unlaunched, monkeypatch):
