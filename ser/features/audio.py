@@ -6,6 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ser.errors import UserError
+from ser.system import compile_cache
+
+compile_cache.settle()  # librosa, imported later, compiles with numba
 
 LOUDEST = 4.0
 """The largest magnitude of a sample. Full scale is 1; floats may exceed it; 16-bit integers as floats reach 32768."""

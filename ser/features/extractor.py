@@ -17,6 +17,9 @@ import numpy as np
 
 from ser.config.ranges import Count, Positive, check_fields
 from ser.errors import UserError
+from ser.system import compile_cache
+
+compile_cache.settle()  # librosa, imported later, compiles with numba
 
 POWER_FLOOR = 1e-10
 """Smaller powers are raised to this value before the logarithm (librosa's ``amin``)."""

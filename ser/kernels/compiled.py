@@ -3,9 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numba
 import torch
 from torch import Tensor
+
+from ser.system import compile_cache
+
+compile_cache.settle()
+import numba  # noqa: E402 (after its folder is settled)
 
 compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
 """Compile a function; its arithmetic keeps the order in which it is written."""

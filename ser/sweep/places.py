@@ -1,6 +1,5 @@
 """Whether a sweep can write where it will write: found out before anything is trained, and without writing."""
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from ser.errors import UserError
 from ser.results import sqlite
 from ser.results.mlflow import resolve_uri
 from ser.results.opening import check_store
+from ser.system.files import obstacle
 
 
 def check_places(settings: Sequence[Settings], hydra: Mapping[str, str]) -> None:
@@ -32,19 +32,9 @@ def check_places(settings: Sequence[Settings], hydra: Mapping[str, str]) -> None
 
 
 def _check_folders(places: Iterable[tuple[str, Path]]) -> None:
-    wrong = [f"{key} ({reason})" for key, folder in places if (reason := _obstacle(folder)) is not None]
+    wrong = [f"{key} ({reason})" for key, folder in places if (reason := obstacle(folder)) is not None]
     if wrong:
         raise UserError(
             f"Nothing can be written to {', '.join(dict.fromkeys(wrong))}. Give each of these keys a folder that can "
             "be written."
         )
-
-
-def _obstacle(folder: Path) -> str | None:
-    """Why a folder can neither be written nor be made; None if it can."""
-    nearest = folder.absolute()
-    while not nearest.exists() and nearest != nearest.parent:
-        nearest = nearest.parent
-    if not nearest.is_dir():
-        return f"{nearest} is a file, no folder"
-    return None if os.access(nearest, os.W_OK | os.X_OK) else f"{nearest} is read-only"

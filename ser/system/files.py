@@ -35,6 +35,16 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def obstacle(folder: Path) -> str | None:
+    """Why a folder can neither be written nor be made; None if it can."""
+    nearest = folder.absolute()
+    while not nearest.exists() and nearest != nearest.parent:
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        return f"{nearest} is a file, no folder"
+    return None if os.access(nearest, os.W_OK | os.X_OK) else f"{nearest} is read-only"
+
+
 def read_mapping(path: Path) -> dict[str, Any]:
     """The mapping in a JSON file; an empty one if the file is missing, damaged or holds something else."""
     try:
