@@ -49,9 +49,13 @@ def experiment(*overrides: str) -> Experiment:
 
 
 def run(*arguments: str, cwd: Path, env: dict[str, str] | None = None, module: str = "ser.run"):
-    """``python -m ser.run ...`` as a process of its own; on Linux it starts quickly, see ``forking``."""
+    """``python -m ser.run ...`` as a process of its own; on Linux it starts quickly, see ``forking``.
+
+    Variables that Python reads when it starts, but for its path, need a Python that starts.
+    """
     environment = {**os.environ, **(env or {})}
-    if sys.platform.startswith("linux"):
+    at_start = {name for name in env or {} if name.startswith(("PYTHON", "LC_", "LANG"))} - {"PYTHONPATH"}
+    if sys.platform.startswith("linux") and not at_start:
         done = run_forked(module, arguments, cwd, environment, timeout=540)
     else:
         command = [sys.executable, "-m", module, *arguments]

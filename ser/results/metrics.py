@@ -17,9 +17,15 @@ METRICS: dict[str, Metric] = {}
 
 
 def metric(name: str) -> Callable[[Metric], Metric]:
-    """Log the decorated function's value under ``name``."""
+    """Log the decorated function's value under ``name``.
+
+    Raises:
+        ValueError: another metric has this name.
+    """
 
     def register(function: Metric) -> Metric:
+        if name in METRICS:
+            raise ValueError(f"there is a metric {name} already")
         METRICS[name] = function
         return function
 

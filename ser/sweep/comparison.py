@@ -7,6 +7,7 @@ trained with seeds that no search has used, as one sweep, which ``python -m mult
 
 import logging
 import os
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -64,16 +65,32 @@ def make_comparison(source: str, typed: Sequence[str], budget: Budget, seeds: in
         UserError: there is no such file, it cannot be read, or a value is out of range.
     """
     file = _read(_path(source, budget.config_dir))
+    slugs = [_slug(alternative) for alternative in file.alternatives]
+    wrong = [each for each in slugs if not re.fullmatch(r"[\w.+-]+", each) or slugs.count(each) > 1]
+    if wrong:
+        raise UserError(
+            f"compare={source}: {wrong[0]} is no name of an alternative, or two have it. Give names of letters, digits "
+            "and blanks (also .+-_), which end the names of their searches' sweeps."
+        )
     searches, fixed = {}, {}
     for alternative, own in file.alternatives.items():
         by_key = {override.partition("=")[0]: override for override in (*rewrite([*file.common, *own]), *typed)}
-        dimensions, kept = search_space([*by_key.values(), f"sweep={name}-{'-'.join(alternative.split())}"])
-        fixed[alternative] = dict(override.split("=", 1) for override in kept if not override.startswith("sweep="))
+        dimensions, kept = search_space([*by_key.values(), f"sweep={name}-{_slug(alternative)}"])
+        searched = {dimension.key for dimension in dimensions} & {"seed", "repeats", "fold"}
+        if searched:
+            raise UserError(f"{searched.pop()}= has several values: a comparison trains each trial in the same way.")
+        fixed[alternative] = dict(
+            override.partition("=")[::2] for override in kept if not override.startswith("sweep=")
+        )
         searches[alternative] = Search(dimensions, kept, budget if dimensions else replace(budget, trials=1))
         tuning.check(searches[alternative])
     keys = dict.fromkeys(key for each in fixed.values() for key in each)
     differing = [key for key in keys if len({each.get(key) for each in fixed.values()}) > 1]
     return Comparison(name, searches, tuple(GROUP_OF.get(key, key) for key in differing), seeds)
+
+
+def _slug(alternative: str) -> str:
+    return "-".join(alternative.split())
 
 
 def compare(comparison: Comparison) -> int:

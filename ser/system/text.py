@@ -45,8 +45,8 @@ def without_passwords(text: str) -> str:
 def for_spreadsheets(cell: str) -> str:
     """A CSV cell that no spreadsheet runs as a formula: ``'`` before ``=``, ``+``, ``-``, ``@``; numbers stay.
 
-    >>> [for_spreadsheets(cell) for cell in ("=HYPERLINK(1)", "-0.5", "sad")]
-    ["'=HYPERLINK(1)", '-0.5', 'sad']
+    >>> [for_spreadsheets(cell) for cell in ("=HYPERLINK(1)", "-0.5", "-", "sad")]
+    ["'=HYPERLINK(1)", '-0.5', '-', 'sad']
     """
     return f"'{cell}" if _is_formula(cell) and not _is_number(cell) else cell
 
@@ -64,7 +64,8 @@ def _padded(column: Sequence[object]) -> list[str]:
 
 def _is_formula(cell: str) -> bool:
     """Whether a cell begins like a formula; also behind ``'``, so that such a cell comes back as it was."""
-    return cell.lstrip("'").startswith(_FORMULA)
+    text = cell.lstrip("'")
+    return len(text) > 1 and text.startswith(_FORMULA)
 
 
 def _is_number(text: str) -> bool:

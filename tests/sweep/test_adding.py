@@ -48,5 +48,10 @@ def test_its_metric():
     (code,) = re.findall(r"^```python\n(@metric.+?)```$", PAGE, flags=re.MULTILINE | re.DOTALL)
     with patch.dict(METRICS):
         exec(code, {"metric": metric})
-        value = METRICS["f1"](np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]))
-    assert value == pytest.approx((2 / 3 + 4 / 5) / 2)
+        value = METRICS["f1_weighted"](np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]))
+    assert value == pytest.approx((3 * 4 / 5 + 2 / 3) / 4)
+
+
+def test_a_metric_does_not_take_the_place_of_another():
+    with patch.dict(METRICS), pytest.raises(ValueError, match="there is a metric f1 already"):
+        metric("f1")(lambda gold, predicted: 0.0)

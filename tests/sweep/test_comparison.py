@@ -62,6 +62,9 @@ def test_what_is_typed_replaces_what_the_file_says(make):
         ("[1, 2]", "no comparison"),
         ("alternatives: {a: [loss=cos", "cannot be read"),
         ("more: 1\nalternatives: {a: [loss=cos], b: [loss=l2]}", "more: Extra inputs"),
+        ("alternatives: {'a,b': [loss=cos], c: [loss=l2]}", "a,b is no name"),
+        ("alternatives: {a b: [loss=cos], a-b: [loss=l2]}", "a-b is no name of an alternative, or two have it"),
+        ("alternatives: {a: ['seed=0,5'], b: [loss=l2]}", "seed= has several values"),
         ("alternatives: {a: ['loss=cos,l2'], b: [loss=l3, 'lambda=0.1,0.2']}", "loss=l3: there is no such option"),
     ],
 )

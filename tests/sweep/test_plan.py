@@ -1,3 +1,4 @@
+import os
 import re
 from pathlib import Path
 
@@ -110,7 +111,7 @@ def test_results_may_lie_in_hydras_own_folder(sweep, key):
     loss, results, settled = with_folder(typed, sweep, None, None)
     folder = settled.removeprefix(f"{key}=")
     assert (loss, results) == ("loss=cos", f"results.dir={folder}/r")
-    assert re.fullmatch(r"(outputs|multirun)/[\d_-]+", folder)
+    assert re.fullmatch(rf"({re.escape(os.getcwd())}/multirun|outputs)/[\d_-]+", folder)
     assert with_folder(["loss=cos"], sweep, None, None) == ["loss=cos"]
 
 
