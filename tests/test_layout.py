@@ -53,3 +53,9 @@ def test_mlflow_is_imported_in_two_modules():
         if any(name.split(".")[0] == "mlflow" for name in imports(file))
     ]
     assert files == ["ser/results/mlflow.py", "ser/results/mlflow_models.py"]
+
+
+def test_the_groups_of_tests_reach_pytest_xdist(request):
+    """Else every process would train the shared sweeps for itself, and nobody would notice."""
+    if hasattr(request.config, "workerinput"):
+        assert request.node.nodeid.endswith("@tests/test_layout.py")
