@@ -70,9 +70,9 @@ def keep_files_beside(path: Path, experiment: str) -> None:
     """Let the files of an experiment's runs lie beside the store.
 
     MLflow itself notes the working folder of the process that makes an experiment, as an absolute path. That path is
-    replaced for an experiment without runs; where the store was moved or copied together with the files; and where the
-    former folder is gone or cannot be written. Files that a former version has put elsewhere stay there while they can
-    be used.
+    replaced for an experiment without runs; where the store was moved or copied together with the files, which shows
+    in the folder of one of its runs; and where the former folder is gone or cannot be written. Files that lie elsewhere
+    stay there while they can be used. Several stores in one folder share ``mlruns``: runs' ids are unique.
 
     Args:
         path: the store.
@@ -80,10 +80,11 @@ def keep_files_beside(path: Path, experiment: str) -> None:
     """
     beside = _files(path) / experiment
     with closing(sqlite3.connect(path, timeout=60)) as database, database:
-        select = "SELECT artifact_location, (SELECT count(*) FROM runs r WHERE r.experiment_id = e.experiment_id)"
-        noted, runs = database.execute(f"{select} FROM experiments e WHERE experiment_id = ?", [experiment]).fetchone()
-        former = local_folder(noted)
-        if former in (None, beside) or (runs and not beside.is_dir() and _can_be_written(former)):
+        select = "SELECT artifact_location FROM experiments WHERE experiment_id = ?"
+        (noted,) = database.execute(select, [experiment]).fetchone()
+        runs = [run for (run,) in database.execute("SELECT run_uuid FROM runs WHERE experiment_id = ?", [experiment])]
+        former, moved = local_folder(noted), any((beside / run).is_dir() for run in runs)
+        if former in (None, beside) or (runs and not moved and _can_be_written(former)):
             return
         database.execute(
             "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", [str(beside), experiment]
