@@ -26,7 +26,7 @@ from ser.results.drivers import check_driver
 from ser.results.metrics import METRICS
 from ser.results.sqlite import local_folder
 from ser.system.environment import quiet_mlflow
-from ser.system.text import from_spreadsheets, without_passwords
+from ser.system.text import from_spreadsheets, shown_address, without_passwords
 
 TOLERANCE = 1e-9
 """Two runs of one replica are in conflict if they differ in a metric by more than this."""
@@ -153,9 +153,7 @@ def predictions(collected: Collected, configuration: str, seed: int) -> pd.DataF
     replicas = collected.replicas
     rows = replicas[(replicas["configuration"] == configuration) & (replicas["seed"] == seed)]
     if rows.empty:
-        raise UserError(
-            f"{without_passwords(collected.uri)} has no run of configuration {configuration} with seed {seed}."
-        )
+        raise UserError(f"{shown_address(collected.uri)} has no run of configuration {configuration} with seed {seed}.")
     parts = []
     for run_id, folds in rows.groupby("run_id")["fold"]:
         if run_id not in collected.read:
@@ -295,7 +293,7 @@ class _Database:
     def _experiments(self, uri: str, name: str | None) -> list[int]:
         """The ids of the experiments to be read."""
         if not inspect(self._engine).has_table("latest_metrics"):
-            raise UserError(f"tracking.uri={without_passwords(uri)} is a database without MLflow's tables. {_WHERE}")
+            raise UserError(f"tracking.uri={shown_address(uri)} is a database without MLflow's tables. {_WHERE}")
         experiments = self._frame(select(_EXPERIMENTS)).drop_duplicates("name").set_index("name")
         if name is None:
             return experiments["experiment_id"][experiments["lifecycle_stage"] == "active"].astype(int).to_list()
@@ -460,7 +458,7 @@ def _check_experiment(uri: str, name: str, stages: Mapping[str, str]) -> None:
     if name not in stages:
         active = ", ".join(sorted(existing for existing, stage in stages.items() if stage == "active"))
         raise UserError(
-            f"tracking.experiment={name} is not in {without_passwords(uri)}. There are: {active or 'none'}. Run "
+            f"tracking.experiment={name} is not in {shown_address(uri)}. There are: {active or 'none'}. Run "
             "the sweep first, or give tracking.experiment= and tracking.uri= as the sweep had them."
         )
     if stages[name] != "active":
@@ -526,4 +524,4 @@ def _database_errors_told_to_user(uri: str) -> Iterator[None]:
 
 def _unreadable(uri: str, error: Exception) -> UserError:
     reason = without_passwords(first_line(error)).rstrip(".")
-    return UserError(f"The tracking store {without_passwords(uri)} (tracking.uri=) cannot be read: {reason}. {_WHERE}")
+    return UserError(f"The tracking store {shown_address(uri)} (tracking.uri=) cannot be read: {reason}. {_WHERE}")

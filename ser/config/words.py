@@ -61,15 +61,19 @@ def typed(key: str, value: str | Sequence[str]) -> str:
     >>> print(typed("corpus.exclude", ["1_2", "a1 (4)"]), typed("loss", "cos"), typed("corpus.root", "~/emo db"))
     "corpus.exclude=['1_2','a1 (4)']" loss=cos "corpus.root='~/emo db'"
     """
-    text = _quoted(value) if isinstance(value, str) else f"[{','.join(map(_quoted, value))}]"
+    text = quoted(value) if isinstance(value, str) else f"[{','.join(map(quoted, value))}]"
     override = f"{key}={text}"
     if re.fullmatch(r"[\w.=/:+-]+", override, flags=re.ASCII):
         return override
     return shlex.quote(override) if re.search(r'["$`\\!]', override) else f'"{override}"'
 
 
-def _quoted(value: str) -> str:
-    """A text as Hydra's grammar reads it back; quoted unless it is a plain word."""
+def quoted(value: str) -> str:
+    """A text as Hydra's grammar reads it back: in quotes unless it is a plain word.
+
+    >>> print(quoted("results"), quoted("results (b)"))
+    results 'results (b)'
+    """
     if re.fullmatch(r"(?!(?:true|false|null|nan|inf)$)[a-z/.][\w./-]*", value, flags=re.ASCII | re.IGNORECASE):
         return value
     escaped = re.sub(r"(\\*)'", r"\1\1\'", value)  # backslashes count before a quote only

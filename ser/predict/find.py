@@ -13,7 +13,7 @@ from ser.results.store import ResultStore
 from ser.results.weights import SUFFIX, read_about
 from ser.sweep.plan import Plan, load_plans
 from ser.system.environment import device as resolved_device
-from ser.system.text import without_passwords
+from ser.system.text import shown_address
 
 if TYPE_CHECKING:
     from ser.predict.predictor import Predictor
@@ -108,7 +108,7 @@ def _logged(run: str, results: Path, tracking_uri: str | None) -> _Found:
     if not found:
         raise UserError(
             f"run={run}: there is no sweep of this name in {results / 'sweeps'} (python -m multirun_analysis lists "
-            f"them), no run of this id or name in MLflow at {without_passwords(uri)}, and no such folder of "
+            f"them), no run of this id or name in MLflow at {shown_address(uri)}, and no such folder of "
             "weights. See results.dir= and tracking.uri=."
         )
     if len(found) > 1:

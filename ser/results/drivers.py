@@ -1,7 +1,7 @@
 """Whether the Python module that a tracking database needs is installed."""
 
 from ser.errors import UserError, first_line
-from ser.system.text import without_passwords
+from ser.system.text import shown_address, without_passwords
 
 DATABASES = ("postgresql", "mysql", "mssql")
 _PACKAGES = {
@@ -28,7 +28,7 @@ def check_driver(uri: str) -> None:
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 
-    store = f"tracking.uri={without_passwords(uri)}"
+    store = f"tracking.uri={shown_address(uri)}"
     try:
         make_url(uri).get_dialect().import_dbapi()
     except ModuleNotFoundError as error:

@@ -26,7 +26,7 @@ from ser.results.mlflow_models import MODEL, export_model
 from ser.results.runs import Run
 from ser.results.store import folder_id
 from ser.system.environment import quiet_mlflow
-from ser.system.text import HIDDEN, without_passwords
+from ser.system.text import HIDDEN, shown_address, without_passwords
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 """The store that ``mlflow ui`` opens by default."""
@@ -101,7 +101,7 @@ _TRIED_AGAIN_AFTER = 60.0
 
 def _not_taken(uri: str, runs: Sequence[Run], results: Path, why: str) -> UserError:
     return UserError(
-        f"MLflow at {without_passwords(uri)} did not take the runs of {runs[0].name} ({why}). The results are kept in "
+        f"MLflow at {shown_address(uri)} did not take the runs of {runs[0].name} ({why}). The results are kept in "
         f"{results}; the same command delivers them without training again."
     )
 
@@ -139,7 +139,7 @@ def resolve_uri(uri: str | None) -> str:
     """
     known = os.environ.get("MLFLOW_TRACKING_URI")
     if uri and HIDDEN in uri:  # ser.sweep.commandline.hide_password
-        if known is None or without_passwords(known) != uri:
+        if known is None or shown_address(known) != uri:
             raise UserError(
                 f"tracking.uri={uri} lacks its password, which is never stored. Give the whole address, best as the "
                 "environment variable MLFLOW_TRACKING_URI."
@@ -323,7 +323,7 @@ def find(uri: str, word: str) -> list[Logged]:
         experiments = [each.experiment_id for each in client.search_experiments()]
         runs = [run for each in conditions for run in client.search_runs(experiments, each)]
     except _delivery_errors() as error:
-        shown = without_passwords(uri)
+        shown = shown_address(uri)
         raise UserError(f"MLflow at {shown} cannot be read ({_reason(error)}). See tracking.uri=.") from error
     return [_logged(run) for run in runs if run.info.status == "FINISHED" and "configuration" in run.data.tags]
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from ser.errors import UserError, first_line
 from ser.results import sqlite
 from ser.results.drivers import DATABASES, check_driver
-from ser.system.text import without_passwords
+from ser.system.text import shown_address, without_passwords
 
 _SECONDS = 5
 """For so long a server may take to answer, and a database may be locked."""
@@ -151,4 +151,6 @@ def _cause(error: BaseException) -> str:
 
 
 def _cannot(uri: str, why: str) -> UserError:
-    return UserError(without_passwords(f"tracking.uri={uri} cannot take runs: {why.rstrip('.')}. {_ADVICE}"))
+    shown = shown_address(uri)
+    why = without_passwords(why.replace(uri, shown)).rstrip(".")
+    return UserError(f"tracking.uri={shown} cannot take runs: {why}. {_ADVICE}")

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 
 from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-from ser.config.words import NUMBER_KEYS
-from ser.errors import UserError
+from ser.config.words import NUMBER_KEYS, quoted
+from ser.errors import UserError, first_line
 from ser.sweep.hydra_internals import parse_override
-from ser.system.text import HIDDEN, without_passwords
+from ser.system.text import shown_address, without_passwords
 
 MOST_POINTS = 100_000
 """The largest sweep. The paper's grids have 164 points."""
@@ -30,23 +32,35 @@ def hide_password(arguments: Sequence[str]) -> list[str]:
     (['tracking.uri=http://me:***@host'], 'http://me:secret@host')
 
     Raises:
-        UserError: several addresses are given, of which one has a password.
+        UserError: an address with a password cannot be read, or is one of several.
     """
     return [_hide_password(argument) if "tracking.uri=" in argument else argument for argument in arguments]
 
 
 def _hide_password(argument: str) -> str:
-    hidden = without_passwords(argument)
-    if hidden == argument or HIDDEN in argument:
-        return argument
+    key, _, text = argument.partition("=")
     try:
         value = parse_override(argument).value()
     except HydraException:
-        return hidden  # Hydra refuses it, without the password
-    if not isinstance(value, str):
-        raise UserError(f"{hidden}: give one address. Those with a password cannot be swept over.")
-    os.environ["MLFLOW_TRACKING_URI"] = value
-    return hidden
+        value = None
+    address = value if isinstance(value, str) else text
+    hidden = shown_address(address)
+    if hidden == address:
+        return argument
+    if value is None:
+        raise UserError(f"{key}={hidden} cannot be read. Give the address by the variable MLFLOW_TRACKING_URI.")
+    if address is not value:
+        raise UserError(f"{key}={hidden}: give one address. Those with a password cannot be swept over.")
+    os.environ["MLFLOW_TRACKING_URI"] = _resolved(key, address)
+    return argument.replace(address, hidden) if address in argument else f"{key}={quoted(hidden)}"
+
+
+def _resolved(key: str, address: str) -> str:
+    """An address with the values of its interpolations, such as ``${oc.env:HOST}``."""
+    try:
+        return str(OmegaConf.create({"uri": address})["uri"])
+    except OmegaConfBaseException as error:
+        raise UserError(f"{key}={shown_address(address)}: {without_passwords(first_line(error))}") from error
 
 
 def rewrite(arguments: Sequence[str]) -> list[str]:

@@ -6,12 +6,25 @@ from collections.abc import Sequence
 HIDDEN = "***"
 """What stands in place of a password."""
 
-_PASSWORDS = (
-    re.compile(r"(\bhttps?://[^/\s:@]*:)[^/\s]+(?=@)"),
-    re.compile(r"(\b(?!https?:)[a-z][\w+.-]*://[^/\s:@]*:)[^\s@]+(?:@[^/\s]+)*(?=@)"),  # SQLAlchemy allows slashes
-    re.compile(r"([?&]\w*password=)[^&\s'\"]+"),
-)
-"""A password in the address of a server, of a database, and among an address' options."""
+
+def _passwords(end: str, end_of_option: str) -> tuple[re.Pattern[str], ...]:
+    """A password in the address of a server, of a database, and among an address' options.
+
+    Args:
+        end: the characters that no address has, as they stand in a class of a pattern.
+        end_of_option: those that no option of an address has.
+    """
+    user = rf"(?:\$\{{[^}}]*\}}|[^/{end}:@{{])*:"
+    typed = r"(?!\$\{)"  # a password that begins so is an interpolation, which is stored as it is
+    patterns = (
+        rf"(\bhttps?://{user})(?!\d+(?:[/?#{end}]|$)){typed}(?:[^/{end}]+|[^{end}]+)(?=@)",  # digits alone: the port
+        rf"(\b(?!https?:)[a-z][\w+.-]*://{user}){typed}[^{end}@]+(?:@[^/{end}]+)*(?=@)",  # SQLAlchemy allows slashes
+        rf"([?&]\w*passw(?:or)?d=)[^&{end_of_option}]+",
+    )
+    return tuple(re.compile(pattern, re.IGNORECASE) for pattern in patterns)
+
+
+_IN_TEXT, _ALONE = _passwords(r"\s", r"\s'\""), _passwords(r"\0", r"\0")
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """With these a cell begins that spreadsheets run (OWASP, CSV injection)."""
@@ -32,14 +45,21 @@ def aligned(rows: Sequence[Sequence[object]]) -> str:
 
 
 def without_passwords(text: str) -> str:
-    """A text in which the passwords of addresses are replaced.
+    """A text in which the passwords of addresses are replaced, as far as they have no blanks.
 
     >>> without_passwords("tracking.uri=postgresql://me:secret@host/runs http://host/?password=secret")
     'tracking.uri=postgresql://me:***@host/runs http://host/?password=***'
     """
-    for pattern in _PASSWORDS:
-        text = pattern.sub(rf"\1{HIDDEN}", text)
-    return text
+    return _replaced(_IN_TEXT, text)
+
+
+def shown_address(address: str) -> str:
+    """An address as it may be shown and stored: ``***`` in place of its password, which may have any characters.
+
+    >>> shown_address("postgresql://me:two words@host/runs"), shown_address("sqlite:///mlflow.db")
+    ('postgresql://me:***@host/runs', 'sqlite:///mlflow.db')
+    """
+    return _replaced(_ALONE, address)
 
 
 def for_spreadsheets(cell: str) -> str:
@@ -54,6 +74,12 @@ def for_spreadsheets(cell: str) -> str:
 def from_spreadsheets(cell: str) -> str:
     """The text from which ``for_spreadsheets`` made a cell."""
     return cell[1:] if cell.startswith("'") and _is_formula(cell) else cell
+
+
+def _replaced(passwords: Sequence[re.Pattern[str]], text: str) -> str:
+    for password in passwords:
+        text = password.sub(rf"\1{HIDDEN}", text)
+    return text
 
 
 def _padded(column: Sequence[object]) -> list[str]:

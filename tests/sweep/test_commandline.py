@@ -94,12 +94,37 @@ def test_help_lists_the_groups_and_loads_nothing_heavy():
     [
         ("tracking.uri=http://u:secret@h:5000", "tracking.uri=http://u:***@h:5000", "http://u:secret@h:5000"),
         ("++tracking.uri='mysql://u:s=e,c@h/d'", "++tracking.uri='mysql://u:***@h/d'", "mysql://u:s=e,c@h/d"),
+        ("tracking.uri=HTTP://u:secret@h", "tracking.uri=HTTP://u:***@h", "HTTP://u:secret@h"),
+        ("tracking.uri=mysql://u:two words@h/d", "tracking.uri=mysql://u:***@h/d", "mysql://u:two words@h/d"),
+        (r"tracking.uri='http://u:it\'s@h'", "tracking.uri='http://u:***@h'", "http://u:it's@h"),
+        ("tracking.uri=http://u:pa/ss@h", "tracking.uri=http://u:***@h", "http://u:pa/ss@h"),
+        ("tracking.uri=http://u:a***b@h", "tracking.uri=http://u:***@h", "http://u:a***b@h"),
     ],
 )
 def test_a_password_goes_to_mlflow_by_the_environment_alone(typed, shown, uri, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
     assert hide_password(["loss=cos", typed]) == ["loss=cos", shown]
     assert resolve_uri(shown.partition("=")[2].strip("'")) == uri
+
+
+def test_an_address_may_have_interpolations(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+    monkeypatch.setenv("MY_HOST", "h")
+    typed = ["tracking.uri=http://u:${oc.env:MY_PASSWORD}@h", "tracking.uri=${oc.env:MY_STORE}"]
+    assert hide_password(typed) == typed, "stored as they are"
+    assert hide_password(["tracking.uri=http://u:secret@${oc.env:MY_HOST}"]) == [
+        "tracking.uri=http://u:***@${oc.env:MY_HOST}"
+    ]
+    assert resolve_uri("http://u:***@h") == "http://u:secret@h"
+    with pytest.raises(UserError, match="NO_SUCH") as refused:
+        hide_password(["tracking.uri=http://u:secret@${oc.env:NO_SUCH}"])
+    assert "secret" not in str(refused.value)
+
+
+def test_an_address_that_cannot_be_read_is_refused_without_its_password():
+    with pytest.raises(UserError, match=r"u:\*\*\*@h cannot be read.*MLFLOW_TRACKING_URI") as refused:
+        hide_password(["tracking.uri=http://u:sec(ret@h"])
+    assert "sec" not in str(refused.value)
 
 
 def test_a_password_that_is_not_known_is_asked_for(monkeypatch):

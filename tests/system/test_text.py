@@ -1,6 +1,8 @@
+import re
+
 import pytest
 
-from ser.system.text import aligned, for_spreadsheets, from_spreadsheets, without_passwords
+from ser.system.text import aligned, for_spreadsheets, from_spreadsheets, shown_address, without_passwords
 
 
 def test_words_begin_together_and_counts_end_together():
@@ -41,11 +43,27 @@ def test_rows_of_unequal_length_are_refused():
         ("postgresql://h/db?user=u&password=secret&sslmode=x", "postgresql://h/db?user=u&password=***&sslmode=x"),
         ("('postgresql://u:secret@h/db', 'http://u:secret@h')", "('postgresql://u:***@h/db', 'http://u:***@h')"),
         ("http://u:***@h", "http://u:***@h"),
+        ("HTTP://u:secret@h PostgreSQL://u:secret@h/d", "HTTP://u:***@h PostgreSQL://u:***@h/d"),
+        ("http://u:pa/ss@h http://u:12345@h", "http://u:***@h http://u:***@h"),
+        ("mysql+pymysql://h/db?user=u&passwd=secret", "mysql+pymysql://h/db?user=u&passwd=***"),
+        ("http://${oc.env:ME}:secret@h", "http://${oc.env:ME}:***@h"),
+        ("http://u:${oc.env:PW}@h http://${oc.env:LOGIN}@h", "http://u:${oc.env:PW}@h http://${oc.env:LOGIN}@h"),
         ("sqlite:////data/a:b@c.db corpus.root=/a:b@c", "sqlite:////data/a:b@c.db corpus.root=/a:b@c"),
     ],
 )
 def test_passwords_are_hidden_and_nothing_else(text, shown):
     assert without_passwords(text) == shown
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["postgresql://u:two words@h/d", "http://u:a b/c@h:5000", "mysql://u:'s @'@h/d", "mysql://h/d?password=it's a&x=1"],
+)
+def test_the_password_of_an_address_may_have_any_characters(address):
+    shown = shown_address(address)
+    assert "***" in shown
+    assert not {"two", "words", "a", "b/c", "s", "it's"} & set(re.split(r"[ @:]", shown))
+    assert shown_address(shown) == shown
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+49", "-x", "@SUM(A1)", "\tx", "'=1", "'quoted'", "-0.5", "sad", ""])
