@@ -84,16 +84,25 @@ def _check_database(uri: str) -> None:
         with create_engine(uri, poolclass=NullPool, connect_args=waits).connect() as connection:
             tables = set(inspect(connection).get_table_names())
             versions = connection.execute(text(_VERSIONS)) if _VERSIONED in tables else ()
-            _check_schema(uri, tables, {version for (version,) in versions})
+            _check_schema(uri, tables, {version for (version,) in versions}, shared=True)
     except SQLAlchemyError as error:
         raise _cannot(uri, first_line(error)) from error
 
 
-def _check_schema(uri: str, tables: Collection[str], versions: Collection[str]) -> None:
-    """Check that a database is empty, or has the tables of the installed version of MLflow."""
-    if not tables:
+def _check_schema(uri: str, tables: Collection[str], versions: Collection[str], shared: bool = False) -> None:
+    """Check that a database has none of MLflow's tables yet, or those of the installed version.
+
+    Args:
+        uri: its address.
+        tables: the names of its tables.
+        versions: the versions of its tables that it states.
+        shared: whether it may have other tables, as a server's often has (PostGIS' ``spatial_ref_sys``).
+    """
+    needed = {_VERSIONED, "experiments", "runs"}
+    found = set(tables) & needed if shared else set(tables)
+    if not found:
         return
-    if not {_VERSIONED, "experiments", "runs"} <= set(tables):
+    if not needed <= found:
         names = ", ".join(sorted(tables)[:3])
         raise _cannot(uri, f"it is the database of another program, with the tables {names}")
     latest = _latest_schema()
@@ -146,7 +155,8 @@ def _cause(error: BaseException) -> str:
     while reason is not None:
         if isinstance(reason, OSError) and reason.strerror:
             return reason.strerror
-        reason = getattr(reason, "reason", None) or reason.__cause__ or reason.__context__
+        named = getattr(reason, "reason", None)  # a text in a UnicodeError
+        reason = named if isinstance(named, BaseException) else reason.__cause__ or reason.__context__
     return first_line(error) if isinstance(error, Exception) else str(error)
 
 

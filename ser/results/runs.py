@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -187,11 +188,21 @@ def class_metrics(outcomes: Sequence[Outcome], classes: Sequence[str]) -> dict[s
 
     Returns:
         Fractions by name, such as ``recall_pooled/anger``, for the classes that occur. In a name, ``_`` stands for
-        characters that MLflow refuses.
+        characters that MLflow refuses; of classes that have one name then, the second ends in ``_2``.
     """
     found = recalls(*pooled(outcomes, "average"), len(classes))
-    names = (re.sub(r"[^\w\-. ]", "_", name) for name in classes)
+    names = _accepted(classes)
     return {f"recall_pooled/{name}": float(value) for name, value in zip(names, found, strict=True) if value >= 0}
+
+
+def _accepted(classes: Sequence[str]) -> list[str]:
+    """A name that MLflow accepts for each class, all different."""
+    names: list[str] = []
+    for name in classes:
+        accepted = re.sub(r"[^\w\-. ]", "_", name)
+        numbered = (f"{accepted}_{number}" for number in count(2))
+        names.append(next(each for each in chain([accepted], numbered) if each not in names))
+    return names
 
 
 def _metrics(experiment: Experiment, stored: Sequence[Stored]) -> dict[str, float]:

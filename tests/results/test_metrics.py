@@ -48,4 +48,5 @@ def test_calibration_and_recalls_of_a_run_are_those_of_all_folds_together():
         "recall_pooled/calm": 2 / 3,
         "recall_pooled/fear _loud__": 1 / 2,
     }
+    assert class_metrics(folds, ["a/b", "a_b"]).keys() == {"recall_pooled/a_b", "recall_pooled/a_b_2"}
     assert class_metrics(folds, ["calm", "loud", "absent"]).keys() == {"recall_pooled/calm", "recall_pooled/loud"}

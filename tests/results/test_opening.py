@@ -1,5 +1,6 @@
 """Tracking stores that will not take runs are refused in seconds, before anything is trained, and left as they are."""
 
+import functools
 import hashlib
 import http.server
 import os
@@ -85,6 +86,18 @@ def test_the_schema_is_the_one_that_mlflow_looks_for():
     assert opening._latest_schema() == _get_latest_schema_revision()
 
 
+def test_a_servers_database_may_have_tables_of_other_programs():
+    """MLflow adds its own to them; it cannot where another program's have the same names."""
+    check = functools.partial(opening._check_schema, "postgresql://h/d", shared=True)
+    check({"spatial_ref_sys"}, ())
+    check({"spatial_ref_sys", "alembic_version", "experiments", "runs"}, {opening._latest_schema()})
+    for tables, versions in (({"alembic_version", "letters"}, {"cafe"}), ({"runs", "letters"}, ())):
+        with pytest.raises(UserError, match="another program, with the tables"):
+            check(tables, versions)
+    with pytest.raises(UserError, match="another version of MLflow"):
+        check({"spatial_ref_sys", "alembic_version", "experiments", "runs"}, {"cafe"})
+
+
 def test_a_store_that_another_program_has_locked_is_refused(made, tmp_path, monkeypatch):
     monkeypatch.setattr(opening, "_SECONDS", 0.1)
     path = changed(made, tmp_path, "PRAGMA user_version = 1")
@@ -142,6 +155,18 @@ def test_a_dead_and_a_hanging_server_are_refused(monkeypatch):
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         assert "does not answer within 0.2 s" in refused(f"http://127.0.0.1:{silent.getsockname()[1]}")
+
+
+def test_the_cause_of_a_failed_request_may_be_no_exception():
+    try:
+        raise ValueError("no address") from UnicodeError("label too long")
+    except ValueError as error:
+        error.reason = "label too long"
+        assert opening._cause(error) == "no address"
+
+
+def test_a_host_that_has_no_name_is_refused():
+    assert "cannot take runs" in refused(f"http://me:secret@{'a' * 70}.example")
 
 
 def test_a_dead_database_is_refused():
