@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 from ser.config.words import assignments
 from ser.errors import UserError
 from ser.sweep import commandline
-from ser.sweep.handover import STARTED
+from ser.sweep.handover import COMMAND, STARTED
 from ser.sweep.hydra_internals import parse_flags
 from ser.system.command import run_command
 from ser.system.progress import ConsoleHandler
@@ -54,6 +55,7 @@ def _tune(arguments: list[str]) -> int:
     given = assignments(own, _OWN)
     numbers = {key: _number(key, given[key]) for key in _NUMBERS}
     typed = commandline.hide_password([each for each in arguments if each not in own])
+    os.environ[COMMAND] = shlex.join(["python", "-m", "ser.tune", *own, *typed])
     args = parse_flags(commandline.rewrite(typed))
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[ConsoleHandler()])
     os.environ[STARTED] = str(time.time())

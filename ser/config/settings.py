@@ -203,6 +203,10 @@ def _folds(value: Any) -> tuple[int, ...] | None:
 def _sweep_name(value: str) -> str:
     if not re.fullmatch(r"\w[\w.+-]*", value):
         raise UserError(f"sweep={value} must be usable as a folder's name: use letters, digits and . _ + - only.")
+    if value == "last":
+        raise UserError(
+            "sweep=last means the sweep that was started last, wherever a sweep is read. Give another name."
+        )
     return value
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ser.errors import UserError
+from ser.errors import UserError, first_line
 from ser.system.files import replacing
 
 if TYPE_CHECKING:  # a finished sweep is shown again without torch
@@ -43,7 +43,12 @@ class Weights:
 
 
 def write(path: Path, weights: Weights) -> None:
-    """Write weights, whole or not at all."""
+    """Write weights, whole or not at all.
+
+    Raises:
+        UserError: they cannot be written, because the disk is full, for example.
+    """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     named = {_NETWORK + name: tensor for name, tensor in weights.network.items()}
@@ -51,7 +56,13 @@ def write(path: Path, weights: Weights) -> None:
     # a copy of each: safetensors takes no tensors that share memory
     tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in named.items()}
     with replacing(path) as temporary:
-        save_file(tensors, temporary, metadata={_KEY: json.dumps(weights.about, sort_keys=True)})
+        try:
+            save_file(tensors, temporary, metadata={_KEY: json.dumps(weights.about, sort_keys=True)})
+        except SafetensorError as error:
+            raise UserError(
+                f"Weights cannot be written to {path.parent} ({first_line(error)}). When there is room again, the same "
+                "command goes on."
+            ) from error
 
 
 def read(path: Path) -> Weights:

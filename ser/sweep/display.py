@@ -36,12 +36,13 @@ class Progress(threading.Thread):
         self._left = set(plan.signatures())
         self._total = len(self._left)
         self._failed: set[str] = set()
-        self._began = time.time()
         self._stopped = threading.Event()
         self._sign = Sign(plan, started)
         self._last = ""
+        self._first: tuple[float, int] | None = None
+        """When the first new result was seen, and how many there were then: the time left is reckoned from there."""
         self._look()
-        self._found_finished = self._done
+        self._found_finished, self._first = self._done, None
 
     @property
     def _done(self) -> int:
@@ -88,15 +89,16 @@ class Progress(threading.Thread):
         self._left -= failed
         self._failed |= failed
         if finished:
+            self._first = self._first or (time.time(), self._done)
             accuracy = self._store.accuracy(finished[-1])
             self._last = self._last if accuracy is None else f"last WA {percent(accuracy)}"
 
     def _time_left(self) -> str:
-        done = self._done - self._found_finished
-        if not done:
+        """The time left at the pace since the first new result, since the start and the features take time, too."""
+        if self._first is None or self._done <= self._first[1]:
             return ""
-        seconds = (time.time() - self._began) / done * len(self._left)
-        return f" (about {duration(seconds)})"
+        since, done = self._first
+        return f" (about {duration((time.time() - since) / (self._done - done) * len(self._left))})"
 
     def _bar(self) -> Any:
         from tqdm import tqdm

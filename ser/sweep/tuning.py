@@ -204,7 +204,8 @@ def chosen(search: Search, best: Trial) -> str:
     found = [as_typed(override) for override in best.overrides]
     fixed = [as_typed(override) for override in search.fixed if not override.startswith("sweep=")]
     test = ", ".join(f"{name.upper()} {percent(figures[name])}" for name in ("wa", "uwa"))
+    options = ["--config-dir", search.budget.config_dir] if search.budget.config_dir else []
     return (
         f"Chosen by validation WA: {' '.join(found)}. On the test utterances: {test}.\n{VALIDATION_IS_SHARED}\n"
-        f"With more seeds: python -m ser.run {shlex.join([*fixed, *found])} repeats=20"
+        f"With more seeds: python -m ser.run {shlex.join([*options, *fixed, *found])} repeats=20"
     )

@@ -14,13 +14,15 @@ from sweep.workplace import SMALL, rows
 KILLS = 20
 POINTS = ("loss=cos,l2", "lambda=0.6,0.7,0.8", "repeats=5", "fold=1")
 RUNS = 30
+LONG = [each for each in SMALL if "max_epochs" not in each] + ["trainer.max_epochs=200", "trainer.patience=1000"]
+"""Trainings of seconds, so that the sweep is not over after a few commands."""
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def start(folder, tiny):
     """The command, as the leader of a process group of its own, which its workers belong to."""
-    command = [sys.executable, "-m", "ser.run", "-m", *SMALL, f"corpus.root={tiny}", "engine=workers", *POINTS]
+    command = [sys.executable, "-m", "ser.run", "-m", *LONG, f"corpus.root={tiny}", "engine=workers", *POINTS]
     with (folder / "stdout").open("w") as out, (folder / "stderr").open("w") as err:
         return subprocess.Popen(command, cwd=folder, stdout=out, stderr=err, start_new_session=True)
 
@@ -54,22 +56,20 @@ def working_in(folder):
 
 @pytest.fixture(scope="module")
 def undisturbed(tiny, tmp_path_factory):
-    """The folder of a sweep that nobody disturbed, and how long it took in seconds."""
+    """The folder of a sweep that nobody disturbed."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    began = time.monotonic()
     assert start(folder, tiny).wait() == 0, (folder / "stderr").read_text()
-    return folder, time.monotonic() - began
+    return folder
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks for processes in /proc")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["SIGKILL", "SIGTERM"])
 def test_a_sweep_that_is_killed_at_random_moments_ends_like_an_undisturbed_one(undisturbed, tiny, tmp_path, how):
-    calm, seconds = undisturbed
     moments, killed = random.Random(0), 0
     for _ in range(KILLS):
         process = start(tmp_path, tiny)
         try:
-            status = process.wait(timeout=moments.uniform(0.1, 1) * seconds)
+            status = process.wait(timeout=moments.uniform(1, 9))
         except subprocess.TimeoutExpired:
             killed += 1
             (os.killpg if how == signal.SIGKILL else os.kill)(process.pid, how)
@@ -83,10 +83,10 @@ def test_a_sweep_that_is_killed_at_random_moments_ends_like_an_undisturbed_one(u
         assert not working_in(tmp_path)
     assert start(tmp_path, tiny).wait() == 0, (tmp_path / "stderr").read_text()
     print(f"{killed} of {KILLS} commands were ended by {how.name}, the others had ended before")
-    assert killed >= 5
-    assert table(tmp_path) == table(calm) != ""
+    assert killed >= 15
+    assert table(tmp_path) == table(undisturbed) != ""
     logged = metrics(tmp_path)
-    assert logged == metrics(calm)
+    assert logged == metrics(undisturbed)
     assert len({signature for signature, *_ in logged}) == RUNS + 6  # and a parent for each point
     temporary = [path for part in ("results", "cache", "mlruns") for path in (tmp_path / part).rglob(".*")]
     assert not temporary

@@ -131,16 +131,22 @@ def _make(root: Path, signature: Mapping[str, Any]) -> None:
 def _check(root: Path, signature: Mapping[str, Any]) -> None:
     """Refuse a folder that does not hold the requested corpus. It may hold the user's files, so nothing is changed."""
     file, where = root / iemocap.MARKER_FILE, f"{root.absolute()} (corpus.root)"
-    advice = "Give corpus.root another folder, or delete this one yourself."
     try:
         found = dict(json.loads(file.read_text(encoding="utf-8")))
         found = {key: found[key] for key in _SIGNATURE_KEYS}
     except (OSError, ValueError, TypeError, KeyError):
-        raise UserError(f"{where} is not a generated corpus: it has no valid {file.name}. {advice}") from None
+        raise UserError(
+            f"{where} is not a generated corpus (corpus=synthetic, the default): it has no valid {file.name}. Say "
+            "which corpus it is, such as corpus=emodb, or corpus=manifest for a CSV file; or give corpus.root another "
+            "folder."
+        ) from None
     for key in _SIGNATURE_KEYS:
         if found[key] != signature[key]:
             difference = f"{key} {found[key]}, but {key} {signature[key]} is needed"
-            raise UserError(f"{where} was generated with {difference}. {advice}")
+            raise UserError(
+                f"{where} was generated with {difference}. Give corpus.root another folder, or delete this one "
+                "yourself."
+            )
 
 
 def _write_tree(root: Path, turns: Sequence[Turn], seed: int) -> None:
