@@ -52,12 +52,12 @@ class Settings:
     """One job: a configuration in canonical form, its corpus, seeds and folds, and how to run it.
 
     ``lambda_`` is the group ``lambda``. ``folds`` is None where all folds are asked for. ``notes`` says what the
-    canonical form changed, for the log. ``corpus_typed`` is the corpus as it is stored and shown: what comes from the
+    canonical form changed, for the log. ``corpus_stored`` is the corpus as it is stored and shown: what comes from the
     environment, such as ``${oc.env:DATA}/emodb``, stands there unresolved.
     """
 
     corpus: dict[str, Any]
-    corpus_typed: dict[str, Any]
+    corpus_stored: dict[str, Any]
     feature: Feature
     length: Length
     model: Option
@@ -158,7 +158,7 @@ def resolve(cfg: DictConfig, overrides: Sequence[str] = ()) -> Settings:
     settings = Settings(
         **options,
         corpus=plain["corpus"],
-        corpus_typed=_typed(cfg.corpus, plain["corpus"]),
+        corpus_stored=_as_stored(cfg.corpus, plain["corpus"]),
         seeds=tuple(range(top["seed"], top["seed"] + top["repeats"])),
         folds=_folds(plain["fold"]),
         device=_device(top["device"]),
@@ -175,7 +175,7 @@ def resolve(cfg: DictConfig, overrides: Sequence[str] = ()) -> Settings:
     return settings
 
 
-def _typed(option: DictConfig, resolved: Mapping[str, Any]) -> dict[str, Any]:
+def _as_stored(option: DictConfig, resolved: Mapping[str, Any]) -> dict[str, Any]:
     """The keys of an option, with the values that come from the environment unresolved."""
     raw: Any = OmegaConf.to_container(option, resolve=False)
     return {key: raw[key] if "${oc.env:" in str(raw[key]) else value for key, value in resolved.items()}

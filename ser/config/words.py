@@ -55,11 +55,11 @@ def shown(value: Any) -> str:
     return {"True": "true", "False": "false", "None": "null"}.get(str(value), str(value))
 
 
-def typed(key: str, value: str | Sequence[str]) -> str:
+def pasteable(key: str, value: str | Sequence[str]) -> str:
     """``key=value`` as it is pasted into a shell, with the quotes that Hydra and the shell need.
 
-    >>> print(typed("corpus.exclude", ["1_2", "a1 (4)"]), typed("loss", "cos"), typed("corpus.root", "~/emo db"))
-    "corpus.exclude=['1_2','a1 (4)']" loss=cos "corpus.root='~/emo db'"
+    >>> print(pasteable("corpus.exclude", ["1_2", "a1 (4)"]), pasteable("loss", "cos"))
+    "corpus.exclude=['1_2','a1 (4)']" loss=cos
     """
     text = quoted(value) if isinstance(value, str) else f"[{','.join(map(quoted, value))}]"
     override = f"{key}={text}"

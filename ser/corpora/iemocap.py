@@ -13,14 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ser.config.words import typed
+from ser.config.words import pasteable
 from ser.corpora.audio_files import audio_below
 from ser.corpora.known_speakers import warn_of_missing_speakers
 from ser.corpora.labels import class_order, label_map
 from ser.corpora.problems import for_each
 from ser.corpora.roots import Source, require_audio, visible
 from ser.corpora.sessions import SPEAKERS, how_made, in_sessions
-from ser.corpora.table import Corpus, Utterance, dropped_text, make_corpus
+from ser.corpora.table import Corpus, Utterance, dropped_text, ids_in, make_corpus
 from ser.corpora.turns import EMOTIONS, Turn, check_listed_once, turns_in
 from ser.errors import UserError
 
@@ -67,7 +67,7 @@ def read(
         raise UserError(f"corpus.turns={turns} is not one of {', '.join(TURNS)}. Choose one of them.")
     used = label_map(labels, EMOTIONS)
     chosen = _chosen(sessions)
-    names = [*map(str, exclude)] if isinstance(exclude, list | tuple) else [str(exclude)]
+    names = ids_in(exclude)
     root_folder = SOURCE.folder(root)
     release = _release(root_folder, chosen)
     listed = [turn for session in chosen for turn in _turns(release / f"Session{session}", session)]
@@ -200,7 +200,8 @@ def _check_unlisted(unlisted: Sequence[Path]) -> None:
         )
     raise UserError(
         f"{file} does not list {first.name} ({count} such audio files in {first.parent}), so the turn would be lost. "
-        f"Copy the label file again from your release, or leave the audio out: {typed('corpus.exclude', [first.stem])}."
+        "Copy the label file again from your release, or leave the audio out: "
+        f"{pasteable('corpus.exclude', [first.stem])}."
     )
 
 

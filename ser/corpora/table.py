@@ -93,7 +93,7 @@ def make_corpus(
     dropped: Counter[str] | None = None,
     *,
     classes: tuple[str, ...] = CLASSES,
-    exclude: Sequence[str] | None = None,
+    exclude: object = None,
     synthetic: bool = False,
 ) -> Corpus:
     """Make a corpus: sort the utterances by id, remove the excluded ones, and check ids and classes.
@@ -111,8 +111,7 @@ def make_corpus(
         UserError: fewer than two classes are left, an id occurs twice, or ``exclude`` names an unknown id.
     """
     counts = Counter(dropped or {})
-    names = [str(exclude)] if isinstance(exclude, str | int) else exclude or ()
-    unwanted = {composed(str(utterance_id)) for utterance_id in names}
+    unwanted = {*map(composed, ids_in(exclude))}
     _check_ids(root, utterances)
     _check_excluded(root, utterances, unwanted)
     kept = sorted((u for u in utterances if composed(u.id) not in unwanted), key=lambda utterance: utterance.id)
@@ -124,6 +123,19 @@ def make_corpus(
     )
     _check_classes(corpus)
     return corpus
+
+
+def ids_in(exclude: object) -> list[str]:
+    """The ids that ``corpus.exclude`` names.
+
+    Args:
+        exclude: one id, several, or None; an id that looks like a number arrives as one.
+
+    >>> ids_in(["03a01Wa", 7]), ids_in(1.5), ids_in(None)
+    (['03a01Wa', '7'], ['1.5'], [])
+    """
+    several = exclude if isinstance(exclude, list | tuple) else [] if exclude is None else [exclude]
+    return [str(each) for each in several]
 
 
 def missing_in_folds(corpus: Corpus, folds: Collection[int] | None = None) -> list[str]:

@@ -32,7 +32,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock, Timeout
 
-from ser.config.words import typed
+from ser.config.words import pasteable
 from ser.corpora.duplicates import first_copies
 from ser.corpora.table import Corpus, Utterance
 from ser.errors import UserError
@@ -361,5 +361,5 @@ def _refuse(problems: dict[str, str], corpus: Corpus) -> None:
     raise UserError(
         f"{len(problems)} of the {len(corpus.utterances)} utterances of {corpus.root} have no usable audio:\n  "
         + "\n  ".join(lines)
-        + f"\nRepair the files, or leave the utterances out with {typed('corpus.exclude', ids)}."
+        + f"\nRepair the files, or leave the utterances out with {pasteable('corpus.exclude', ids)}."
     )

@@ -107,7 +107,7 @@ def parameters_of(settings: Settings) -> dict[str, str]:
     """A configuration in the words that users type; its corpus by its own name if this process could read it."""
     known = _corpora.get(_key(settings.corpus, settings.cache))
     name = {"corpus": known[0].name} if known else {}
-    return {**words.parameters(settings.corpus_typed, settings.groups), **name}
+    return {**words.parameters(settings.corpus_stored, settings.groups), **name}
 
 
 def _key(options: dict[str, Any], cache_dir: Path) -> str:

@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from ser.config.groups import GROUPS, unknown_key
 from ser.config.paths import conf_dir
 from ser.config.settings import TOP
-from ser.config.words import typed
+from ser.config.words import pasteable, quoted
 from ser.errors import UserError
 from ser.sweep.commandline import check_number, range_length
 from ser.sweep.hydra_internals import BASIC_LAUNCHER, BASIC_SWEEPER, parse_override, split_points
@@ -59,10 +59,20 @@ def with_folder(overrides: list[str], sweep: bool, config_name: str | None, conf
         return overrides
     with composer(config_name or "config", config_dir) as composing:
         composing.points([override for override in overrides if _OUTPUT not in override], sweep)
-    settled = [f"{key}={folder}" for key, folder in composing.folder.items()]
+    settled = [f"{key}={quoted(folder)}" for key, folder in composing.folder.items()]
     for folder in composing.folder.values():
-        overrides = [override.replace(_OUTPUT, folder) for override in overrides]
+        overrides = [_with_folder(override, folder) if _OUTPUT in override else override for override in overrides]
     return [*overrides, *settled]
+
+
+def _with_folder(override: str, folder: str) -> str:
+    """An override, which may be a sweep, with the folder in place of ``_OUTPUT``, in quotes where it needs them."""
+    key, parsed = override.partition("=")[0], _parse_one(override)
+    given = [override]
+    if parsed.is_sweep_override():
+        given = [f"{key}={value}" for value in parsed.sweep_string_iterator()]
+    values = [str(_parse_one(each).value()) for each in given]
+    return f"{key}={','.join(quoted(value.replace(_OUTPUT, folder)) for value in values)}"
 
 
 class Composer:
@@ -207,8 +217,8 @@ def _how_to_type(override: str, error: HydraException) -> str:
         return "the bracket is not closed."
     if value.startswith("["):
         items = [item.strip(" '\"") for item in value.strip("[]").split(",")]
-        return f"put the items of a list in quotes, such as {typed(key, items)}"
-    return f"put a value that has other characters than letters, digits and ./_- in quotes: {typed(key, value)}"
+        return f"put the items of a list in quotes, such as {pasteable(key, items)}"
+    return f"put a value that has other characters than letters, digits and ./_- in quotes: {pasteable(key, value)}"
 
 
 def _check_form(override: Override) -> None:

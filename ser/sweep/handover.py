@@ -25,5 +25,11 @@ COMMAND = "SER_SWEEP_COMMAND"
 PROCESS = "SER_SWEEP_PROCESS"
 """The id of the command's process, with which a launcher's jobs on the same machine end."""
 
-HANDED_OVER = (STARTED, SOURCES, PLANNED, SWEPT, COMMAND)
+TRACKING = "MLFLOW_TRACKING_URI"
+"""MLflow's own variable with the address of the tracking store."""
+
+EXPERIMENT = "MLFLOW_EXPERIMENT_NAME"
+"""MLflow's own variable with the name of the experiment."""
+
+HANDED_OVER = (STARTED, SOURCES, PLANNED, SWEPT, COMMAND, TRACKING, EXPERIMENT)
 """The variables that jobs on another machine need."""

@@ -6,13 +6,16 @@ A launcher is given here as its configuration, ``hydra.launcher``, or as None wh
 import os
 import shutil
 import subprocess
+from collections.abc import Collection
 from typing import Any
 
 from omegaconf import OmegaConf
 
+from ser.config.words import quoted
 from ser.errors import UserError
-from ser.sweep.handover import HANDED_OVER
+from ser.sweep.handover import HANDED_OVER, TRACKING
 from ser.sweep.hydra_internals import BASIC_LAUNCHER
+from ser.system.text import shown_address
 
 _SUBMITIT = "hydra_plugins.hydra_submitit_launcher.submitit_launcher"
 
@@ -41,12 +44,20 @@ def runs_here(launcher: Any) -> bool:
     return _class(launcher) in LOCAL_LAUNCHERS
 
 
-def check(launcher: Any, sweep: str) -> None:
+def check(launcher: Any, sweep: str, stores: Collection[str] = ()) -> None:
     """Check that a sweep's jobs can be submitted from this machine.
 
+    Args:
+        launcher: Hydra's configuration of the launcher, or None.
+        sweep: the sweep's name.
+        stores: the addresses of the tracking stores that its jobs deliver to.
+
     Raises:
-        UserError: SLURM is not installed here, or it still has jobs of this sweep.
+        UserError: SLURM is not installed here, or it still has jobs of this sweep; or a password would be handed over,
+            which Hydra stores.
     """
+    if _class(launcher) == RAY_LAUNCHER:
+        _check_no_password(stores)
     if _class(launcher) != SLURM_LAUNCHER:
         return
     missing = [command for command in ("sbatch", "srun") if shutil.which(command) is None]
@@ -78,12 +89,31 @@ def what_goes_on(launcher: Any, sweep: str) -> str | None:
 def handover(launcher: Any) -> list[str]:
     """Overrides by which Hydra sets the variables of ``ser.sweep.handover`` in jobs that do not inherit them.
 
-    These are the jobs on a Ray cluster. A value that OmegaConf would take for an interpolation is left out.
+    These are the jobs on a Ray cluster. Hydra stores the values in every job's folder (``.hydra``), so an address with
+    a password is left out; so is a value that OmegaConf would take for an interpolation.
     """
     if _class(launcher) != RAY_LAUNCHER:
         return []
-    names = [name for name in HANDED_OVER if "${" not in os.environ.get(name, "${")]
-    return [f"hydra.job.env_copy=[{','.join(names)}]"]
+    values = {name: os.environ[name] for name in HANDED_OVER if name in os.environ}
+    return [
+        f"++hydra.job.env_set.{name}={quoted(value)}"
+        for name, value in values.items()
+        if "${" not in value and not (name == TRACKING and _has_password(value))
+    ]
+
+
+def _check_no_password(stores: Collection[str]) -> None:
+    address = os.environ.get(TRACKING, "")
+    if address in stores and _has_password(address):
+        raise UserError(
+            f"The jobs of this launcher would be given {shown_address(address)} with its password, which Hydra stores "
+            f"in their folders. Give {TRACKING} without it, and the cluster's machines MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD; or train with tracking=none, and deliver by the same command without launcher."
+        )
+
+
+def _has_password(address: str) -> bool:
+    return shown_address(address) != address
 
 
 def _class(launcher: Any) -> str:

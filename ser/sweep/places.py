@@ -21,14 +21,18 @@ def check_places(settings: Sequence[Settings], hydra: Mapping[str, str]) -> None
     Raises:
         UserError: a folder cannot be written, with every key to change; or a store cannot take runs.
     """
-    stores = dict.fromkeys(resolve_uri(one.tracking.uri) for one in settings if one.tracking.name != "none")
     places = [(key, Path(folder)) for key, folder in hydra.items()]
     for one in settings:
         places += [("results.dir", one.results), ("cache.dir", one.cache)]
-    places += [("tracking.uri", path.parent) for uri in stores if (path := sqlite.path_of(uri)) is not None]
+    places += [("tracking.uri", path.parent) for uri in stores(settings) if (path := sqlite.path_of(uri)) is not None]
     _check_folders(dict.fromkeys(places))
-    for uri in stores:
+    for uri in stores(settings):
         check_store(uri)
+
+
+def stores(settings: Sequence[Settings]) -> list[str]:
+    """The tracking stores that a sweep delivers to, each once."""
+    return list(dict.fromkeys(resolve_uri(one.tracking.uri) for one in settings if one.tracking.name != "none"))
 
 
 def _check_folders(places: Iterable[tuple[str, Path]]) -> None:

@@ -28,7 +28,7 @@ from ser.sweep import launchers
 from ser.sweep.code import changes, modules, not_followed, without_weights
 from ser.sweep.compose import composer
 from ser.sweep.handover import SOURCES
-from ser.sweep.places import check_places
+from ser.sweep.places import check_places, stores
 from ser.system import environment
 from ser.system.files import write_text
 
@@ -117,7 +117,8 @@ def make_plan(args: argparse.Namespace, dry: bool = False) -> tuple[Plan, list[E
 
     Args:
         args: the command line as Hydra's own parser read it.
-        dry: only check; no features are extracted, and nothing is stored.
+        dry: only check: no features are extracted, no plan is stored, and that its launcher can take the jobs is not
+            asked for. The hashes of audio files are still kept in the cache, and the synthetic corpus is written.
 
     Returns:
         The plan, and the experiments of its points that this process can train as one queue: those that can run, or
@@ -131,7 +132,7 @@ def make_plan(args: argparse.Namespace, dry: bool = False) -> tuple[Plan, list[E
     if args.config_path:
         raise UserError("--config-path is not supported: it would hide the project's groups. Use --config-dir.")
     sweep = bool(args.multirun) or len(overrides) < len(args.overrides)
-    composed = _compose(overrides, sweep, args.config_name, args.config_dir, check=True, extract=not dry)
+    composed = _compose(overrides, sweep, args.config_name, args.config_dir, check=True, begin=not dry)
     if composed is None:
         return None
     plan, experiments, in_turn = composed
@@ -150,7 +151,7 @@ def make_plan(args: argparse.Namespace, dry: bool = False) -> tuple[Plan, list[E
 
 
 def compose_plan(overrides: list[str], config_dir: str | None = None) -> Plan | None:
-    """Compose and check the points of a sweep's command line; nothing is stored.
+    """Compose and check the points of a sweep's command line; no plan is stored.
 
     Args:
         overrides: what was typed.
@@ -172,7 +173,7 @@ def _compose(
     config_name: str | None = None,
     config_dir: str | None = None,
     check: bool = False,
-    extract: bool = False,
+    begin: bool = False,
 ) -> tuple[Plan, list[Experiment], bool] | None:
     """A plan, the experiments of those of its points that can run, and whether its jobs run in turn in this process.
 
@@ -181,7 +182,8 @@ def _compose(
         sweep: whether ``-m`` was given.
         config_name, config_dir: Hydra's flags of that name.
         check: also check where the sweep writes, and the device, where the jobs run on this machine.
-        extract: also extract the features, where the jobs run on this machine.
+        begin: its jobs are to begin: also check that its launcher takes them, and extract the features where they run
+            on this machine.
     """
     with composer(config_name or "config", config_dir) as composing:
         points = composing.points(overrides, sweep)
@@ -192,11 +194,12 @@ def _compose(
     here = launchers.runs_here(launcher)
     if check:
         check_places(settings, hydra)
-        launchers.check(launcher, settings[0].sweep)
+    if begin:
+        launchers.check(launcher, settings[0].sweep, stores(settings))
     if check and here:
         for wanted in {one.device for one in settings} - {"auto", "cpu"}:
             environment.device(wanted)
-    made = [_experiment(one, point, extract and here) for one, point in zip(settings, points, strict=True)]
+    made = [_experiment(one, point, begin and here) for one, point in zip(settings, points, strict=True)]
     errors = {str(each) if isinstance(each, UserError) else None for each in made}
     if len(errors) == 1 and None not in errors:
         raise UserError(errors.pop() or "")

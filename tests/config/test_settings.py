@@ -320,5 +320,5 @@ def test_what_comes_from_the_environment_is_stored_unresolved(monkeypatch):
     monkeypatch.setenv("SER_DATA", "/secret/place")
     made = settings("corpus=emodb", "corpus.root='${oc.env:SER_DATA}/emodb'")
     assert made.corpus["root"] == "/secret/place/emodb"
-    assert made.corpus_typed["root"] == "${oc.env:SER_DATA}/emodb"
+    assert made.corpus_stored["root"] == "${oc.env:SER_DATA}/emodb"
     assert parameters_of(made)["corpus.root"] == "${oc.env:SER_DATA}/emodb"

@@ -2,7 +2,7 @@ import shlex
 
 import pytest
 
-from ser.config.words import differing, parameters, shown, typed
+from ser.config.words import differing, parameters, pasteable, shown
 from ser.sweep.hydra_internals import parse_override
 
 ROW = {"loss": "cos", "loss.margin": "0.1", "lambda": "0.6", "aux_task": "none"}
@@ -58,5 +58,5 @@ def test_parameters_in_users_words():
 def test_what_is_pasted_is_read_back(value):
     """By the shell, and then by Hydra."""
     for meant in (value, ["x", value]):
-        (argument,) = shlex.split(typed("corpus.root", meant))
+        (argument,) = shlex.split(pasteable("corpus.root", meant))
         assert parse_override(argument).value() == meant

@@ -56,11 +56,14 @@ def test_files_with_other_names_are_dropped_and_counted(folder: Path, name: str)
 def test_exclude_leaves_utterances_out(folder: Path) -> None:
     assert "03a01Wa" not in {u.id for u in read(folder, exclude=["03a01Wa"]).utterances}
     assert read(folder, exclude="03a01Wa") == read(folder, exclude=["03a01Wa"])
+    assert read(folder, exclude=None) == read(folder)
 
 
 def test_excluding_an_unknown_id_is_refused(folder: Path) -> None:
     with pytest.raises(UserError, match=r"corpus.exclude names '03a01Zz'"):
         read(folder, exclude=["03a01Zz"])
+    with pytest.raises(UserError, match=r"corpus.exclude names '1.5'"):
+        read(folder, exclude=1.5)
 
 
 def test_the_error_for_a_folder_without_audio_names_what_was_found(tmp_path: Path) -> None:

@@ -151,6 +151,8 @@ def test_exclude_leaves_utterances_out(release: Path) -> None:
     assert "sad" not in corpus.classes
     assert len(corpus.utterances) == 6
     assert corpus.dropped["excluded by corpus.exclude"] == 1
+    assert corpus == read(release, exclude="Ses04F_impro03_F020")
+    assert read(release, exclude=None) == read(release)
 
 
 @pytest.mark.parametrize("place", ["", "IEMOCAP_full_release"])

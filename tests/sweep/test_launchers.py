@@ -238,14 +238,51 @@ def test_a_command_that_is_stopped_says_which_jobs_go_on():
     assert launchers.what_goes_on(None, "mine") is None
 
 
-def test_what_ray_is_handed_over_has_no_interpolation(monkeypatch):
+RAY = OmegaConf.create({"_target_": launchers.RAY_LAUNCHER})
+
+
+@pytest.fixture
+def handed_over(monkeypatch):
+    """``handed_over(*typed, NAME=value)``: the variables of a job on a Ray cluster, as Hydra sets them."""
     for name in launchers.HANDED_OVER:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("SER_SWEEP_PLANNED", "mine")
-    monkeypatch.setenv("SER_SWEEP_COMMAND", "python -m ser.run 'results.dir=${oc.env:HOME}/r'")
-    ray = OmegaConf.create({"_target_": launchers.RAY_LAUNCHER})
-    assert launchers.handover(ray) == ["hydra.job.env_copy=[SER_SWEEP_PLANNED]"]
+
+    def compose_job(*typed, **variables):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        overrides = [*typed, *launchers.handover(RAY)]
+        with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
+            return dict(compose("config", overrides=overrides, return_hydra_config=True).hydra.job.env_set)
+
+    return compose_job
+
+
+def test_what_ray_is_handed_over_has_no_interpolation(handed_over):
+    typed = "python -m ser.run 'results.dir=${oc.env:HOME}/r'"
+    assert handed_over(SER_SWEEP_PLANNED="mine", SER_SWEEP_COMMAND=typed) == {"SER_SWEEP_PLANNED": "mine"}
     assert launchers.handover(None) == []
+
+
+def test_what_ray_is_handed_over_comes_to_what_the_user_hands_over(handed_over):
+    own = ("hydra.job.env_copy=[MY_VARIABLE]", "+hydra.job.env_set.OTHER=set")
+    values = {
+        "MLFLOW_TRACKING_URI": "http://host:5000",
+        "MLFLOW_EXPERIMENT_NAME": "it's mine (2)",
+        "SER_SWEEP_STARTED": "1700000000.5",
+        "SER_SWEEP_SOURCES": '{"mine": "a1"}',
+        "SER_SWEEP_COMMAND": "python -m ser.run 'loss=cos,l2' \"lambda='0.6'\"",
+        "MY_VARIABLE": "copied",
+    }
+    assert handed_over(*own, **values) == {**values, "OTHER": "set"}
+
+
+def test_ray_is_handed_over_no_password(handed_over):
+    address = "http://me:secret@host:5000"
+    assert handed_over(MLFLOW_TRACKING_URI=address, MLFLOW_EXPERIMENT_NAME="mine") == {"MLFLOW_EXPERIMENT_NAME": "mine"}
+    with pytest.raises(UserError, match=r"http://me:\*\*\*@host:5000 with its password.*tracking=none"):
+        launchers.check(RAY, "mine", [address])
+    launchers.check(RAY, "mine", ["sqlite:///mlflow.db"])
+    launchers.check(None, "mine", [address])
 
 
 def test_a_plugin_that_is_not_installed_is_named(tmp_path):

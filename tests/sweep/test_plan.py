@@ -1,13 +1,14 @@
-import os
 import re
 from pathlib import Path
 
 import pytest
 
+from ser.config import words
+from ser.errors import UserError
 from ser.sweep import plan as sweeps
 from ser.sweep.commandline import rewrite
 from ser.sweep.compose import composer, with_folder
-from ser.sweep.hydra_internals import parse_flags
+from ser.sweep.hydra_internals import parse_flags, parse_override
 
 
 def plan(tiny, tmp_path, *arguments):
@@ -111,8 +112,35 @@ def test_results_may_lie_in_hydras_own_folder(sweep, key):
     loss, results, settled = with_folder(typed, sweep, None, None)
     folder = settled.removeprefix(f"{key}=")
     assert (loss, results) == ("loss=cos", f"results.dir={folder}/r")
-    assert re.fullmatch(rf"({re.escape(os.getcwd())}/multirun|outputs)/[\d_-]+", folder)
+    assert re.fullmatch(rf"(outputs|{re.escape(str(Path.cwd()))}/multirun)/[\d_-]+", folder)
     assert with_folder(["loss=cos"], sweep, None, None) == ["loss=cos"]
+
+
+@pytest.mark.parametrize("folder", ["a (b)", "a,b", "a=b", "ü's"])
+def test_hydras_own_folder_may_have_any_name(folder):
+    """A name that Hydra's grammar reads otherwise, unless it stands in quotes."""
+    dirs = words.quoted(f"{folder}/now")
+    typed = [f"hydra.sweep.dir={dirs}", "results.dir=${hydra:runtime.output_dir}/r,'${hydra:runtime.output_dir}/s'"]
+    _, results, settled = map(parse_override, with_folder(typed, True, None, None))
+    values = [parse_override(f"results.dir={value}").value() for value in results.sweep_string_iterator()]
+    assert values == [f"{folder}/now/r", f"{folder}/now/s"]
+    assert settled.value() == f"{folder}/now"
+
+
+def test_a_dry_run_does_not_ask_whether_the_launcher_takes_the_jobs(tiny, tmp_path, monkeypatch):
+    """SLURM may have them already, or be no part of this machine."""
+
+    def refuse(*_):
+        raise UserError("SLURM still has jobs of the sweep")
+
+    monkeypatch.setattr(sweeps.launchers, "check", refuse)
+    typed = ["-m", f"corpus.root={tiny}", "corpus.size=tiny", "sweep=mine"]
+    typed += [f"results.dir={tmp_path}/r", f"cache.dir={tmp_path}/c"]
+    made, _ = sweeps.make_plan(parse_flags(typed), dry=True)
+    assert len(made.points) == 1
+    assert not (tmp_path / "r").exists()
+    with pytest.raises(UserError, match="SLURM still has jobs"):
+        sweeps.make_plan(parse_flags(typed))
 
 
 def test_options_and_values_may_be_swept_in_hydras_other_forms(tiny, tmp_path):

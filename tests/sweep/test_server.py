@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -11,17 +10,14 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from support import run
+from support import free_port, run
 from sweep.workplace import SMALL
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """The port of an MLflow server with a database of its own. It asks for no password and takes any."""
-    folder = tmp_path_factory.mktemp("server")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    folder, port = tmp_path_factory.mktemp("server"), free_port()
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(port)]
     command += ["--backend-store-uri", f"sqlite:///{folder}/s.db", "--artifacts-destination", str(folder / "files")]
     quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
