@@ -523,5 +523,5 @@ def _database_errors_told_to_user(uri: str) -> Iterator[None]:
 
 
 def _unreadable(uri: str, error: Exception) -> UserError:
-    reason = without_passwords(first_line(error)).rstrip(".")
+    reason = without_passwords(first_line(error), uri).rstrip(".")
     return UserError(f"The tracking store {shown_address(uri)} (tracking.uri=) cannot be read: {reason}. {_WHERE}")

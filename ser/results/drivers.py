@@ -37,4 +37,4 @@ def check_driver(uri: str) -> None:
             f"pip install {_PACKAGES.get(error.name or '', error.name)}"
         ) from error
     except ArgumentError as error:
-        raise UserError(f"{store} is no address of a database: {without_passwords(first_line(error))}.") from error
+        raise UserError(f"{store} is no address of a database: {without_passwords(first_line(error), uri)}.") from error

@@ -78,8 +78,8 @@ def deliver(
                 store.describe(about)
     except _delivery_errors() as error:
         if not _experiment.cache_info().currsize:
-            _unreachable[uri] = _reason(error), time.monotonic()
-        raise _not_taken(uri, runs, results, _reason(error)) from error
+            _unreachable[uri] = _reason(error, uri), time.monotonic()
+        raise _not_taken(uri, runs, results, _reason(error, uri)) from error
 
 
 def _lock(uri: str, experiment: str, results: Path) -> FileLock:
@@ -324,7 +324,7 @@ def find(uri: str, word: str) -> list[Logged]:
         runs = [run for each in conditions for run in client.search_runs(experiments, each)]
     except _delivery_errors() as error:
         shown = shown_address(uri)
-        raise UserError(f"MLflow at {shown} cannot be read ({_reason(error)}). See tracking.uri=.") from error
+        raise UserError(f"MLflow at {shown} cannot be read ({_reason(error, uri)}). See tracking.uri=.") from error
     return [_logged(run) for run in runs if run.info.status == "FINISHED" and "configuration" in run.data.tags]
 
 
@@ -348,8 +348,8 @@ def _context_tags() -> dict[str, str]:
     return resolve_tags()
 
 
-def _reason(error: Exception) -> str:
-    return without_passwords(first_line(error))
+def _reason(error: Exception, uri: str) -> str:
+    return without_passwords(first_line(error), uri)
 
 
 def _delivery_errors() -> tuple[type[Exception], ...]:

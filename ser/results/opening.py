@@ -161,6 +161,5 @@ def _cause(error: BaseException) -> str:
 
 
 def _cannot(uri: str, why: str) -> UserError:
-    shown = shown_address(uri)
-    why = without_passwords(why.replace(uri, shown)).rstrip(".")
-    return UserError(f"tracking.uri={shown} cannot take runs: {why}. {_ADVICE}")
+    why = without_passwords(why, uri).rstrip(".")
+    return UserError(f"tracking.uri={shown_address(uri)} cannot take runs: {why}. {_ADVICE}")

@@ -20,6 +20,7 @@ def _passwords(end: str, end_of_option: str) -> tuple[re.Pattern[str], ...]:
         rf"(\bhttps?://{user})(?!\d+(?:[/?#{end}]|$)){typed}(?:[^/{end}]+|[^{end}]+)(?=@)",  # digits alone: the port
         rf"(\b(?!https?:)[a-z][\w+.-]*://{user}){typed}[^{end}@]+(?:@[^/{end}]+)*(?=@)",  # SQLAlchemy allows slashes
         rf"([?&]\w*passw(?:or)?d=)[^&{end_of_option}]+",
+        rf"((?:;|%3B)PWD(?:=|%3D))(?:(?!%3B)[^;&{end_of_option}])+",  # in ODBC's odbc_connect
     )
     return tuple(re.compile(pattern, re.IGNORECASE) for pattern in patterns)
 
@@ -44,13 +45,17 @@ def aligned(rows: Sequence[Sequence[object]]) -> str:
     return "\n".join(_GAP.join(cells).rstrip() for cells in zip(*columns, strict=True))
 
 
-def without_passwords(text: str) -> str:
+def without_passwords(text: str, address: str = "") -> str:
     """A text in which the passwords of addresses are replaced, as far as they have no blanks.
+
+    Args:
+        text: the text.
+        address: an address that it may contain, whose password may have any characters.
 
     >>> without_passwords("tracking.uri=postgresql://me:secret@host/runs http://host/?password=secret")
     'tracking.uri=postgresql://me:***@host/runs http://host/?password=***'
     """
-    return _replaced(_IN_TEXT, text)
+    return _replaced(_IN_TEXT, text.replace(address, shown_address(address)) if address else text)
 
 
 def shown_address(address: str) -> str:

@@ -46,6 +46,10 @@ def test_rows_of_unequal_length_are_refused():
         ("HTTP://u:secret@h PostgreSQL://u:secret@h/d", "HTTP://u:***@h PostgreSQL://u:***@h/d"),
         ("http://u:pa/ss@h http://u:12345@h", "http://u:***@h http://u:***@h"),
         ("mysql+pymysql://h/db?user=u&passwd=secret", "mysql+pymysql://h/db?user=u&passwd=***"),
+        (
+            "mssql+pyodbc:///?odbc_connect=UID%3Du%3BPWD%3Ds%20x%3BA%3D1",
+            "mssql+pyodbc:///?odbc_connect=UID%3Du%3BPWD%3D***%3BA%3D1",
+        ),
         ("http://${oc.env:ME}:secret@h", "http://${oc.env:ME}:***@h"),
         ("http://u:${oc.env:PW}@h http://${oc.env:LOGIN}@h", "http://u:${oc.env:PW}@h http://${oc.env:LOGIN}@h"),
         ("sqlite:////data/a:b@c.db corpus.root=/a:b@c", "sqlite:////data/a:b@c.db corpus.root=/a:b@c"),
@@ -64,6 +68,7 @@ def test_the_password_of_an_address_may_have_any_characters(address):
     assert "***" in shown
     assert not {"two", "words", "a", "b/c", "s", "it's"} & set(re.split(r"[ @:]", shown))
     assert shown_address(shown) == shown
+    assert without_passwords(f"{address}/api failed", address) == f"{shown}/api failed"
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+49", "-x", "@SUM(A1)", "\tx", "'=1", "'quoted'", "-0.5", "sad", ""])
