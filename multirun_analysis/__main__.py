@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
-from ser.config.words import GROUP_OF
+from ser.config.words import GROUP_OF, as_typed
 from ser.errors import UserError
 from ser.system.command import run_command
 from ser.system.text import aligned
@@ -305,41 +305,40 @@ def _of_sweeps(command: CommandLine) -> str:
     if unknown:
         raise UserError(f"{unknown[0]} is no key for a sweep: there are {', '.join(_SWEEP_KEYS)}, out and audit.")
     results = Path(given.get("results.dir", "results"))
-    names = sorted(path.name for path in (results / "sweeps").glob("*"))
     if "sweep" in given:
-        return _of_sweep(results, names, given, command)
+        return _of_sweep(results, given, command)
     others = sorted(given.keys() - {"results.dir"})
     if others:
         raise UserError(f"{others[0]}= is for one sweep: add sweep=NAME.")
-    if not names:
-        return f"There are no sweeps in {results}."
+    from ser.sweep.plan import sweep_names
     from ser.sweep.table import overview
 
+    names = sweep_names(results)
+    if not names:
+        return f"There are no sweeps in {results}."
     return overview(results, names)
 
 
-def _of_sweep(results: Path, names: Sequence[str], given: Mapping[str, str], command: CommandLine) -> str:
+def _of_sweep(results: Path, given: Mapping[str, str], command: CommandLine) -> str:
     """One sweep.
 
     Args:
         results: the folder of results.
-        names: the sweeps in it.
         given: the values of ``_SWEEP_KEYS`` that were given.
         command: the command line.
     """
-    from ser.sweep.plan import load_plans, plan_time
+    from ser.sweep.plan import find_plans, plan_time, sweep_names
 
+    names = sweep_names(results)
     if given["sweep"] == "last" and names and "last" not in names:
         given = {**given, "sweep": max(names, key=lambda name: plan_time(results, name))}
-    if given["sweep"] not in names:
-        raise UserError(f"sweep={given['sweep']} is not in {results}. There are: {', '.join(names) or 'none'}.")
-    plans = load_plans(results, given["sweep"])
+    plans = find_plans(results, given["sweep"])
     if "by" in given or "over" in given:
         return _by(plans, given, command)
     from ser.results.store import ResultStore
     from ser.sweep.table import table
 
-    return "\n\n".join(f"{' '.join(plan.overrides)}\n{table(plan, ResultStore(plan.results))}" for plan in plans)
+    return "\n\n".join(f"{_typed(plan)}\n{table(plan, ResultStore(plan.results))}" for plan in plans)
 
 
 def _by(plans: Sequence[Plan], given: Mapping[str, str], command: CommandLine) -> str:
@@ -355,8 +354,13 @@ def _by(plans: Sequence[Plan], given: Mapping[str, str], command: CommandLine) -
     made = tables(study, given["sweep"], given["by"].split(","), *compared)
     written = _written(made, command, study.name, study.findings)
     text = _with_findings(study.findings, written)
-    newest = f"The newest of {len(plans)} command lines of that name: {' '.join(plans[-1].overrides)}\n"
+    newest = f"The newest of {len(plans)} command lines of that name: {_typed(plans[-1])}\n"
     return newest + text if len(plans) > 1 else text
+
+
+def _typed(plan: Plan) -> str:
+    """A sweep's command line as users type it."""
+    return " ".join(map(as_typed, plan.overrides))
 
 
 def _over(study: Study, name: str, over: str, command: CommandLine) -> str:

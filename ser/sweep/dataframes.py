@@ -18,11 +18,12 @@ from ser.corpora.table import Utterance
 from ser.data.replicas import Replica
 from ser.errors import UserError
 from ser.results.convergence import convergence, max_epochs
+from ser.results.metrics import METRICS
 from ser.results.runs import run_metrics
 from ser.results.store import ResultStore, Stored
 from ser.sweep.commandline import rewrite
 from ser.sweep.compose import composer
-from ser.sweep.plan import Plan, Point, compose_plan, load_plans
+from ser.sweep.plan import Plan, Point, compose_plan, find_plans
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +36,7 @@ def results(
     *,
     overrides: Sequence[str] = (),
     level: Literal["fold", "seed"] = "fold",
-    results_dir: str | Path = "results",
+    results_dir: str | Path | None = None,
     config_dir: str | Path | None = None,
 ) -> "pd.DataFrame":
     """The metrics of a sweep, as fractions.
@@ -45,7 +46,8 @@ def results(
         overrides: in place of a name: what is typed on the command line of ``ser.run -m``. Results of any sweep count.
         level: ``fold`` gives a row for each seed and fold; ``seed`` a row for each seed, with means over its folds
             and with metrics of all folds' utterances together (``wa_pooled``).
-        results_dir: the folder of the results; with ``overrides`` it is ``results.dir``.
+        results_dir: the folder of the results, ``results`` if none is given. It goes with a sweep's name; beside
+            ``overrides`` it is refused, since these name the folder by ``results.dir=``.
         config_dir: your own folder of options, if ``overrides`` name one of them.
 
     Returns:
@@ -60,14 +62,15 @@ def results(
     if level not in ("fold", "seed"):
         raise UserError(f"level={level!r} is not known. Give 'fold' or 'seed'.")
     plan = _plan(sweep, overrides, results_dir, config_dir)
-    return _frame(plan, _folds if level == "fold" else _seeds)
+    frame = _frame(plan, _folds if level == "fold" else _seeds)
+    return frame.reindex(columns=list(dict.fromkeys([*frame.columns, *_metric_columns(level)])))
 
 
 def predictions(
     sweep: str | None = None,
     *,
     overrides: Sequence[str] = (),
-    results_dir: str | Path = "results",
+    results_dir: str | Path | None = None,
     config_dir: str | Path | None = None,
 ) -> "pd.DataFrame":
     """The predictions of every test utterance.
@@ -98,7 +101,7 @@ def histories(
     sweep: str | None = None,
     *,
     overrides: Sequence[str] = (),
-    results_dir: str | Path = "results",
+    results_dir: str | Path | None = None,
     config_dir: str | Path | None = None,
 ) -> "pd.DataFrame":
     """The learning curves of a sweep.
@@ -117,19 +120,21 @@ def histories(
     return _frame(_plan(sweep, overrides, results_dir, config_dir), _epochs)
 
 
-def _plan(sweep: str | None, overrides: Sequence[str], results_dir: str | Path, config_dir: str | Path | None) -> Plan:
+def _plan(
+    sweep: str | None, overrides: Sequence[str], results_dir: str | Path | None, config_dir: str | Path | None
+) -> Plan:
     if (sweep is None) != bool(overrides):
         raise UserError("Give either the name of a sweep or overrides=[...].")
     if sweep is None:
+        if results_dir is not None:
+            raise UserError(
+                f"results_dir={results_dir} goes with a sweep's name: give results.dir= in overrides=[...]."
+            )
         composed = compose_plan(rewrite(overrides), str(config_dir) if config_dir else None)
         if composed is None:
             raise UserError("The points are needed: use Hydra's basic sweeper, without hydra/sweeper=.")
         return composed
-    plans = load_plans(Path(results_dir), sweep)
-    if not plans:
-        there = sorted(path.name for path in (Path(results_dir) / "sweeps").glob("*"))
-        raise UserError(f"sweep={sweep} is not in {results_dir}. There are: {', '.join(there) or 'none'}.")
-    return plans[-1]
+    return find_plans(Path(results_dir or "results"), sweep)[-1]
 
 
 def _frame(plan: Plan, rows: Callable[[Point, Mapping[Replica, Stored | None]], Iterable[Row]]) -> "pd.DataFrame":
@@ -153,15 +158,15 @@ def _frame(plan: Plan, rows: Callable[[Point, Mapping[Replica, Stored | None]], 
     if not made:
         raise UserError(f"No training of the sweep {plan.name} has a result in {plan.results}.")
     frame = pd.DataFrame(made)
-    return frame.assign(**{key: _typed(frame[key]) for key in keys if key != "synthetic"})
+    return frame.assign(**{key: _as_numbers(frame[key]) for key in keys if key != "synthetic"})
 
 
-def _typed(column: "pd.Series") -> "pd.Series":
-    """A column of texts, as numbers if all of them are numbers."""
+def _as_numbers(column: "pd.Series") -> "pd.Series":
+    """A column of texts, as numbers if all of them are numbers; options without the key have no text."""
     import pandas as pd
 
     numbers = pd.to_numeric(column, errors="coerce")
-    return numbers if numbers.notna().all() else column
+    return numbers if numbers.notna().equals(column.notna()) else column
 
 
 def _points(plan: Plan) -> list[tuple[Point, list[Replica]]]:
@@ -198,6 +203,14 @@ def _metrics(stored: Sequence[Stored]) -> dict[str, float]:
     """``run_metrics`` without those of a single fold."""
     figures = run_metrics([one.outcome for one in stored])
     return {name: value for name, value in figures.items() if "/" not in name}
+
+
+def _metric_columns(level: str) -> list[str]:
+    """The metrics' columns in ``results``; a frame has them even if no training has a result."""
+    scores = [f"{mode}{name}" for mode in ("", "crop_") for name in METRICS]
+    if level == "fold":
+        return [*scores, "best_val_wa", "best_epoch", "epochs", "stopped"]
+    return [*(column for name in scores for column in (name, f"{name}_pooled")), "best_val_wa", "ece_pooled"]
 
 
 def _epochs(_: Point, stored: Mapping[Replica, Stored | None]) -> Iterable[Row]:

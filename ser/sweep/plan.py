@@ -330,9 +330,27 @@ def store_point(experiment: Experiment) -> None:
 
 
 def load_plans(results: Path, name: str) -> list[Plan]:
-    """Read all stored plans of a sweep's name, the oldest first."""
+    """Read all stored plans of a sweep's name, the oldest first; an empty list if there are none."""
     files = sorted(_files(results, name), key=lambda path: path.stat().st_mtime)
     return [_read(json.loads(path.read_text(encoding="utf-8")), results) for path in files]
+
+
+def find_plans(results: Path, name: str) -> list[Plan]:
+    """Read all stored plans of a sweep that a user names, the oldest first.
+
+    Raises:
+        UserError: there is no sweep of this name.
+    """
+    plans = load_plans(results, name)
+    if not plans:
+        there = ", ".join(sweep_names(results)) or "none"
+        raise UserError(f"There is no sweep {name} in {results / 'sweeps'}. There are: {there}. See results.dir=.")
+    return plans
+
+
+def sweep_names(results: Path) -> list[str]:
+    """The names of the sweeps in a folder of results, in alphabetical order."""
+    return sorted(path.name for path in (results / "sweeps").glob("*") if path.is_dir())
 
 
 def plan_time(results: Path, name: str) -> float:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ser.errors import UserError
-from ser.sweep.commandline import rewrite
+from ser.sweep.commandline import rewrite, take_dry_run
 from ser.sweep.hydra_internals import parse_flags
 from ser.sweep.job import FailedTrainingsError
 from ser.sweep.plan import sweep_name
@@ -35,6 +35,7 @@ def sweep(overrides: str | Sequence[str], config_dir: str | Path | None = None) 
     """
     typed = shlex.split(overrides) if isinstance(overrides, str) else [str(override) for override in overrides]
     given = parse_flags(rewrite(typed)).overrides
+    take_dry_run(given)  # it is no part of the name
     names = [override.partition("=")[2] for override in given if override.startswith("sweep=")]
     name = names[-1] if names else sweep_name(given)
     flags = ["-m", *(["--config-dir", str(config_dir)] if config_dir else [])]

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from ser.config.words import differing
-from ser.errors import UserError
+from ser.config.words import as_typed, differing
 from ser.results.store import ResultStore
 from ser.sweep.display import duration
-from ser.sweep.plan import Plan, Point, load_plans, plan_time
+from ser.sweep.plan import Plan, Point, find_plans, plan_time, sweep_names
 from ser.sweep.running import Running, running
 from ser.sweep.table import failures, overview
 from ser.system.text import aligned
@@ -26,24 +25,17 @@ def status(results: Path, name: str | None) -> str:
         UserError: there is no such sweep.
     """
     commands = list(running(results))
-    names = [path.name for path in (results / "sweeps").glob("*") if path.is_dir()]
     if name is None:
         said = [f"{each.sweep}: {_said(each)}" for each in commands]
-        return "\n".join([overview(results, names), *([""] if said else []), *said])
-    plans = load_plans(results, name)
-    if not plans:
-        raise UserError(
-            f"There is no sweep {name} in {results / 'sweeps'}. There are: {', '.join(sorted(names)) or 'none'}. See "
-            "results.dir=."
-        )
-    plan, here = plans[-1], [each for each in commands if each.sweep == name]
+        return "\n".join([overview(results, sweep_names(results)), *([""] if said else []), *said])
+    plan, here = find_plans(results, name)[-1], [each for each in commands if each.sweep == name]
     latest = here[-1] if here else None
     store = ResultStore(results, latest.mark if latest and latest.anew else None, bool(latest and latest.weights))
     planned = f"{datetime.fromtimestamp(plan_time(results, name)):%Y-%m-%d %H:%M}"
     said = [_said(each) for each in here] or ["not running: the same command goes on from here"]
     return "\n".join(
         [
-            f"sweep {name}, planned {planned}: {_typed(plan)}",
+            f"sweep {name}, planned {planned}: {_overrides(plan)}",
             *said,
             _counts(plan, store) + _time_left(plan, store, latest),
             "",
@@ -66,7 +58,7 @@ def dry_run(plan: Plan, resume: bool | str) -> str:
         missing = [signature for signature in missing if store.failure(signature) is not None]
     return "\n".join(
         [
-            f"sweep {plan.name}: {_typed(plan)}",
+            f"sweep {plan.name}: {_overrides(plan)}",
             _counts(plan, store),
             f"dry_run=true: nothing was trained. Without it, {len(missing)} would be, into {plan.results}.",
             "",
@@ -103,8 +95,9 @@ def _counts(plan: Plan, store: ResultStore) -> str:
     return f"{planned} trainings: {done} done, {failed} failed, {left} left"
 
 
-def _typed(plan: Plan) -> str:
-    return " ".join(override for override in plan.overrides if not override.startswith("sweep="))
+def _overrides(plan: Plan) -> str:
+    """The command line as users type it, without the sweep's name."""
+    return " ".join(as_typed(override) for override in plan.overrides if not override.startswith("sweep="))
 
 
 def _said(command: Running) -> str:

@@ -378,10 +378,16 @@ def test_a_folder_without_sweeps_says_so(tmp_path, monkeypatch):
 MISTAKES = {
     "unknown key": (["sweep=fig3", "by=loder"], "by=loder: the sweep has no such key. It has .*loader"),
     "one of two unknown": (["sweep=fig3", "by=loss,nokey"], "by=nokey: the sweep has no such key"),
-    "unknown sweep": (["sweep=fig5", "by=loss"], "sweep=fig5 is not in results. There are: fig2, fig3, fig4, table2."),
-    "unknown sweep without by": (["sweep=fig5"], "sweep=fig5 is not in results"),
+    "unknown sweep": (
+        ["sweep=fig5", "by=loss"],
+        "There is no sweep fig5 in results/sweeps. There are: fig2, fig3, fig4, table2. See results.dir=.",
+    ),
+    "unknown sweep without by": (["sweep=fig5"], "There is no sweep fig5 in results/sweeps"),
     "a key of ser.run": (["sweep=fig3", "by=loss", "repeats=2"], "repeats is no key for a sweep: there are sweep, by"),
-    "another folder": (["sweep=fig3", "results.dir=nowhere"], "sweep=fig3 is not in nowhere. There are: none."),
+    "another folder": (
+        ["sweep=fig3", "results.dir=nowhere"],
+        "There is no sweep fig3 in nowhere/sweeps. There are: none. See results.dir=.",
+    ),
     "no store": (["sweep=fig3", "by=loss", "tracking.uri=sqlite:///no.db"], "There is no tracking store .*no.db"),
 }
 

@@ -107,5 +107,5 @@ def test_the_last_sweep_is_the_one_that_was_started_last(tmp_path):
         for file in (tmp_path / "sweeps" / name).iterdir():
             os.utime(file, (1000 - seconds, 1000 - seconds))
     assert main(["sweep=last", f"results.dir={tmp_path}"]).startswith("loss=new\n")
-    with pytest.raises(UserError, match="sweep=last is not in"):
+    with pytest.raises(UserError, match=r"There is no sweep last in .*There are: none"):
         main(["sweep=last", f"results.dir={tmp_path / 'none'}"])

@@ -12,6 +12,7 @@ from sweep.workplace import SMALL, rows
 import ser
 from ser.corpora.synthetic.reader import read
 from ser.errors import UserError
+from ser.sweep import dataframes
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +116,25 @@ def test_what_has_no_result_is_missing_and_never_a_partial_mean(folder, name):
     assert folds["wa"].isna().sum() == seeds["wa"].isna().sum() == 1
 
 
+@pytest.mark.parametrize("level", ["fold", "seed"])
+def test_without_any_result_all_metrics_are_missing(finished, name, tiny, level, tmp_path):
+    typed = [*SMALL, f"corpus.root={tiny}", "loss=cos", f"results.dir={tmp_path}"]
+    with contextlib.chdir(finished):
+        found, whole = ser.results(overrides=typed, level=level), ser.results(name, level=level)
+    assert list(found.columns) == list(whole.columns)
+    assert len(found) == (5 if level == "fold" else 1)
+    assert found.loc[:, "wa":].isna().all(axis=None)
+    assert found["wa"].dtype == np.float64
+
+
+def test_a_number_that_some_options_lack_is_numeric():
+    """The margin of ``cos`` beside two losses without one; a word makes texts of the numbers beside it."""
+    margins = dataframes._as_numbers(pd.Series(["0.1", None, "0.5", np.nan]))
+    assert margins.dtype == np.float64
+    assert margins.tolist() == pytest.approx([0.1, np.nan, 0.5, np.nan], nan_ok=True)
+    assert dataframes._as_numbers(pd.Series(["0.1", "auto", None])).tolist()[:2] == ["0.1", "auto"]
+
+
 def _signature(folder, name):
     """The signature of the first training of the first point, which is loss=cos lambda=0.6."""
     from ser.sweep.plan import load_plans
@@ -127,9 +147,13 @@ def _signature(folder, name):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"sweep": "nothing"}, r"sweep=nothing is not in .*There are: length-1-"),
+        ({"sweep": "nothing"}, r"There is no sweep nothing in results/sweeps\. There are: length-1-"),
         ({}, "either the name of a sweep or overrides"),
         ({"sweep": "a", "overrides": ["loss=cos"]}, "either the name of a sweep or overrides"),
+        (
+            {"overrides": ["loss=cos"], "results_dir": "elsewhere"},
+            r"results_dir=elsewhere goes with a sweep's name: give results.dir= in overrides",
+        ),
         ({"overrides": ["loss=nope"]}, "loss=nope: there is no such option"),
         ({"sweep": "a", "level": "folds"}, "level='folds' is not known"),
     ],
@@ -140,8 +164,6 @@ def test_a_mistake_is_one_message(finished, arguments, said):
 
 
 def test_a_changed_corpus_is_told(finished, name, monkeypatch):
-    from ser.sweep import dataframes
-
     monkeypatch.setattr(dataframes, "load", lambda options: read_without_first(options))
     with (
         contextlib.chdir(finished),

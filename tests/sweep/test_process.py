@@ -34,6 +34,14 @@ def test_a_name_and_one_string_may_be_given(monkeypatch):
     assert given == [["-m", "--config-dir", "conf", "loss=cos,l2", "corpus.root=/my data", "sweep=mine"]]
 
 
+def test_a_dry_run_has_the_name_of_the_sweep(monkeypatch):
+    given = []
+    monkeypatch.setattr(process, "_run", lambda arguments: (given.append(arguments), (0, ""))[1])
+    name = ser.sweep(["loss=cos,l2"])
+    assert ser.sweep(["loss=cos,l2", "dry_run=true"]) == name
+    assert given[1] == ["-m", "loss=cos,l2", "dry_run=true", f"sweep={name}"]
+
+
 def test_a_refusal_is_an_exception_with_its_message(tmp_path):
     with contextlib.chdir(tmp_path), pytest.raises(UserError, match="loss=cosine: there is no such option") as caught:
         ser.sweep(["loss=cosine,l2"])

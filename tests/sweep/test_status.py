@@ -10,6 +10,7 @@ from results.outcomes import outcome
 from support import run
 from sweep.workplace import SMALL
 
+from multirun_analysis.__main__ import main
 from ser.errors import UserError
 from ser.results.store import ResultStore
 from ser.sweep import running
@@ -100,6 +101,13 @@ def test_what_is_no_sign_is_passed_over(tmp_path):
 def test_a_sweep_that_is_not_there_is_named(tmp_path):
     with pytest.raises(UserError, match=r"There is no sweep mine in .*There are: none"):
         status(tmp_path, "mine")
+
+
+def test_a_sweep_is_shown_as_it_was_typed(sweep, tmp_path):
+    plan = sweep(False, "lambda=0.6,0.7")
+    assert " lambda=0.6,0.7" in dry_run(plan, True).splitlines()[0]
+    assert " lambda=0.6,0.7" in status(tmp_path / "r", "mine").splitlines()[0]
+    assert " lambda=0.6,0.7\n" in main(["sweep=mine", f"results.dir={tmp_path}/r"])
 
 
 def test_dry_run_is_true_or_false():
