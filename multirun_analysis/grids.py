@@ -16,7 +16,7 @@ from multirun_analysis.inference.statistics import Floats
 from multirun_analysis.output.drawings import Drawing, LearningCurves
 from multirun_analysis.output.tables import Missing, Percent, Table
 from multirun_analysis.store.collect import NEEDED, REPLICA, Collected, collect, score_metrics
-from ser.config.words import differing
+from ser.config.words import corpora_title, differing
 from ser.errors import UserError
 from ser.sweep.commandline import rewrite
 from ser.sweep.plan import Plan, Point, compose_plan, compose_settings
@@ -91,12 +91,8 @@ class Study:
 
     @property
     def corpus(self) -> str:
-        """The names of the corpora, for titles. They say SYNTHETIC wherever any speech was generated."""
-        names = sorted({scores["corpus"] for scores in self.scores})
-        said = " and ".join(names) or "no corpus"
-        if self.synthetic:
-            return "SYNTHETIC speech" if names == ["synthetic"] else f"{said} (with SYNTHETIC speech)"
-        return said
+        """The names of the corpora, for titles."""
+        return corpora_title(sorted({scores["corpus"] for scores in self.scores}), self.synthetic)
 
     @property
     def replicas(self) -> pd.DataFrame:

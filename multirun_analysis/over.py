@@ -9,7 +9,7 @@ from multirun_analysis.grids import Group, Scores, Study, by_point, by_values, c
 from multirun_analysis.inference.statistics import LEVEL, paired_difference, summarise
 from multirun_analysis.output.drawings import Curve, CurvePoint, Drawing, LearningCurves, Panel
 from multirun_analysis.output.tables import FEWEST_SEEDS
-from ser.config.words import GROUP_OF, labels
+from ser.config.words import GROUP_OF, applies, labels
 from ser.errors import UserError
 
 Groups = Mapping[tuple[str, ...], list[Scores]]
@@ -24,6 +24,8 @@ _FEWEST_SEEDS = 3  # with fewer, nothing is decided (docs/statistics.md)
 def draw(study: Study, name: str, over: str) -> Drawing:
     """The mean WA over a number, a curve for each combination of the other swept keys.
 
+    A configuration without the key (the baseline over lambda) is a horizontal line.
+
     Args:
         study: the points of the sweep.
         name: the name of the sweep.
@@ -34,7 +36,7 @@ def draw(study: Study, name: str, over: str) -> Drawing:
     """
     key, others = _keys(study, over)
     curves = [
-        Curve(_label(others, values) or "WA", tuple(map(_point, *zip(*_along(group, key).items(), strict=True))))
+        Curve(_label(others, values) or "WA", tuple(_point(key, x, points) for x, points in _along(group, key).items()))
         for values, group in by_values(study.scores, others).items()
     ]
     notes = (_READING, *read(study, over))
@@ -124,9 +126,9 @@ def _along(group: Group, key: str) -> dict[float, list[Scores]]:
     return {float(values[0]): points for values, points in by_values(group, [key]).items()}
 
 
-def _point(x: float, group: Group) -> CurvePoint:
-    missing = missing_seeds(group)
-    return CurvePoint(x, missing or summarise(by_point(group, "wa", common_seeds(group)).mean(axis=0)))
+def _point(key: str, x: float, group: Group) -> CurvePoint:
+    missing, place = missing_seeds(group), x if applies(key, group[0].point.parameters) else None
+    return CurvePoint(place, missing or summarise(by_point(group, "wa", common_seeds(group)).mean(axis=0)))
 
 
 def _label(keys: Sequence[str], values: Sequence[str]) -> str:

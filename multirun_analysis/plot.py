@@ -18,11 +18,10 @@ from multirun_analysis.inference.statistics import Summary, summarise
 from multirun_analysis.output.drawings import Band, Curve, CurvePoint, Panel
 from multirun_analysis.output.figures import draw_band, draw_panel
 from multirun_analysis.output.tables import Missing
-from ser.config.words import labels
+from ser.config.words import applies, corpora_title, labels
 from ser.errors import UserError
-from ser.results.metrics import METRICS
 from ser.show.vectors import scatter
-from ser.system.pictures import COLOURS
+from ser.system.pictures import COLOURS, plain_text
 
 __all__ = ["confusion", "learning", "over", "vectors"]
 
@@ -30,11 +29,13 @@ _LINES = ("-", "--", ":")
 _MOST_BANDS = 3  # more bands hide one another
 
 
+@plain_text()
 def over(results: pd.DataFrame, key: str, metric: str = "wa", *, axes: Axes | None = None) -> Axes:
     """Draw a metric over a number that was swept, a curve for each combination of the other keys.
 
     The points are means over seeds, where a seed's score is the mean over its folds, with 95 % t intervals; of fewer
     than five seeds a dash for each seed. Small hollow marks: the highest seed. An X stands where a training is missing.
+    A configuration without the key, such as the baseline over lambda, is a horizontal line.
 
     Args:
         results: what ``ser.results`` returns, at either level.
@@ -50,7 +51,11 @@ def over(results: pd.DataFrame, key: str, metric: str = "wa", *, axes: Axes | No
     scores = _scores(results, metric)
     curves = []
     for label, rows in _cells(scores, [key]).items():
-        points = [CurvePoint(float(str(x)), _summary(group[metric])) for x, group in rows.groupby(key)]
+        has_key = applies(key, rows.iloc[0])
+        points = [
+            CurvePoint(float(str(x)) if has_key and pd.notna(x) else None, _summary(group[metric]))
+            for x, group in rows.groupby(key, dropna=False)
+        ]
         curves.append(Curve(label or _word(metric), tuple(points)))
     axes = _axes(axes)
     draw_panel(axes, Panel(_word(metric), tuple(curves)), key)
@@ -59,6 +64,7 @@ def over(results: pd.DataFrame, key: str, metric: str = "wa", *, axes: Axes | No
     return axes
 
 
+@plain_text()
 def learning(histories: pd.DataFrame, metric: str = "val_wa", *, axes: Axes | None = None) -> Axes:
     """Draw learning curves: for each configuration the mean over its trainings.
 
@@ -91,6 +97,7 @@ def learning(histories: pd.DataFrame, metric: str = "val_wa", *, axes: Axes | No
     return axes
 
 
+@plain_text()
 def confusion(predictions: pd.DataFrame, *, axes: Axes | None = None) -> Axes:
     """Draw a confusion matrix: of the utterances of a true class, the percentage that was predicted as each class.
 
@@ -113,13 +120,14 @@ def confusion(predictions: pd.DataFrame, *, axes: Axes | None = None) -> Axes:
     picture = ConfusionMatrixDisplay(shares, display_labels=classes)
     picture.plot(cmap="Blues", values_format=".1f", colorbar=False, ax=axes)
     axes.set(xlabel="predicted", ylabel="true class")
-    wa = 100 * METRICS["wa"](pd.factorize(gold)[0], pd.Index(pd.unique(gold)).get_indexer(predicted))
+    wa = 100 * (gold == predicted).mean()
     seeds = predictions["seed"].nunique()
     said = f"{len(predictions)} predictions, {seeds} seed{'s' * (seeds > 1)}"
     axes.set_title(f"{_corpus(predictions)}: pooled WA {wa:.2f} %\npercent of a true class; {said}", fontsize=10)
     return axes
 
 
+@plain_text()
 def vectors(vectors: ArrayLike, labels: ArrayLike, classes: Sequence[str] = (), *, axes: Axes | None = None) -> Axes:
     """Draw vectors by class in two dimensions: the first two principal components of the vectors scaled to length 1.
 
@@ -136,12 +144,17 @@ def vectors(vectors: ArrayLike, labels: ArrayLike, classes: Sequence[str] = (), 
 
 
 def _axes(axes: Axes | None) -> Axes:
-    """The axes that were given, or those of a new figure, which a notebook shows by itself."""
-    if axes is not None:
-        return axes
+    """The axes that were given, or those of a new figure, which a notebook shows by itself.
+
+    Texts that given axes have made already are set to show what is written to them as it is (``plain_text``).
+    """
     from matplotlib import pyplot
 
-    return pyplot.subplots(layout="constrained")[1]
+    if axes is None:
+        return pyplot.subplots(layout="constrained")[1]
+    ticks = (*axes.get_xticklabels(), *axes.get_yticklabels())
+    pyplot.setp([axes.title, axes.xaxis.label, axes.yaxis.label, *ticks], parse_math=False)
+    return axes
 
 
 def _check_numbers(frame: pd.DataFrame, name: str) -> None:
@@ -158,7 +171,8 @@ def _cells(frame: pd.DataFrame, apart_from: Sequence[str] = ()) -> dict[str, pd.
     keys = frame.columns[: frame.columns.get_loc("seed")].drop("synthetic").tolist()
     groups = dict(iter(frame.groupby(keys, sort=False, dropna=False)))
     cells: dict[str, list[pd.DataFrame]] = {}
-    names = labels([dict(zip(keys, values, strict=True)) for values in groups], apart_from)
+    about = [{key: value for key, value in zip(keys, values, strict=True) if pd.notna(value)} for values in groups]
+    names = labels(about, apart_from)
     for name, rows in zip(names, groups.values(), strict=True):
         cells.setdefault(name, []).append(rows)
     return {name: pd.concat(rows) for name, rows in cells.items()}
@@ -183,8 +197,5 @@ def _word(metric: str) -> str:
 
 
 def _corpus(frame: pd.DataFrame) -> str:
-    """The names of the corpora; they say SYNTHETIC wherever any speech was generated."""
-    names = " and ".join(map(str, pd.unique(frame["corpus"])))
-    if not frame["synthetic"].any():
-        return names
-    return "SYNTHETIC speech" if names == "synthetic" else f"{names} (with SYNTHETIC speech)"
+    """The names of the corpora, for titles."""
+    return corpora_title([str(name) for name in pd.unique(frame["corpus"])], bool(frame["synthetic"].any()))

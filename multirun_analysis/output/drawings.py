@@ -11,11 +11,12 @@ class CurvePoint:
     """A point of a curve.
 
     Attributes:
-        x: its place on the axis, in the axis' unit.
+        x: its place on the axis, in the axis' unit; None for what does not depend on it, such as the baseline over
+            lambda, which is drawn as a horizontal line.
         summary: the scores of the seeds, as fractions; ``Missing`` if some seeds are not complete.
     """
 
-    x: float
+    x: float | None
     summary: Summary | Missing
 
 
@@ -64,7 +65,7 @@ class Drawing:
     def table(self) -> Table:
         """The numbers of the figure: a row for each point of each curve."""
         rows = [
-            (panel.metric, curve.label, f"{point.x:g}", *_numbers(point.summary))
+            (panel.metric, curve.label, "-" if point.x is None else f"{point.x:g}", *_numbers(point.summary))
             for panel in self.panels
             for curve in panel.curves
             for point in curve.points

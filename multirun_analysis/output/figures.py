@@ -8,14 +8,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from multirun_analysis.inference.statistics import Interval, Summary
 from multirun_analysis.output.drawings import Band, Curve, CurvePoint, Drawing, LearningCurves, Panel
 from multirun_analysis.output.tables import FEWEST_SEEDS, Missing
-from ser.system.pictures import COLOURS, MARKERS
+from ser.system.pictures import COLOURS, MARKERS, plain_text
 
 _LINES = ("-", "--", "-.", ":")
 _CELLS_ACROSS = 6  # learning curves that stand side by side
@@ -24,10 +23,10 @@ _EDGE = 1.02  # in widths of the axes: where a published value stands if the pap
 _ASIDE = 0.025  # by so much, two stars at the edge stand beside each other
 
 
+@plain_text()
 def draw(drawing: Drawing | LearningCurves) -> Figure:
-    """Draw a figure. A ``$`` in a name begins no formula."""
-    with rc_context({"text.parse_math": False}):
-        return _draw_learning(drawing) if isinstance(drawing, LearningCurves) else _draw_curves(drawing)
+    """Draw a figure."""
+    return _draw_learning(drawing) if isinstance(drawing, LearningCurves) else _draw_curves(drawing)
 
 
 def _draw_curves(drawing: Drawing) -> Figure:
@@ -116,7 +115,7 @@ def save(drawing: Drawing | LearningCurves, folder: Path) -> None:
 
 def draw_panel(axes: Any, panel: Panel, label: str) -> None:
     """Draw the curves of one metric; ``label`` is that of the horizontal axis."""
-    xs = sorted({point.x for curve in panel.curves for point in curve.points})
+    xs = sorted({point.x for curve in panel.curves for point in curve.points if point.x is not None})
     step = min((after - before for before, after in pairwise(xs)), default=0.0)
     for index, curve in enumerate(panel.curves):
         _draw_curve(axes, curve, index, 0.04 * step * (index - (len(panel.curves) - 1) / 2), xs)
@@ -139,7 +138,7 @@ def _inside(x: float | None, xs: Sequence[float]) -> bool:
 
 def _explain_marks(axes: Any, panel: Panel) -> None:
     """Add to the legend what the marks besides the curves are, those that occur."""
-    summaries = _summaries(point for curve in panel.curves for point in curve.points)
+    summaries = _summaries(point for curve in panel.curves for point in curve.points if point.x is not None)
     marks = {
         "highest seed": ("o", 3.5, any(summary.n > 1 for summary in summaries)),
         "each seed": ("_", 7, any(1 < summary.n < FEWEST_SEEDS for summary in summaries)),
@@ -165,10 +164,14 @@ def _draw_curve(axes: Any, curve: Curve, index: int, shift: float, xs: Sequence[
         xs: the places of all points of the panel.
     """
     colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
-    places = [point.x + shift for point in curve.points]
+    line = _LINES[index % len(_LINES)]
+    level = [point.summary for point in curve.points if point.x is None]
+    if level:
+        _draw_level(axes, level[0], colour, line, curve.label)
+        return
+    places = [point.x + shift for point in curve.points if point.x is not None]
     summaries = [None if isinstance(point.summary, Missing) else point.summary for point in curve.points]
     means = [float("nan") if summary is None else 100 * summary.mean for summary in summaries]
-    line = _LINES[index % len(_LINES)]
     axes.plot(places, means, color=colour, marker=marker, markersize=5, linestyle=line, label=curve.label)
     complete = [(x, summary) for x, summary in zip(places, summaries, strict=True) if summary is not None]
     _draw_intervals(axes, complete, colour)
@@ -177,6 +180,24 @@ def _draw_curve(axes: Any, curve: Curve, index: int, shift: float, xs: Sequence[
         if summary is None:
             axes.annotate("X", (x, 0.02), xycoords=("data", "axes fraction"), color=colour, ha="center", weight="bold")
     _draw_published(axes, curve, colour, xs, _EDGE + _ASIDE * index)
+
+
+def _draw_level(axes: Any, summary: Summary | Missing, colour: str, line: str, label: str) -> None:
+    """Draw a horizontal line at a mean, with its interval as a band.
+
+    At the left edge stand a dash for each seed where there are few, or an X where seeds are missing.
+    """
+    if isinstance(summary, Missing):
+        axes.plot([], [], color=colour, linestyle=line, label=label)
+        axes.annotate("X", (0.02, 0.02), xycoords="axes fraction", color=colour, ha="center", weight="bold")
+        return
+    axes.axhline(100 * summary.mean, color=colour, linestyle=line, label=label)
+    if 1 < summary.n < FEWEST_SEEDS:
+        places = ([0.01] * summary.n, [100 * value for value in summary.values])
+        axes.plot(*places, "_", color=colour, markersize=7, transform=axes.get_yaxis_transform())
+    elif summary.interval is not None:
+        _, mean, below, above = _bar(0, summary.mean, summary.interval)
+        axes.axhspan(mean - below, mean + above, color=colour, alpha=0.12, linewidth=0)
 
 
 def _draw_intervals(axes: Any, points: Sequence[tuple[float, Summary]], colour: str) -> None:

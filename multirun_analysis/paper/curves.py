@@ -103,10 +103,10 @@ def _published(parameters: Mapping[str, str]) -> tuple[tuple[None, float], ...]:
 
 
 def _points(group: Group, axis: str, metric: str) -> tuple[CurvePoint, ...]:
-    points = [
-        CurvePoint(scores.number(axis), missing_seeds([scores]) or summarise(scores.of(metric))) for scores in group
-    ]
-    return tuple(sorted(points, key=lambda point: point.x))
+    return tuple(
+        CurvePoint(scores.number(axis), missing_seeds([scores]) or summarise(scores.of(metric)))
+        for scores in sorted(group, key=lambda scores: scores.number(axis))
+    )
 
 
 def _missing(group: Group, curves: Sequence[Curve]) -> list[str]:

@@ -154,8 +154,9 @@ def differing(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 def labels(rows: Sequence[Mapping[str, Any]], apart_from: Collection[str] = ()) -> list[str]:
     """Name configurations by the keys in which they differ.
 
-    The baseline's name leaves out the loader, the position and lambda. These are among the keys only if configurations
-    with a contrastive loss differ in them.
+    A name leaves out the keys that its configuration does not have, such as the margin of another loss. The baseline's
+    leaves out the loader, the position and lambda; these are among the keys only if configurations with a contrastive
+    loss differ in them.
 
     Args:
         rows: the parameters of each configuration.
@@ -167,10 +168,36 @@ def labels(rows: Sequence[Mapping[str, Any]], apart_from: Collection[str] = ()) 
     contrastive = differing([row for row in rows if row["loss"] != "none"] or rows)
     keys = [key for key in differing(rows) if key in contrastive or key not in _OF_THE_LOSS]
     told = [key for key in keys if key not in apart_from]
-    return [
-        " ".join(f"{key}={shown(row[key])}" for key in told if row["loss"] != "none" or key not in _OF_THE_LOSS)
-        for row in rows
-    ]
+    return [" ".join(f"{key}={shown(row[key])}" for key in told if applies(key, row)) for row in rows]
+
+
+def applies(key: str, row: Mapping[str, Any]) -> bool:
+    """Whether a configuration has a key: its options define it, and the baseline uses it.
+
+    Args:
+        key: the parameter.
+        row: the parameters of the configuration.
+
+    >>> applies("lambda", {"loss": "cos", "lambda": "0.6"}), applies("lambda", {"loss": "none", "lambda": "0"})
+    (True, False)
+    """
+    return key in row and (row["loss"] != "none" or key not in _OF_THE_LOSS)
+
+
+def corpora_title(names: Collection[str], synthetic: bool) -> str:
+    """The names of corpora for titles, which say SYNTHETIC wherever speech was generated.
+
+    Args:
+        names: the corpora.
+        synthetic: whether speech of any of them was generated.
+
+    >>> corpora_title(["emodb", "mine"], False), corpora_title(["mine"], True), corpora_title(["synthetic"], True)
+    ('emodb and mine', 'mine (with SYNTHETIC speech)', 'SYNTHETIC speech')
+    """
+    said = " and ".join(names) or "no corpus"
+    if not synthetic:
+        return said
+    return "SYNTHETIC speech" if said == "synthetic" else f"{said} (with SYNTHETIC speech)"
 
 
 def _tells_apart(key: str, rows: Sequence[Mapping[str, Any]]) -> bool:

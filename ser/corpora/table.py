@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
+from ser.config.words import corpora_title
 from ser.corpora.names import composed
 from ser.corpora.problems import listing
 from ser.errors import UserError
@@ -70,6 +71,11 @@ class Corpus:
     keep_duplicates: bool = False
     lines: Mapping[str, int] = field(default_factory=dict, compare=False)
     session_rule: str = field(default="", compare=False)
+
+    @property
+    def title(self) -> str:
+        """The corpus' name for titles, which says SYNTHETIC wherever speech was generated."""
+        return corpora_title([self.name], self.synthetic)
 
     @property
     def sessions(self) -> tuple[str, ...]:

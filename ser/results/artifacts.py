@@ -12,6 +12,7 @@ from ser.data.experiment import Experiment
 from ser.results.metrics import confusion, unweighted_accuracy, weighted_accuracy
 from ser.results.outcome import Outcome, pooled
 from ser.results.store import Stored
+from ser.system.pictures import plain_text
 from ser.system.text import for_spreadsheets, without_passwords
 
 DATA = ("configuration.json", "predictions.csv")
@@ -39,6 +40,7 @@ def write(folder: Path, experiment: Experiment, name: str, stored: Sequence[Stor
     draw(folder, experiment, name, stored)
 
 
+@plain_text()
 def draw(folder: Path, experiment: Experiment, name: str, stored: Sequence[Stored]) -> None:
     """Draw ``curves.png`` and ``confusion.png``; the arguments are those of ``write``, the results of any seeds."""
     _draw_curves(folder / "curves.png", experiment, name, [one.outcome for one in stored])
@@ -80,12 +82,11 @@ def _draw_confusion(path: Path, experiment: Experiment, name: str, stored: Seque
         shade = "white" if recall[row, column] > 0.55 else "black"
         text = f"{count}\n{100 * recall[row, column]:.0f} %"
         axes.text(column, row, text, ha="center", va="center", color=shade, fontsize=9)
-    axes.set_xticks(range(len(classes)), classes, parse_math=False)
-    axes.set_yticks(range(len(classes)), classes, parse_math=False)
+    axes.set_xticks(range(len(classes)), classes)
+    axes.set_yticks(range(len(classes)), classes)
     axes.set(xlabel="predicted", ylabel="gold")
     wa, uwa = 100 * weighted_accuracy(gold, predicted), 100 * unweighted_accuracy(gold, predicted)
-    title = f"{_title(experiment, name)}, pooled WA {wa:.2f} %, UWA {uwa:.2f} %"
-    axes.set_title(title, fontsize=9, parse_math=False)
+    axes.set_title(f"{_title(experiment, name)}, pooled WA {wa:.2f} %, UWA {uwa:.2f} %", fontsize=9)
     figure.savefig(path)
 
 
@@ -109,12 +110,10 @@ def _draw_curves(path: Path, experiment: Experiment, name: str, outcomes: Sequen
         axes.xaxis.get_major_locator().set_params(integer=True)
     if len(folds) <= _FOLDS_IN_LEGEND:
         axes.legend(fontsize=8, frameon=False)
-    figure.suptitle(f"{_title(experiment, name)}; dots: the tested epochs", fontsize=9, parse_math=False)
+    figure.suptitle(f"{_title(experiment, name)}; dots: the tested epochs", fontsize=9)
     figure.savefig(path)
 
 
 def _title(experiment: Experiment, name: str) -> str:
     """The run's name, and on the next line its corpus."""
-    corpus = experiment.corpus
-    synthetic = corpus.synthetic and corpus.name != "synthetic"
-    return f"{textwrap.fill(name, _TITLE_WIDTH)}\n{corpus.name}{' (synthetic speech)' * synthetic}"
+    return f"{textwrap.fill(name, _TITLE_WIDTH)}\n{experiment.corpus.title}"

@@ -46,8 +46,8 @@ over=lambda; from Python: docs/python.md."""
 
 _OWN = {"out": "", "utterance": ""}
 _VECTORS = "vectors"
-_VECTOR_DEFAULTS = ("loss=none,cos", "fold=1")
-_KEEPING_WEIGHTS = ("save=best", "tracking=none")
+_VECTOR_DEFAULTS = ("loss=none,cos", "fold=1", "sweep=show-vectors")
+_KEEPING_WEIGHTS = {"save": "best", "tracking": "none"}
 
 
 def cli() -> NoReturn:
@@ -104,13 +104,14 @@ def _corpus(overrides: list[str], config_dir: str | None, given: dict[str, str])
 def _vectors(overrides: list[str], config_dir: str | None, given: dict[str, str]) -> list[Path]:
     """Train what lacks weights, draw the vectors, and print their figures."""
     from ser.show import vectors
-    from ser.show.corpus import named
 
     if given["utterance"]:
         raise UserError("utterance= is for the pictures of a corpus: leave it out, or leave out vectors.")
+    _refuse_other_keeping(overrides)
     keys = {override.partition("=")[0] for override in overrides}
     defaults = [each for each in _VECTOR_DEFAULTS if each.partition("=")[0] not in keys]
-    experiments = _experiments([*overrides, *defaults, *_KEEPING_WEIGHTS], config_dir)
+    keeping = [f"{key}={value}" for key, value in _KEEPING_WEIGHTS.items()]
+    experiments = _experiments([*overrides, *defaults, *keeping], config_dir)
     first = experiments[0]
     if any(one.fingerprint != first.fingerprint for one in experiments):
         raise UserError("The vectors of one corpus are shown at a time: give corpus one value.")
@@ -119,14 +120,27 @@ def _vectors(overrides: list[str], config_dir: str | None, given: dict[str, str]
     _train(experiments)
     device = environment.device(first.settings.device)
     names = labels([one.parameters for one in experiments])
-    wanted = [(one, name, each) for one, name in zip(experiments, names, strict=True) for each in one.replicas()]
-    trained = list(track((vectors.of_weights(*each, device) for each in wanted), len(wanted), "vectors"))
+    wanted = {
+        each.signature: (one, name, each)
+        for one, name in zip(experiments, names, strict=True)
+        for each in one.replicas()
+    }
+    trained = list(track((vectors.of_weights(*each, device) for each in wanted.values()), len(wanted), "vectors"))
     print(_table(trained))
     count = len(trained[0].labels)
-    title = f"pos_1 vectors of the {count} test utterances of fold {first.folds[0]}, {named(first.corpus)}"
+    title = f"pos_1 vectors of the {count} test utterances of fold {first.folds[0]}, {first.corpus.title}"
     figure = vectors.draw(trained, first.corpus.classes, title)
     words = re.sub(r"[^\w.+-]", "", "_".join(dict.fromkeys(one.name.replace(" ", "-") for one in trained)))
     return [save(figure, _folder(given, first) / f"vectors_{words}.png")]
+
+
+def _refuse_other_keeping(overrides: Sequence[str]) -> None:
+    """Refuse what was typed of the keys that the vectors determine."""
+    for override in overrides:
+        key, _, value = override.partition("=")
+        if key.partition(".")[0] in _KEEPING_WEIGHTS and _KEEPING_WEIGHTS.get(key) != value:
+            kept = " and ".join(f"{key}={value}" for key, value in _KEEPING_WEIGHTS.items())
+            raise UserError(f"{override}: ser.show vectors trains with {kept}. Leave out {key}=.")
 
 
 def _train(experiments: Sequence[Experiment]) -> None:

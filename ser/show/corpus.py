@@ -6,7 +6,7 @@ import numpy as np
 
 from ser.corpora.describe.summary import durations
 from ser.corpora.table import Corpus
-from ser.system.pictures import COLOURS
+from ser.system.pictures import COLOURS, plain_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,13 +15,7 @@ if TYPE_CHECKING:
 _MOST_LEVEL = 5  # names of more classes are slanted
 
 
-def named(corpus: Corpus) -> str:
-    """The corpus' name for titles; it says SYNTHETIC wherever speech was generated."""
-    if not corpus.synthetic:
-        return corpus.name
-    return "SYNTHETIC speech" if corpus.name == "synthetic" else f"{corpus.name} (SYNTHETIC speech)"
-
-
+@plain_text()
 def draw(corpus: Corpus, length: float) -> "Figure":
     """Draw utterances by class and session, and the distribution of their durations.
 
@@ -37,7 +31,7 @@ def draw(corpus: Corpus, length: float) -> "Figure":
     utterances = corpus.utterances
     seconds = np.array(durations(utterances))
     figure = Figure(figsize=(10.5, 4.4), dpi=120, layout="constrained")
-    figure.suptitle(f"{named(corpus)}: {len(utterances)} utterances, {seconds.sum() / 60:.0f} min")
+    figure.suptitle(f"{corpus.title}: {len(utterances)} utterances, {seconds.sum() / 60:.0f} min")
     left, right = figure.subplots(1, 2)
     _draw_classes(left, corpus)
     _draw_durations(right, corpus, seconds, length)

@@ -11,8 +11,7 @@ from ser.corpora.table import Utterance
 from ser.data.experiment import Experiment
 from ser.errors import UserError
 from ser.features.audio import read_audio
-from ser.show.corpus import named
-from ser.system.pictures import COLOURS
+from ser.system.pictures import COLOURS, plain_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,6 +36,7 @@ def find(experiment: Experiment, name: str | None) -> int:
     return ids.index(name)
 
 
+@plain_text()
 def draw(experiment: Experiment, index: int, logmel: Settings) -> "Figure":
     """Draw an utterance.
 
@@ -54,7 +54,7 @@ def draw(experiment: Experiment, index: int, logmel: Settings) -> "Figure":
     signal = read_audio(utterance.path, extractor.sample_rate, utterance.start, utterance.end)
     figure = Figure(figsize=(10, 8), dpi=120, layout="constrained")
     duration = len(signal) / extractor.sample_rate
-    figure.suptitle(_title(utterance, duration, named(experiment.corpus)))
+    figure.suptitle(_title(utterance, duration, experiment.corpus.title))
     wave, bands, network = figure.subplots(3, 1)
     wave.plot(np.arange(len(signal)) / extractor.sample_rate, signal, color=COLOURS[0], linewidth=0.4)
     wave.set(title="Waveform", ylabel="amplitude", xlabel="time (s)", xlim=(0, duration))

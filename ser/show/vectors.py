@@ -7,12 +7,13 @@ vector's length is no part of what ``loss=cos`` compares.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ser.system.pictures import COLOURS, MARKERS
+from ser.system.pictures import COLOURS, MARKERS, plain_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -120,7 +121,7 @@ class Trained:
     labels: NDArray[Any]
     wa: float
 
-    @property
+    @cached_property
     def separation(self) -> Separation:
         """How far the classes are apart."""
         return separation(self.vectors, self.labels)
@@ -160,6 +161,7 @@ def of_weights(experiment: "Experiment", name: str, replica: "Replica", device: 
     return Trained(name, replica.seed, average(rows, sampling.test.utterance), labels, wa)
 
 
+@plain_text()
 def draw(trained: Sequence[Trained], classes: Sequence[str], title: str) -> "Figure":
     """Draw the vectors of each configuration at its first seed, and beside them the figures of all seeds.
 
@@ -194,7 +196,8 @@ def draw(trained: Sequence[Trained], classes: Sequence[str], title: str) -> "Fig
 
 def _share_scale(pictures: "Sequence[Axes]") -> None:
     """Give pictures of vectors the same scale, so that their distances can be compared."""
-    reach = 1.08 * max(np.abs(each.get_offsets()).max() for axes in pictures for each in axes.collections)
+    places = np.concatenate([each.get_offsets() for axes in pictures for each in axes.collections])
+    reach = 1.08 * np.abs(places).max()
     for axes in pictures:
         axes.set_aspect("equal", "box")
         axes.set(xlim=(-reach, reach), ylim=(-reach, reach))

@@ -1,5 +1,7 @@
-"""What pictures have in common: colours, and PNG files without a date."""
+"""What pictures have in common: colours, plain text, and PNG files without a date."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,18 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 """Marks that go with the colours, so that a picture without colours can be read, too."""
+
+
+@contextmanager
+def plain_text() -> Iterator[None]:
+    """A context or decorator for what draws: texts made in it are shown as they are, so that ``$`` begins no formula.
+
+    Names of classes, utterances, corpora and runs are the users' own.
+    """
+    from matplotlib import rc_context
+
+    with rc_context({"text.parse_math": False}):
+        yield
 
 
 def save(figure: "Figure", path: Path) -> Path:

@@ -2,7 +2,7 @@ import shlex
 
 import pytest
 
-from ser.config.words import differing, parameters, pasteable, shown
+from ser.config.words import differing, labels, parameters, pasteable, shown
 from ser.sweep.hydra_internals import parse_override
 
 ROW = {"loss": "cos", "loss.margin": "0.1", "lambda": "0.6", "aux_task": "none"}
@@ -17,6 +17,24 @@ def test_what_differs_within_an_option_is_one():
     assert differing(rows) == ["loss", "loss.margin"]
     assert differing([ROW, {**ROW, "lambda": "0.7"}]) == ["lambda"]
     assert differing([ROW]) == ["loss"]
+
+
+def test_a_name_leaves_out_the_keys_that_its_configuration_does_not_have():
+    """The losses of ``make losses``: l2 with two margins, two losses without a margin, and the baseline."""
+    rows = [
+        {"loss": "l2", "lambda": "0.6", "loss.margin": "1"},
+        {"loss": "l2", "lambda": "0.6", "loss.margin": "2"},
+        {"loss": "none", "lambda": "0"},
+        {"loss": "supcon", "lambda": "0.6", "loss.temperature": "0.1"},
+        {"loss": "center", "lambda": "0.9"},
+    ]
+    assert labels(rows) == [
+        "loss=l2 lambda=0.6 loss.margin=1",
+        "loss=l2 lambda=0.6 loss.margin=2",
+        "loss=none",
+        "loss=supcon lambda=0.6",
+        "loss=center lambda=0.9",
+    ]
 
 
 def test_numbers_lose_no_digit():

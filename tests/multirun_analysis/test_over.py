@@ -87,6 +87,13 @@ def test_the_picture_has_a_curve_for_each_loss():
     assert set(read(study(FAR), "lambda")) <= set(drawing.notes)
 
 
+def test_the_baseline_has_no_place_on_the_axis_of_lambda():
+    drawing = draw(study({**FAR, ("none", "0"): [0.40, 0.41, 0.45]}), "s", "lambda")
+    places = {curve.label: [point.x for point in curve.points] for curve in drawing.panels[0].curves}
+    assert places == {"loss=cos": [0.6, 0.8], "loss=l2": [0.6, 0.8], "loss=none": [None]}
+    assert [row[:3] for row in drawing.table().rows][-1] == ("WA", "loss=none", "-")
+
+
 @pytest.mark.parametrize(
     ("key", "message"),
     [

@@ -1,8 +1,11 @@
 """``ser.plot`` draws what the frames hold: its lines, marks and cells against numbers worked by hand."""
 
+import io
+
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from multirun_analysis import plot
 from ser.errors import UserError
@@ -41,7 +44,9 @@ def test_points_are_means_over_seeds_of_means_over_folds(results):
     assert {name for name in drawn if "=" in name} == {"loss=cos", "loss=l2", "loss=none"}
     assert drawn["loss=cos"].get_ydata() == pytest.approx([51, 61])  # 50 + (0 + 1 + 2) / 3
     assert drawn["loss=l2"].get_ydata() == pytest.approx([41, 71])
-    assert drawn["loss=none"].get_ydata() == pytest.approx([46])
+    assert drawn["loss=none"].get_ydata() == pytest.approx([46, 46]), "a horizontal line"
+    assert drawn["loss=none"].get_xdata() == [0, 1], "from edge to edge"
+    assert axes.get_xticks() == pytest.approx([0.6, 0.9]), "without the baseline's lambda=0"
     assert drawn["loss=cos"].get_xdata() == pytest.approx([0.6, 0.9], abs=0.02)
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("lambda", "WA (%)")
     assert axes.get_title() == "WA over lambda, mine"
@@ -84,6 +89,35 @@ def test_keys_that_differ_with_a_contrastive_loss_are_told(results):
     other = results[results["loss"] == "cos"].assign(loader="loader_2")
     drawn = lines(plot.over(pd.concat([results, other]), "lambda"))
     assert {"loader=loader_1 loss=cos", "loader=loader_2 loss=cos", "loss=none"} <= drawn.keys()
+
+
+def test_a_key_that_some_losses_lack(results):
+    """As ``make losses`` gives them: l2 with two margins, the others without one."""
+    margins = pd.concat([results[results["loss"] == "l2"].assign(**{"loss.margin": m}) for m in (1.0, 2.0)])
+    frame = pd.concat([margins, results[results["loss"] != "l2"]])
+    columns = [*results.columns[:7], "loss.margin", *results.columns[7:]]
+    frame = frame[columns]
+    named = lines(plot.over(frame, "lambda"))
+    assert {"loss=l2 loss.margin=1", "loss=l2 loss.margin=2", "loss=cos", "loss=none"} <= named.keys()
+    over_margin = lines(plot.over(frame[frame["lambda"] != 0.6], "loss.margin"))
+    assert over_margin["loss=l2"].get_xdata() == pytest.approx([1, 2], abs=0.1)
+    assert over_margin["loss=l2"].get_ydata() == pytest.approx([71, 71])
+    assert over_margin["loss=cos"].get_ydata() == pytest.approx([61, 61])
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_names_with_dollars_are_drawn_as_they_are(results, histories, predictions, given):
+    """``$a_{b$`` would be a formula with a fault; axes that are given were made before."""
+    hostile = "$a_{b$"
+    renamed = predictions.rename(columns={"p_sad": f"p_{hostile}"}).replace("sad", hostile)
+    drawings = [
+        lambda axes: plot.over(results.assign(corpus=hostile).replace("cos", hostile), "lambda", axes=axes),
+        lambda axes: plot.learning(histories.assign(corpus=hostile).replace("cos", hostile), axes=axes),
+        lambda axes: plot.confusion(renamed.assign(corpus=hostile), axes=axes),
+        lambda axes: plot.vectors(np.eye(4), [hostile, "b"] * 2, axes=axes),
+    ]
+    for draw in drawings:
+        draw(Figure().subplots() if given else None).figure.savefig(io.BytesIO())
 
 
 @pytest.mark.parametrize("key", ["stopped", "lamda", "loss"])
@@ -158,8 +192,6 @@ def test_vectors_have_a_legend_of_their_classes():
 
 
 def test_axes_may_be_given(results, predictions):
-    from matplotlib.figure import Figure
-
     first, second = Figure().subplots(1, 2)
     assert plot.over(results, "lambda", axes=first) is first
     assert plot.confusion(predictions, axes=second) is second

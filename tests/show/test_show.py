@@ -1,6 +1,7 @@
 """``python -m ser.show``: the pictures that it writes, what they show, and its refusals."""
 
 import contextlib
+import io
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from ser.show import corpus, utterance
 from ser.show.__main__ import _experiments, main
 from ser.sweep.commandline import rewrite
 from ser.sweep.handover import STARTED
+from ser.sweep.running import Sign
 
 SMALL = ("length=1", "model.channels=4", "trainer.max_epochs=1", "device=cpu", "corpus.size=tiny")
 
@@ -162,6 +164,12 @@ def test_without_an_id_one_of_median_length_is_shown(made):
         (["vectors", "utterance=Ses01F_impro01_M000"], "utterance= is for the pictures of a corpus"),
         (["vectors", "fold=[1,2]"], "The vectors of one fold are shown at a time"),
         (["vectors", "fold=1,2"], "The vectors of one fold are shown at a time"),
+        (
+            ["vectors", "save=all"],
+            "save=all: ser.show vectors trains with save=best and tracking=none. Leave out save=",
+        ),
+        (["vectors", "tracking=mlflow"], "tracking=mlflow: ser.show vectors trains with .* Leave out tracking="),
+        (["vectors", "tracking.uri=http://host"], "tracking.uri=http://host: .* Leave out tracking.uri="),
         (["vectors", "trainer.lr=1e30"], "diverged in its first epoch"),
         (["loss=nope"], "loss=nope: there is no such option"),
         (["--config-dir", "nowhere"], "--config-dir nowhere: there is no such folder"),
@@ -171,6 +179,37 @@ def test_a_mistake_is_one_message(common, tmp_path, arguments, said):
     with pytest.raises(UserError, match=said):
         main([*common, "engine=serial", f"results.dir={tmp_path}/results", f"out={tmp_path / 'out'}", *arguments])
     assert not (tmp_path / "out").exists()
+
+
+def test_a_seed_that_two_points_have_counts_once(vectors, capsys):
+    """``seed=0,1 repeats=2``: the seeds 0 and 1, and 1 and 2."""
+    command, _, _ = vectors
+    assert main([*command, "seed=0,1", "save=best"]) == 0
+    rows = [line.split()[:2] for line in capsys.readouterr().out.splitlines() if line.startswith("loss=")]
+    assert sorted(rows) == [[f"loss={loss}", seed] for loss in ("cos", "none") for seed in ("0", "1", "2")]
+
+
+def test_the_status_names_what_trains(vectors, monkeypatch):
+    command, _, _ = vectors
+    planned = []
+    monkeypatch.setattr("ser.sweep.display.Sign", lambda plan, mark: planned.append(plan.name) or Sign(plan, mark))
+    main(command)
+    main([*command, "sweep=mine"])
+    assert planned == ["show-vectors", "mine"]
+
+
+def test_names_with_dollars_are_drawn_as_they_are(made):
+    """``$a_{b$`` would be a formula with a fault."""
+    hostile = "$a_{b$"
+    utterances = tuple(
+        replace(each, id=f"{hostile}{index}", emotion=hostile, session=hostile if index % 2 else "b", speaker=hostile)
+        for index, each in enumerate(made.corpus.utterances)
+    )
+    renamed = replace(made.corpus, name=hostile, classes=(hostile,), utterances=utterances)
+    corpus.draw(renamed, 1.0).savefig(io.BytesIO())
+    first = replace(made.corpus.utterances[0], id=hostile, speaker=hostile)
+    shown = replace(made.corpus, name=hostile, utterances=(first, *made.corpus.utterances[1:]))
+    utterance.draw(replace(made, corpus=shown), 0, settings("feature=logmel")).savefig(io.BytesIO())
 
 
 def test_seeds_that_are_swept_are_all_shown(common):

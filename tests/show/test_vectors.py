@@ -1,5 +1,6 @@
 """Figures of compactness and separability against plain loops, pictures of vectors, and where the vectors come from."""
 
+import io
 import itertools
 
 import numpy as np
@@ -150,6 +151,22 @@ def test_pictures_of_a_figure_have_one_scale():
     for axes in (first, second):
         places = np.concatenate([np.asarray(each.get_offsets()) for each in axes.collections])
         assert np.abs(places).max() < axes.get_xlim()[1]
+
+
+def test_a_class_without_test_utterances_is_in_the_legend_alone():
+    rng = np.random.default_rng(5)
+    trained = [Trained("x=1", 0, rng.normal(size=(10, 4)), np.array(["a", "b"] * 5), 0.5)]
+    figure = draw(trained, ("a", "b", "c"), "title")
+    picture = figure.axes[0]
+    assert [len(each.get_offsets()) for each in picture.collections] == [5, 5, 0]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b", "c"]
+
+
+def test_names_with_dollars_are_drawn_as_they_are():
+    """``$a_{b$`` would be a formula with a fault."""
+    rng = np.random.default_rng(6)
+    trained = [Trained("loss=$a_{b$", 0, rng.normal(size=(10, 4)), np.array(["$a_{b$", "b"] * 5), 0.5)]
+    draw(trained, ("$a_{b$", "b"), "$a_{b$").savefig(io.BytesIO())
 
 
 def test_a_ratio_of_a_half():

@@ -183,6 +183,28 @@ def test_a_curve_without_any_complete_point_can_be_drawn():
         assert len(figures.png(Drawing("fig9", "t", "λ", (panel,)))) > 1000
 
 
+def test_what_does_not_depend_on_the_axis_is_a_horizontal_line_with_its_interval():
+    five = summarise([0.5, 0.52, 0.55, 0.53, 0.6])
+    curves = (Curve("first", (CurvePoint(1, summarise([0.5])), CurvePoint(2, summarise([0.6])))),)
+    level = Curve("baseline", (CurvePoint(None, five),))
+    (axes,) = figures.draw(Drawing("fig9", "t", "λ", (Panel("WA", (*curves, level)),))).axes
+    assert axes.get_xticks().tolist() == [1, 2]
+    line = lines(axes, "baseline")
+    assert line.get_xdata() == [0, 1]
+    assert line.get_ydata() == pytest.approx([54, 54])
+    (band,) = axes.patches
+    assert (band.get_y(), band.get_y() + band.get_height()) == pytest.approx(
+        (100 * five.interval.low, 100 * five.interval.high)
+    )
+    few = Curve("baseline", (CurvePoint(None, summarise([0.5, 0.55, 0.6])),))
+    (axes,) = figures.draw(Drawing("fig9", "t", "λ", (Panel("WA", (*curves, few)),))).axes
+    assert not axes.patches
+    assert [50, 55, 60] in [pytest.approx(line.get_ydata()) for line in axes.lines], "a dash for each seed"
+    missing = Curve("baseline", (CurvePoint(None, Missing(1, 5)),))
+    (axes,) = figures.draw(Drawing("fig9", "t", "λ", (Panel("WA", (*curves, missing)),))).axes
+    assert [text.get_text() for text in axes.texts] == ["X"]
+
+
 def test_one_seed_has_neither_bar_nor_hollow_mark():
     curve = Curve("first", (CurvePoint(1, summarise([0.5])), CurvePoint(2, summarise([0.6]))))
     (axes,) = figures.draw(Drawing("fig9", "t", "λ", (Panel("WA", (curve,)),))).axes
