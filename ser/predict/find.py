@@ -11,7 +11,7 @@ from ser.data.replicas import Replica, replicas
 from ser.errors import UserError
 from ser.results.store import ResultStore
 from ser.results.weights import SUFFIX, read_about
-from ser.sweep.plan import Plan, load_plans
+from ser.sweep.plan import Plan, find_plans
 from ser.system.environment import device as resolved_device
 from ser.system.text import shown_address
 
@@ -53,7 +53,7 @@ def load(
 def find(run: str, seed: int | None, fold: int | None, results: Path, tracking_uri: str | None) -> list[Path]:
     """The files of the weights that ``load`` takes, sorted by seed and fold; arguments and errors as for it."""
     if Path(run).name == run != "" and (results / "sweeps" / run).is_dir():  # a name, not a path
-        found = _best(load_plans(results, run), ResultStore(results))
+        found = _best(find_plans(results, run), ResultStore(results))
     elif Path(run).exists() and run:
         return _in_folder(Path(run), seed, fold)
     else:

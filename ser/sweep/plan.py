@@ -350,7 +350,7 @@ def find_plans(results: Path, name: str) -> list[Plan]:
 
 def sweep_names(results: Path) -> list[str]:
     """The names of the sweeps in a folder of results, in alphabetical order."""
-    return sorted(path.name for path in (results / "sweeps").glob("*") if path.is_dir())
+    return sorted({file.parent.name for file in (results / "sweeps").glob("*/[!.]*.json")})
 
 
 def plan_time(results: Path, name: str) -> float:

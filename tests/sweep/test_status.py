@@ -10,8 +10,10 @@ from results.outcomes import outcome
 from support import run
 from sweep.workplace import SMALL
 
+import ser
 from multirun_analysis.__main__ import main
 from ser.errors import UserError
+from ser.predict.find import find
 from ser.results.store import ResultStore
 from ser.sweep import running
 from ser.sweep.commandline import rewrite, take_dry_run
@@ -108,6 +110,18 @@ def test_a_sweep_is_shown_as_it_was_typed(sweep, tmp_path):
     assert " lambda=0.6,0.7" in dry_run(plan, True).splitlines()[0]
     assert " lambda=0.6,0.7" in status(tmp_path / "r", "mine").splitlines()[0]
     assert " lambda=0.6,0.7\n" in main(["sweep=mine", f"results.dir={tmp_path}/r"])
+
+
+def test_a_folder_without_a_plan_is_no_sweep(tmp_path):
+    (tmp_path / "sweeps" / "mine").mkdir(parents=True)
+    for ask in (
+        lambda: status(tmp_path, "mine"),
+        lambda: main(["sweep=mine", f"results.dir={tmp_path}"]),
+        lambda: find("mine", None, None, tmp_path, None),
+        lambda: ser.results("mine", results_dir=tmp_path),
+    ):
+        with pytest.raises(UserError, match=r"There is no sweep mine in .*There are: none"):
+            ask()
 
 
 def test_dry_run_is_true_or_false():
