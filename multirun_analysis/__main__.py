@@ -327,12 +327,10 @@ def _of_sweep(results: Path, given: Mapping[str, str], command: CommandLine) -> 
         given: the values of ``_SWEEP_KEYS`` that were given.
         command: the command line.
     """
-    from ser.sweep.plan import find_plans, plan_time, sweep_names
+    from ser.sweep.plan import find_plans
 
-    names = sweep_names(results)
-    if given["sweep"] == "last" and names and "last" not in names:
-        given = {**given, "sweep": max(names, key=lambda name: plan_time(results, name))}
     plans = find_plans(results, given["sweep"])
+    given = {**given, "sweep": plans[-1].name}
     if "by" in given or "over" in given:
         return _by(plans, given, command)
     from ser.results.store import ResultStore

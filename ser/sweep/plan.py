@@ -338,12 +338,19 @@ def load_plans(results: Path, name: str) -> list[Plan]:
 def find_plans(results: Path, name: str) -> list[Plan]:
     """Read all stored plans of a sweep that a user names, the oldest first.
 
+    Args:
+        results: the folder of results.
+        name: the sweep's name; ``last`` is the sweep that was started last.
+
     Raises:
         UserError: there is no sweep of this name.
     """
+    names = sweep_names(results)
+    if name == "last" and names and "last" not in names:
+        name = max(names, key=lambda each: plan_time(results, each))
     plans = load_plans(results, name)
     if not plans:
-        there = ", ".join(sweep_names(results)) or "none"
+        there = ", ".join(names) or "none"
         raise UserError(f"There is no sweep {name} in {results / 'sweeps'}. There are: {there}. See results.dir=.")
     return plans
 

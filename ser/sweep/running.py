@@ -40,8 +40,21 @@ class Running:
 
     @property
     def alive(self) -> bool:
-        """Whether it has given a sign lately."""
+        """Whether it has given a sign lately, and its process is there if that is on this machine."""
+        if self.host == socket.gethostname() and not _is_there(self.pid):
+            return False
         return time.time() - self.seen < _SILENT_AFTER
+
+
+def _is_there(pid: int) -> bool:
+    """Whether this machine has a process of that number."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # another user's
+        return True
+    return True
 
 
 class Sign:

@@ -19,23 +19,25 @@ def status(results: Path, name: str | None) -> str:
 
     Args:
         results: the folder of results.
-        name: the sweep's name.
+        name: the sweep's name; ``last`` is the sweep that was started last.
 
     Raises:
         UserError: there is no such sweep.
     """
     commands = list(running(results))
     if name is None:
-        said = [f"{each.sweep}: {_said(each)}" for each in commands]
-        return "\n".join([overview(results, sweep_names(results)), *([""] if said else []), *said])
-    plan, here = find_plans(results, name)[-1], [each for each in commands if each.sweep == name]
+        names, said = sweep_names(results), [f"{each.sweep}: {_said(each)}" for each in commands]
+        known = overview(results, names) if names else f"There are no sweeps in {results}."
+        return "\n".join([known, *([""] if said else []), *said])
+    plan = find_plans(results, name)[-1]
+    here = [each for each in commands if each.sweep == plan.name]
     latest = here[-1] if here else None
     store = ResultStore(results, latest.mark if latest and latest.anew else None, bool(latest and latest.weights))
-    planned = f"{datetime.fromtimestamp(plan_time(results, name)):%Y-%m-%d %H:%M}"
-    said = [_said(each) for each in here] or ["not running: the same command goes on from here"]
+    planned = f"{datetime.fromtimestamp(plan_time(results, plan.name)):%Y-%m-%d %H:%M}"
+    said = [_said(each) for each in here] or [_ended(plan, store)]
     return "\n".join(
         [
-            f"sweep {name}, planned {planned}: {_overrides(plan)}",
+            f"sweep {plan.name}, planned {planned}: {_overrides(plan)}",
             *said,
             _counts(plan, store) + _time_left(plan, store, latest),
             "",
@@ -100,13 +102,22 @@ def _overrides(plan: Plan) -> str:
     return " ".join(as_typed(override) for override in plan.overrides if not override.startswith("sweep="))
 
 
+def _ended(plan: Plan, store: ResultStore) -> str:
+    """What a sweep needs that no command runs."""
+    _, _, failed, left = _count(list(plan.signatures()), store)
+    if left:
+        return "not running: the same command goes on from here"
+    return "not running: the same command tries those again that failed" if failed else "finished"
+
+
 def _said(command: Running) -> str:
     """Where a command runs, and since when."""
     place = (
         f"on {command.host}, process {command.pid}, since {datetime.fromtimestamp(float(command.mark)):%Y-%m-%d %H:%M}"
     )
-    silent = duration(time.time() - command.seen)
-    return f"running {place}" if command.alive else f"gave no sign for {silent}, killed? It ran {place}"
+    if command.alive:
+        return f"running {place}"
+    return f"gave no sign for {duration(time.time() - command.seen)}, killed? It ran {place}"
 
 
 def _time_left(plan: Plan, store: ResultStore, command: Running | None) -> str:

@@ -5,7 +5,7 @@ import re
 from types import SimpleNamespace
 
 import pytest
-from support import run
+from support import REPOSITORY, run
 from sweep.workplace import SERIAL, SMALL
 
 from ser.errors import UserError
@@ -41,6 +41,13 @@ def test_the_losses_can_all_be_searched(make):
     assert found.keys == ("loss", "loss.normalise")
     assert {search.budget.trials for search in found.searches.values()} == {2}
     assert all("trainer.lr" in [each.key for each in search.dimensions] for search in found.searches.values())
+
+
+def test_the_file_in_the_documentation_is_a_comparison(make, tmp_path):
+    page = (REPOSITORY / "docs" / "search.md").read_text(encoding="utf-8")
+    (content,) = re.findall(r"^```yaml\n(.+?)^```$", page, flags=re.MULTILINE | re.DOTALL)
+    (tmp_path / "mine.yaml").write_text(content)
+    assert list(make(str(tmp_path / "mine.yaml")).searches) == ["none", "cos", "attention"]
 
 
 def test_what_is_typed_replaces_what_the_file_says(make):

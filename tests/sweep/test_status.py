@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import time
 from dataclasses import replace
 
@@ -83,6 +84,18 @@ def test_the_status_of_a_sweep_that_runs_and_of_one_that_was_killed(sweep, tmp_p
     assert not file.exists(), "the sign of the dead command of the same sweep is replaced"
     other.take_back()
     assert not list(running.running(tmp_path / "r"))
+    fill(plan, done=4, failed=0)
+    assert "\nfinished\n" in status(tmp_path / "r", "last")
+
+
+def test_a_command_that_was_killed_on_this_machine_is_seen_at_once(sweep, tmp_path):
+    plan = sweep()
+    running.Sign(plan, str(time.time())).give()
+    (file,) = (tmp_path / "r" / "running").iterdir()
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    file.write_text(json.dumps({**json.loads(file.read_text()), "pid": ended.pid}))
+    assert "killed? It ran on" in status(tmp_path / "r", "mine")
 
 
 def test_results_of_other_commands_do_not_count_while_all_is_trained_anew(sweep, tmp_path):
