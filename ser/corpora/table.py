@@ -140,7 +140,9 @@ def ids_in(exclude: object) -> list[str]:
     >>> ids_in(["03a01Wa", 7]), ids_in(1.5), ids_in(None)
     (['03a01Wa', '7'], ['1.5'], [])
     """
-    several = exclude if isinstance(exclude, list | tuple) else [] if exclude is None else [exclude]
+    if exclude is None:
+        return []
+    several = exclude if isinstance(exclude, Sequence) and not isinstance(exclude, str) else [exclude]
     return [str(each) for each in several]
 
 
