@@ -4,5 +4,5 @@ if __name__ == "__main__":
     from ser import run
     from ser.sweep import queue
 
-    queue.train_all = lambda jobs: None
+    queue.train_all = lambda jobs: {}
     run.main()
