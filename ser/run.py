@@ -50,13 +50,7 @@ def job(cfg: DictConfig) -> float | None:
         this = Job(make_experiment(resolve(cfg, overrides), overrides))
         this.announce()
         try:
-            if tuple(overrides) in _trained:
-                error = _trained[tuple(overrides)]
-                if error is not None:
-                    raise error
-                this.check()
-            else:
-                queue.train(this)
+            queue.conclude(this, _trained, tuple(overrides))
         except FailedTrainingsError:
             if os.environ.get(PLANNED) != this.settings.sweep:  # else the closing table tells them
                 raise

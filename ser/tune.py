@@ -79,7 +79,7 @@ def _search(overrides: list[str], budget: "Budget") -> int:
         raise UserError(
             "Nothing is searched: give a key an interval, 'lambda=interval(0.3,0.95)', or a list, loss.margin=0.1,0.2."
         )
-    tuning.check(search)
+    tuning.check([search])
     trials = tuning.tune(search)
     print(f"\n{tuning.table(search, trials)}\n")
     best = tuning.best_of(trials)

@@ -17,7 +17,7 @@ from ser.sweep.commandline import rewrite
 from ser.sweep.compose import composer
 from ser.sweep.handover import STARTED
 from ser.sweep.hydra_internals import parse_flags
-from ser.sweep.plan import Plan, Point
+from ser.sweep.plan import Plan
 from ser.system import environment
 from ser.system.command import run_command
 from ser.system.pictures import save
@@ -154,21 +154,14 @@ def _train(experiments: Sequence[Experiment]) -> None:
     from ser.sweep.job import Job
 
     jobs = [Job(each) for each in experiments]
-    points = tuple(map(Point.of, experiments))
-    settings = experiments[0].settings
-    plan = Plan(settings.sweep, (), points, settings.results, settings.resume is False, settings.saves)
-    progress = Progress(plan, os.environ[STARTED])
+    progress = Progress(Plan.of((), experiments), os.environ[STARTED])
     progress.start()
     try:
         trained = queue.train_all(jobs)
     finally:
         progress.stop()
     for job in jobs:
-        if job not in trained:  # its engine failed as a whole
-            queue.train(job)
-        elif (error := trained[job]) is not None:
-            raise error
-        job.check()
+        queue.conclude(job, trained, job)
 
 
 def _experiments(overrides: list[str], config_dir: str | None) -> list[Experiment]:

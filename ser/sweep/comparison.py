@@ -83,7 +83,7 @@ def make_comparison(source: str, typed: Sequence[str], budget: Budget, seeds: in
             override.partition("=")[::2] for override in kept if not override.startswith("sweep=")
         )
         searches[alternative] = Search(dimensions, kept, budget if dimensions else replace(budget, trials=1))
-        tuning.check(searches[alternative])
+    tuning.check(searches.values())
     keys = dict.fromkeys(key for each in fixed.values() for key in each)
     differing = [key for key in keys if len({each.get(key) for each in fixed.values()}) > 1]
     return Comparison(name, searches, tuple(GROUP_OF.get(key, key) for key in differing), seeds)
@@ -132,7 +132,8 @@ def _final(comparison: Comparison, chosen: Mapping[str, Trial]) -> tuple[Plan, l
         search = comparison.searches[alternative]
         points.append([*(each for each in search.fixed if not each.startswith(replaced)), *trial.overrides, *mine])
     jobs = tuning.jobs(points, next(iter(comparison.searches.values())).budget.config_dir)
-    plan = tuning.plan([f"sweep={comparison.name}", "alternatives=" + ",".join(chosen)], jobs)
+    typed = [f"sweep={comparison.name}", "alternatives=" + ",".join(chosen)]
+    plan = Plan.of(typed, [job.experiment for job in jobs])
     store_plan(plan)
     os.environ[PLANNED], os.environ[SWEPT] = plan.name, ",".join(plan.swept)
     return plan, jobs

@@ -98,6 +98,12 @@ class Plan:
     weights: bool = False
     launcher: Any = field(default=None, compare=False)
 
+    @classmethod
+    def of(cls, overrides: Sequence[str], experiments: Sequence[Experiment]) -> "Plan":
+        """The plan of experiments that can run; ``overrides`` tell it from other plans of the same name."""
+        settings, points = experiments[0].settings, tuple(map(Point.of, experiments))
+        return cls(settings.sweep, tuple(overrides), points, settings.results, settings.resume is False, settings.saves)
+
     @cached_property
     def swept(self) -> tuple[str, ...]:
         """The keys that are not the same in the overrides of all points, but for seed and fold."""
@@ -325,8 +331,7 @@ def store_plan(plan: Plan) -> None:
 
 def store_point(experiment: Experiment) -> None:
     """Write down one job as a plan of its own, for a sweeper that chooses its points as it goes."""
-    settings = experiment.settings
-    store_plan(Plan(settings.sweep, experiment.overrides, (Point.of(experiment),), settings.results))
+    store_plan(Plan.of(experiment.overrides, [experiment]))
 
 
 def load_plans(results: Path, name: str) -> list[Plan]:

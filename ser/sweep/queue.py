@@ -6,9 +6,9 @@ trainings of later jobs go on. Order and queue change no number.
 
 import itertools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ser.results.outcome import Outcome, Replica
 from ser.sweep.job import Job
@@ -57,6 +57,27 @@ def train(job: Job) -> None:
     queue.run([job])
     if job in queue.errors:
         raise queue.errors[job]
+    job.check()
+
+
+def conclude(job: Job, trained: Mapping[Any, Exception | None], key: Any) -> None:
+    """Raise the reason if trainings of a job failed; a job that ``train_all`` left out is trained now.
+
+    Args:
+        job: the job.
+        trained: what ``train_all`` returned, by jobs or by another key of them.
+        key: the job's key in it.
+
+    Raises:
+        FailedTrainingsError: some trainings failed.
+        Exception: the trainings could not begin or go on.
+    """
+    if key not in trained:
+        train(job)
+        return
+    error = trained[key]
+    if error is not None:
+        raise error
     job.check()
 
 

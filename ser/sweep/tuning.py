@@ -22,7 +22,7 @@ from ser.sweep.display import Progress
 from ser.sweep.handover import PLANNED, STARTED
 from ser.sweep.job import Job
 from ser.sweep.places import check_places
-from ser.sweep.plan import Plan, Point, store_plan
+from ser.sweep.plan import Plan, store_plan
 from ser.sweep.search_space import Dimension
 from ser.sweep.table import percent
 from ser.system.text import aligned
@@ -77,20 +77,22 @@ class Trial:
     value: float | None
 
 
-def check(search: Search) -> None:
+def check(searches: Iterable[Search]) -> None:
     """Check that every value that may be proposed is in its key's range; nothing is trained.
 
     Raises:
         UserError: one is not, or a folder or the tracking store cannot be written.
     """
-    first, settings = [dimension.samples()[0] for dimension in search.dimensions], list[Settings]()
-    with composer(config_dir=search.budget.config_dir) as composing:
-        for index, dimension in enumerate(search.dimensions):
-            for sample in dimension.samples():
-                point = [*search.fixed, *first[:index], sample, *first[index + 1 :]]
-                settings.append(resolve(composing.config(point), point))
-        if not search.dimensions:
-            settings.append(resolve(composing.config(search.fixed), search.fixed))
+    settings = list[Settings]()
+    for search in searches:
+        first = [dimension.samples()[0] for dimension in search.dimensions]
+        with composer(config_dir=search.budget.config_dir) as composing:
+            for index, dimension in enumerate(search.dimensions):
+                for sample in dimension.samples():
+                    point = [*search.fixed, *first[:index], sample, *first[index + 1 :]]
+                    settings.append(resolve(composing.config(point), point))
+            if not search.dimensions:
+                settings.append(resolve(composing.config(search.fixed), search.fixed))
     check_places(settings, {})
 
 
@@ -118,8 +120,9 @@ def tune(search: Search) -> list[Trial]:
         new = jobs([[*search.fixed, *point] for point in points], budget.config_dir)
         os.environ[PLANNED] = new[0].settings.sweep
         overrides = (*search.fixed, *(dimension.samples()[0] for dimension in search.dimensions))
-        store_plan(plan(overrides, [*(trial.job for trial in trials), *new]))  # the analysis finds its points there
-        progress = Progress(plan(overrides, new), os.environ[STARTED])
+        planned = [each.experiment for each in (*(trial.job for trial in trials), *new)]
+        store_plan(Plan.of(overrides, planned))  # the analysis finds its points there
+        progress = Progress(Plan.of(overrides, [job.experiment for job in new]), os.environ[STARTED])
         progress.start()
         values = train(new)
         progress.stop()
@@ -141,26 +144,13 @@ def jobs(points: Iterable[Sequence[str]], config_dir: str | None) -> list[Job]:
     return [Job(experiment) for experiment in made]
 
 
-def plan(overrides: Sequence[str], planned: Sequence[Job]) -> Plan:
-    """The plan of a sweep with these jobs; ``overrides`` tell it from other plans of the same name."""
-    settings = planned[0].settings
-    points = tuple(Point.of(job.experiment) for job in planned)
-    return Plan(settings.sweep, tuple(overrides), points, settings.results, settings.resume is False, settings.saves)
-
-
 def train(jobs: Sequence[Job]) -> list[float | None]:
     """Train jobs and deliver their runs; the mean validation WA of each, or None if a training failed."""
     trained = queue.train_all(jobs)
     values: list[float | None] = []
     for job in jobs:
         try:
-            error = trained.get(job)
-            if error is not None:
-                raise error
-            if job in trained:
-                job.check()
-            else:
-                queue.train(job)
+            queue.conclude(job, trained, job)
         except Exception as error:
             _log.warning("%s", error)
             values.append(None)

@@ -54,7 +54,7 @@ def test_what_is_searched_and_what_is_fixed():
 )  # fmt: skip
 def test_a_search_that_cannot_be_meant_is_refused_before_anything_is_trained(overrides, message):
     with pytest.raises(UserError, match=message):
-        tuning.check(searched(*overrides))
+        tuning.check([searched(*overrides)])
 
 
 def test_a_search_of_nothing_is_refused():
