@@ -8,6 +8,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean, stdev
 from typing import NamedTuple
 
 from scipy.special import stdtrit
@@ -15,14 +16,17 @@ from scipy.special import stdtrit
 from ser.corpora.table import Corpus
 from ser.results.convergence import ENDINGS, Convergence
 from ser.results.metrics import METRICS
+from ser.system.text import percent
 
 KEPT = "*This note is written anew whenever runs are delivered. Delete this line, and it stays as you write it.*"
 """The last line of an experiment's note. A note without it is the user's."""
 
-_SEEDS_LISTED = 5  # with more seeds the lowest and highest are told
+SPREAD = "± is the standard deviation over the seeds."
+"""What ± means wherever it stands: here, and in the closing table of a sweep."""
+
+_FEWEST = 5  # with fewer seeds, these say more than an interval
 _LEVEL = 0.95
 _GAP = "\u00a0\u00a0"
-_READING = f"± is half the width of the {100 * _LEVEL:g} % interval of the mean over seeds (Student's t)."
 
 
 class Ranked(NamedTuple):
@@ -63,15 +67,15 @@ def parent_note(page: str, corpus: Corpus, seeds: Mapping[int, Mapping[str, floa
         seeds: the metrics of each seed, as fractions, by seed.
         folds: which folds: ``all``, or their numbers.
     """
-    rows = []
-    for name in METRICS:
-        values = [metrics[name] for metrics in seeds.values()]
-        mean, half = mean_and_half_width(values)
-        rows.append([f"{name.upper()} %", f"{100 * mean:.2f} ± {100 * half:.2f}", _listed(values)])
-    each = "each seed" if len(seeds) <= _SEEDS_LISTED else "lowest to highest seed"
-    what = f"{len(seeds)} seeds ({min(seeds)} to {max(seeds)}), folds: {folds}. {_READING}"
+    values = {name: [metrics[name] for metrics in seeds.values()] for name in METRICS}
+    few = len(seeds) < _FEWEST
+    columns = ["each seed"] if few else [f"{100 * _LEVEL:g} % interval of the mean", "lowest to highest seed"]
+    told = _each if few else _interval_and_range
+    rows = [[f"{name.upper()} %", mean_and_deviation(each), *told(each)] for name, each in values.items()]
+    what = f"{len(seeds)} seeds ({min(seeds)} to {max(seeds)}), folds: {folds}. {SPREAD}"
+    what += "" if few else " The interval is Student's t."
     files = _links(page, "curves.png", "confusion.png")
-    return _joined(f"{_about(corpus)} {files}", _table(["", "mean", each], rows), what, _made_by(command))
+    return _joined(f"{_about(corpus)} {files}", _table(["", "mean", *columns], rows), what, _made_by(command))
 
 
 def experiment_note(about: str, ranked: Iterable[Ranked]) -> str:
@@ -81,9 +85,9 @@ def experiment_note(about: str, ranked: Iterable[Ranked]) -> str:
         about: what ``corpus_note`` says.
         ranked: its best runs, in the order of the table.
     """
-    rows = [[_link(run), *_intervals(run.metrics), f"{run.metrics.get('seeds', 1):g}", run.folds] for run in ranked]
+    rows = [[_link(run), *_means(run.metrics), f"{run.metrics.get('seeds', 1):g}", run.folds] for run in ranked]
     table = _table(["highest WA", *_headings(), "seeds", "folds"], rows)
-    return _joined(about, table, _READING, KEPT)
+    return _joined(about, table, SPREAD, KEPT)
 
 
 def corpus_note(corpus: Corpus) -> str:
@@ -95,20 +99,28 @@ def corpus_note(corpus: Corpus) -> str:
     return f"{_about(corpus)}\n\n{size}." if corpus.synthetic else f"{_about(corpus)} {size}."
 
 
-def mean_and_half_width(values: Sequence[float]) -> tuple[float, float]:
-    """The mean, and half the width of its 95 % interval by Student's t.
+def mean_and_deviation(values: Sequence[float]) -> str:
+    """The mean of the seeds' fractions in percent, with their standard deviation (divisor n - 1) if there are several.
 
-    >>> mean, half = mean_and_half_width([0.5, 0.6, 0.7])
-    >>> round(mean, 6), round(half, 4)  # 4.303 standard errors of 0.1 / sqrt(3)
-    (0.6, 0.2484)
+    >>> mean_and_deviation([0.5, 0.6, 0.7]), mean_and_deviation([0.5])
+    ('60.00 ± 10.00', '50.00')
     """
-    mean = math.fsum(values) / len(values)
-    variance = math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1)
-    return mean, _half_width(math.sqrt(variance), len(values))
+    return _spread(fmean(values), stdev(values) if len(values) > 1 else None)
 
 
-def _half_width(deviation: float, n: int) -> float:
-    return float(stdtrit(n - 1, (1 + _LEVEL) / 2)) * deviation / math.sqrt(n)
+def _spread(mean: float, deviation: float | None) -> str:
+    return percent(mean) if deviation is None else f"{percent(mean)} ± {percent(deviation)}"
+
+
+def _each(values: Sequence[float]) -> list[str]:
+    return [", ".join(map(percent, values))]
+
+
+def _interval_and_range(values: Sequence[float]) -> list[str]:
+    """The interval of the mean by Student's t, and the lowest and highest value."""
+    half = float(stdtrit(len(values) - 1, (1 + _LEVEL) / 2)) * stdev(values) / math.sqrt(len(values))
+    low, high = fmean(values) - half, fmean(values) + half
+    return [f"{percent(low)} to {percent(high)}", f"{percent(min(values))} to {percent(max(values))}"]
 
 
 def escaped(text: str) -> str:
@@ -145,24 +157,12 @@ def _headings() -> list[str]:
 
 
 def _percents(metrics: Mapping[str, float], prefix: str = "") -> list[str]:
-    return [f"{100 * metrics[prefix + name]:.2f}" for name in METRICS]
+    return [percent(metrics[prefix + name]) for name in METRICS]
 
 
-def _intervals(metrics: Mapping[str, float]) -> list[str]:
-    """Each metric of a logged run, with its interval if it is a mean over seeds; a dash if it was not logged."""
-    cells = []
-    for name in METRICS:
-        deviation, seeds = metrics.get(f"{name}_sd"), int(metrics.get("seeds", 1))
-        half = f" ± {100 * _half_width(deviation, seeds):.2f}" if deviation is not None and seeds > 1 else ""
-        cells.append(f"{100 * metrics[name]:.2f}{half}" if name in metrics else "–")
-    return cells
-
-
-def _listed(values: Sequence[float]) -> str:
-    percents = [f"{100 * value:.2f}" for value in values]
-    if len(percents) <= _SEEDS_LISTED:
-        return ", ".join(percents)
-    return f"{100 * min(values):.2f} to {100 * max(values):.2f}"
+def _means(metrics: Mapping[str, float]) -> list[str]:
+    """Each metric of a logged run, with its deviation if it is a mean over seeds; a dash if it was not logged."""
+    return [_spread(metrics[name], metrics.get(f"{name}_sd")) if name in metrics else "–" for name in METRICS]
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -30,7 +30,7 @@ from ser.sweep.handover import PLANNED, SWEPT
 from ser.sweep.plan import Plan, store_plan
 from ser.sweep.search_space import search_space
 from ser.sweep.tuning import Budget, Search, Trial
-from ser.system.text import aligned
+from ser.system.text import aligned, percent
 
 _log = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ def _table(comparison: Comparison, chosen: Mapping[str, Trial]) -> str:
     rows = []
     for name, trial in chosen.items():
         trials, values = comparison.searches[name].budget.trials, " ".join(map(as_typed, trial.overrides))
-        rows.append([name, tuning.percent(trial.value or 0), str(trials), values])
+        rows.append([name, percent(trial.value or 0), str(trials), values])
     return aligned([["alternative", "validation WA %", "trials", "chosen"], *rows])
 
 

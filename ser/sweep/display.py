@@ -11,8 +11,9 @@ from ser.results.store import ResultStore
 from ser.sweep.handover import STARTED
 from ser.sweep.plan import Plan
 from ser.sweep.running import Sign
-from ser.sweep.table import incomplete, percent, table
+from ser.sweep.table import incomplete, table
 from ser.system.progress import SECONDS_BETWEEN_LINES
+from ser.system.text import percent
 
 _LONGEST_WAIT = 60.0
 """Seconds between two looks at most, so that ``ser.status`` knows that the command lives."""

@@ -13,10 +13,11 @@ from ser.errors import UserError
 from ser.results import likeness
 from ser.results.convergence import convergence, max_epochs, said
 from ser.results.metrics import METRICS
+from ser.results.notes import SPREAD, mean_and_deviation
 from ser.results.runs import run_metrics
 from ser.results.store import ResultStore, Stored
 from ser.sweep.plan import Plan, Point, load_plans, plan_time
-from ser.system.text import aligned
+from ser.system.text import aligned, percent
 
 _MAX_SHOWN_FAILURES = 10
 _READ_QUICKLY = 2000  # results of the newest sweeps; each takes a millisecond
@@ -35,9 +36,7 @@ def table(plan: Plan, store: ResultStore) -> str:
     body = [[*(each.parameters.get(column, "-") for column in columns), *each.cells] for each in figures]
     parts = sorted({point.part for point in plan.points if point.part})
     notes = [f"Only {' and '.join(parts)}: these are not the figures of the whole corpus."] if parts else []
-    notes += (
-        ["± is the standard deviation over the seeds."] if any(len(point.seeds) > 1 for point in plan.points) else []
-    )
+    notes += [SPREAD] if any(len(point.seeds) > 1 for point in plan.points) else []
     notes += [*_endings(figures), *_alike(figures)]
     below = ["", *notes] if notes else []
     return "\n".join([aligned([header, *body]), *below, *failures(plan, store)])
@@ -103,11 +102,6 @@ def incomplete(plan: Plan, store: ResultStore) -> bool:
     return any(p.error for p in plan.points) or not all(store.has(signature) for signature in plan.signatures())
 
 
-def percent(fraction: float) -> str:
-    """A fraction in percent with two decimals."""
-    return f"{100 * fraction:.2f}"
-
-
 def _rows(plan: Plan) -> list["_Row"]:
     """Each configuration of a plan once, with all of its trainings."""
     rows: dict[str, _Row] = {}
@@ -166,14 +160,9 @@ class _Figures:
             missing = f"X ({len(outcomes)} of {len(row.replicas)})" if row.replicas else "X"
             return cls(row.parameters, [str(len(seeds)), *[missing] * len(METRICS)], stopped, best_first)
         runs = [run_metrics([outcome for outcome in outcomes if outcome.seed == seed]) for seed in seeds]
-        cells = [str(len(seeds)), *(_mean_and_deviation([run[name] for run in runs]) for name in METRICS)]
+        cells = [str(len(seeds)), *(mean_and_deviation([run[name] for run in runs]) for name in METRICS)]
         wa = float(np.mean([run["wa"] for run in runs]))
         return cls(row.parameters, cells, stopped, best_first, wa, likeness.digest(outcomes))
-
-
-def _mean_and_deviation(values: Sequence[float]) -> str:
-    deviation = f" ± {100 * np.std(values, ddof=1):.2f}" if len(values) > 1 else ""
-    return f"{percent(float(np.mean(values)))}{deviation}"
 
 
 def failures(plan: Plan, store: ResultStore) -> list[str]:

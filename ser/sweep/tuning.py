@@ -24,8 +24,7 @@ from ser.sweep.job import Job
 from ser.sweep.places import check_places
 from ser.sweep.plan import Plan, store_plan
 from ser.sweep.search_space import Dimension
-from ser.sweep.table import percent
-from ser.system.text import aligned
+from ser.system.text import aligned, percent
 
 _log = logging.getLogger(__name__)
 

@@ -45,6 +45,11 @@ def aligned(rows: Sequence[Sequence[object]]) -> str:
     return "\n".join(_GAP.join(cells).rstrip() for cells in zip(*columns, strict=True))
 
 
+def percent(fraction: float) -> str:
+    """A fraction in percent with two decimals."""
+    return f"{100 * fraction:.2f}"
+
+
 def without_passwords(text: str, address: str = "") -> str:
     """A text in which the passwords of addresses are replaced, as far as they have no blanks.
 
