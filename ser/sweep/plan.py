@@ -11,7 +11,7 @@ import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -104,6 +104,11 @@ class Plan:
         settings, points = experiments[0].settings, tuple(map(Point.of, experiments))
         return cls(settings.sweep, tuple(overrides), points, settings.results, settings.resume is False, settings.saves)
 
+    @property
+    def typed(self) -> str:
+        """The command line as users type it, without the sweep's name."""
+        return " ".join(as_typed(override) for override in self.overrides if not override.startswith("sweep="))
+
     @cached_property
     def swept(self) -> tuple[str, ...]:
         """The keys that are not the same in the overrides of all points, but for seed and fold."""
@@ -145,6 +150,8 @@ def make_plan(args: argparse.Namespace, dry: bool = False) -> tuple[Plan, list[E
     if dry:
         return plan, experiments
     os.environ[SOURCES] = json.dumps({k: v for experiment in experiments for k, v in modules(experiment).items()})
+    for sentence in mixed(plan):
+        _log.warning(sentence)
     found = (_dropped, changes, not_followed, without_weights, _notes)
     for sentence in (sentence for of in found for sentence in of(experiments)):
         _log.info(sentence)
@@ -322,11 +329,40 @@ def _say_which_points_are_equal(plan: Plan) -> None:
             _log.info("%s is given twice: trained once", names[0] or "The configuration")
 
 
+def mixed(plan: Plan) -> list[str]:
+    """A sentence if a plan adds configurations to those that another command line trained under the sweep's name.
+
+    There is none where the command line is known to the sweep, where the plan has all that the sweep holds (a grid that
+    has grown, more seeds), and where it has nothing else.
+    """
+    if plan_file(plan).exists():
+        return []
+    held = load_plans(plan.results, plan.name)
+    mine, theirs = _configurations([plan]), _configurations(held)
+    others = [one for one in held if not _configurations([one]) <= mine]
+    if not others or mine <= theirs:
+        return []
+    commands = listing([repr(one.typed) if one.typed else "a command without overrides" for one in others])
+    return [
+        f"The sweep {plan.name} holds other configurations already ({len(theirs - mine)}, of {commands}): its tables "
+        "will have them beside the new ones. For a sweep of its own, give this command another name: sweep=NAME."
+    ]
+
+
+def _configurations(plans: Iterable[Plan]) -> set[str]:
+    """The configurations in users' words, which stay the same when own code or a corpus' files change."""
+    return {str(sorted(point.parameters.items())) for plan in plans for point in plan.points}
+
+
 def store_plan(plan: Plan) -> None:
     """Write a plan down. A sweep's name has one file for each different command line."""
     plain = {"sweep": plan.name, "overrides": plan.overrides, "points": [vars(point) for point in plan.points]}
-    file = f"{_short_hash(_decisive(plan.overrides), 12)}.json"
-    write_text(plan.results / "sweeps" / plan.name / file, json.dumps(plain, indent=1))
+    write_text(plan_file(plan), json.dumps(plain, indent=1))
+
+
+def plan_file(plan: Plan) -> Path:
+    """Where a plan is stored: one file for each command line, whatever it says about how and where it runs."""
+    return plan.results / "sweeps" / plan.name / f"{_short_hash(_decisive(plan.overrides), 12)}.json"
 
 
 def store_point(experiment: Experiment) -> None:

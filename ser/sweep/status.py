@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from ser.config.words import as_typed, differing
+from ser.config.words import differing
 from ser.results.store import ResultStore
 from ser.sweep.display import duration
-from ser.sweep.plan import Plan, Point, find_plans, plan_time, sweep_names
+from ser.sweep.plan import Plan, Point, find_plans, mixed, plan_time, sweep_names
 from ser.sweep.running import Running, running
 from ser.sweep.table import failures, overview
 from ser.system.text import aligned
@@ -37,7 +37,7 @@ def status(results: Path, name: str | None) -> str:
     said = [_said(each) for each in here] or [_ended(plan, store)]
     return "\n".join(
         [
-            f"sweep {plan.name}, planned {planned}: {_overrides(plan)}",
+            f"sweep {plan.name}, planned {planned}: {plan.typed}",
             *said,
             _counts(plan, store) + _time_left(plan, store, latest),
             "",
@@ -60,9 +60,10 @@ def dry_run(plan: Plan, resume: bool | str) -> str:
         missing = [signature for signature in missing if store.failure(signature) is not None]
     return "\n".join(
         [
-            f"sweep {plan.name}: {_overrides(plan)}",
+            f"sweep {plan.name}: {plan.typed}",
             _counts(plan, store),
             f"dry_run=true: nothing was trained. Without it, {len(missing)} would be, into {plan.results}.",
+            *mixed(plan),
             "",
             table(plan, store),
             *failures(plan, store),
@@ -95,11 +96,6 @@ def _count(signatures: Sequence[str], store: ResultStore) -> tuple[int, int, int
 def _counts(plan: Plan, store: ResultStore) -> str:
     planned, done, failed, left = _count(list(plan.signatures()), store)
     return f"{planned} trainings: {done} done, {failed} failed, {left} left"
-
-
-def _overrides(plan: Plan) -> str:
-    """The command line as users type it, without the sweep's name."""
-    return " ".join(as_typed(override) for override in plan.overrides if not override.startswith("sweep="))
 
 
 def _ended(plan: Plan, store: ResultStore) -> str:

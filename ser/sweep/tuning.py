@@ -22,7 +22,7 @@ from ser.sweep.display import Progress
 from ser.sweep.handover import PLANNED, STARTED
 from ser.sweep.job import Job
 from ser.sweep.places import check_places
-from ser.sweep.plan import Plan, store_plan
+from ser.sweep.plan import Plan, mixed, store_plan
 from ser.sweep.search_space import Dimension
 from ser.system.text import aligned, percent
 
@@ -120,7 +120,10 @@ def tune(search: Search) -> list[Trial]:
         os.environ[PLANNED] = new[0].settings.sweep
         overrides = (*search.fixed, *(dimension.samples()[0] for dimension in search.dimensions))
         planned = [each.experiment for each in (*(trial.job for trial in trials), *new)]
-        store_plan(Plan.of(overrides, planned))  # the analysis finds its points there
+        plan = Plan.of(overrides, planned)
+        for sentence in mixed(plan):
+            _log.warning(sentence)
+        store_plan(plan)  # the analysis finds its points there
         progress = Progress(Plan.of(overrides, [job.experiment for job in new]), os.environ[STARTED])
         progress.start()
         values = train(new)

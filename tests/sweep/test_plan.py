@@ -60,6 +60,39 @@ def test_a_stored_plan_is_read_back_and_grows_by_other_command_lines(tiny, tmp_p
     assert {signature for one in found for signature in one.signatures()} == {*first.signatures(), *second.signatures()}
 
 
+def test_a_name_that_holds_another_commands_configurations_is_pointed_out(tiny, tmp_path, caplog):
+    plan(tiny, tmp_path, "loss=cos,l2", "sweep=mine")
+    assert "holds other" not in caplog.text
+    made = plan(tiny, tmp_path, "loss=cos", "length=1,2", "sweep=mine")
+    (said,) = [record.message for record in caplog.records if "holds other" in record.message]
+    assert said.startswith("The sweep mine holds other configurations already (2, of 'corpus.root=")
+    assert "loss=cos,l2'): its tables will have them beside the new ones." in said
+    assert said.endswith("give this command another name: sweep=NAME.")
+    assert sweeps.mixed(made) == [], "the command line is known now"
+
+
+@pytest.mark.parametrize(
+    ("typed", "losses", "said"),
+    [
+        (["loss=cos,l2,none"], ["cos", "l2", "none"], False),
+        (["loss=cos,l2", "seed=1"], ["cos", "l2"], False),
+        (["loss=cos,l2", "engine=serial"], ["cos", "l2"], False),
+        (["loss=cos"], ["cos"], False),
+        (["loss=cos,none"], ["cos", "none"], True),
+    ],
+    ids=["grown", "another seed", "another engine", "a part", "another grid"],
+)
+def test_a_grid_that_grows_under_its_name_is_not(tmp_path, typed, losses, said):
+    def planned(overrides, losses):
+        points = [sweeps.Point((), {"loss": loss}, (0,), (1,), loss) for loss in losses]
+        return sweeps.Plan("mine", (*overrides, "sweep=mine"), tuple(points), tmp_path)
+
+    sweeps.store_plan(planned(["loss=cos,l2"], ["cos", "l2"]))
+    found = sweeps.mixed(planned(typed, losses))
+    assert bool(found) == said
+    assert all("(1, of 'loss=cos,l2')" in sentence for sentence in found)
+
+
 @pytest.mark.parametrize(
     ("overrides", "name"),
     [
