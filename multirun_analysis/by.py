@@ -50,10 +50,10 @@ def tables(study: Study, name: str, by: Sequence[str], against: str = "", metric
             no complete row or no metric of the name given.
     """
     keys = [_parameter(key) for key in by]
-    averaged = [key for key in map(_parameter, study.swept) if key not in keys]
     whole, study = study, study.by_fold() if "fold" in keys else study
     _check_keys(study, keys)
     groups = _groups(study, keys)
+    averaged = [key for key in map(_parameter, study.swept) if key not in keys and _vary(groups, key)]
     rows = [(*values, *_cells(group, study)) for values, group in groups.items()]
     notes = [
         *([f"Averaged within each seed over {', '.join(averaged)}."] if averaged else []),
@@ -88,6 +88,11 @@ def _groups(study: Study, keys: Sequence[str]) -> Groups:
                 f"that no seed can be averaged over them. Name {key} too, in which they differ."
             )
     return groups
+
+
+def _vary(groups: Groups, key: str) -> bool:
+    """Whether any row is made of points that differ in a key."""
+    return any(len({scores[key] for scores in group}) > 1 for group in groups.values())
 
 
 def _parameter(key: str) -> str:

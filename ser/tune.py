@@ -25,7 +25,7 @@ _HELP = """Search for the values with the best validation accuracy.
   python -m ser.tune loss=cos,l2,supcon 'trainer.lr=tag(log,interval(1e-5,1e-2))'
   python -m ser.tune compare=losses trials=20 seeds=20 corpus=emodb
 
-Overrides are those of ser.run. Searched are intervals, lists and ranges. Also:
+Overrides are those of ser.run, dry_run=true among them. Searched are intervals, lists and ranges. Also:
     trials=20       how many configurations are tried
     together=4      how many are proposed at a time; another number proposes others
     search_seed=0   another seed proposes others
@@ -61,14 +61,16 @@ def _tune(arguments: list[str]) -> int:
     os.environ[STARTED] = str(time.time())
     from ser.sweep.tuning import Budget
 
+    dry = commandline.take_dry_run(args.overrides)
     budget = Budget(numbers["trials"], numbers["together"], numbers["search_seed"], args.config_dir)
     if given["compare"]:
-        return _compare(given["compare"], args.overrides, budget, numbers["seeds"])
-    return _search(args.overrides, budget)
+        return _compare(given["compare"], args.overrides, budget, numbers["seeds"], dry)
+    return _search(args.overrides, budget, dry)
 
 
-def _search(overrides: list[str], budget: "Budget") -> int:
+def _search(overrides: list[str], budget: "Budget", dry: bool) -> int:
     from ser.sweep import tuning
+    from ser.sweep.places import check_places
     from ser.sweep.plan import sweep_name
     from ser.sweep.search_space import search_space
 
@@ -79,7 +81,10 @@ def _search(overrides: list[str], budget: "Budget") -> int:
         raise UserError(
             "Nothing is searched: give a key an interval, 'lambda=interval(0.3,0.95)', or a list, loss.margin=0.1,0.2."
         )
-    tuning.check([search])
+    check_places(tuning.check(search), {})
+    if dry:
+        print(tuning.preview(search))
+        return 0
     trials = tuning.tune(search)
     print(f"\n{tuning.table(search, trials)}\n")
     best = tuning.best_of(trials)
@@ -90,13 +95,17 @@ def _search(overrides: list[str], budget: "Budget") -> int:
     return 0
 
 
-def _compare(source: str, overrides: list[str], budget: "Budget", seeds: int) -> int:
-    from ser.sweep.comparison import compare, make_comparison
+def _compare(source: str, overrides: list[str], budget: "Budget", seeds: int, dry: bool) -> int:
+    from ser.sweep.comparison import compare, make_comparison, preview
 
     named = [override for override in overrides if override.startswith("sweep=")]
     others = [override for override in overrides if override not in named]
     name = named[-1].partition("=")[2] if named else Path(source).stem
-    return compare(make_comparison(source, others, budget, seeds, name))
+    comparison = make_comparison(source, others, budget, seeds, name)
+    if dry:
+        print(preview(comparison))
+        return 0
+    return compare(comparison)
 
 
 def _number(key: str, value: str) -> int:

@@ -21,18 +21,23 @@ from pydantic import BaseModel, ValidationError
 from yaml import YAMLError
 
 from ser.config.paths import conf_dir
-from ser.config.words import GROUP_OF, as_typed
+from ser.config.settings import Settings
+from ser.config.words import as_typed
 from ser.errors import UserError
 from ser.sweep import tuning
 from ser.sweep.commandline import rewrite
 from ser.sweep.display import watch
 from ser.sweep.handover import PLANNED, SWEPT
-from ser.sweep.plan import Plan, store_plan
+from ser.sweep.places import check_places
+from ser.sweep.plan import Plan, Point, store_plan
 from ser.sweep.search_space import search_space
 from ser.sweep.tuning import Budget, Search, Trial
 from ser.system.text import aligned, percent
 
 _log = logging.getLogger(__name__)
+
+ALTERNATIVE = "alternative"
+"""The parameter of a point that names its alternative."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +47,11 @@ class Comparison:
     Attributes:
         name: the name of the sweep of the chosen configurations.
         searches: the search of each alternative, by the alternative's name.
-        keys: the keys in which the alternatives differ by definition, as users type them.
         seeds: with how many new seeds the chosen configurations are trained.
     """
 
     name: str
     searches: Mapping[str, Search]
-    keys: tuple[str, ...]
     seeds: int
 
 
@@ -72,21 +75,31 @@ def make_comparison(source: str, typed: Sequence[str], budget: Budget, seeds: in
             f"compare={source}: {wrong[0]} is no name of an alternative, or two have it. Give names of letters, digits "
             "and blanks (also .+-_), which end the names of their searches' sweeps."
         )
-    searches, fixed = {}, {}
+    searches, settings = dict[str, Search](), list[Settings]()
     for alternative, own in file.alternatives.items():
         by_key = {override.partition("=")[0]: override for override in (*rewrite([*file.common, *own]), *typed)}
-        dimensions, kept = search_space([*by_key.values(), f"sweep={name}-{_slug(alternative)}"])
-        searched = {dimension.key for dimension in dimensions} & {"seed", "repeats", "fold"}
-        if searched:
-            raise UserError(f"{searched.pop()}= has several values: a comparison trains each trial in the same way.")
-        fixed[alternative] = dict(
-            override.partition("=")[::2] for override in kept if not override.startswith("sweep=")
-        )
-        searches[alternative] = Search(dimensions, kept, budget if dimensions else replace(budget, trials=1))
-    tuning.check(searches.values())
-    keys = dict.fromkeys(key for each in fixed.values() for key in each)
-    differing = [key for key in keys if len({each.get(key) for each in fixed.values()}) > 1]
-    return Comparison(name, searches, tuple(GROUP_OF.get(key, key) for key in differing), seeds)
+        try:
+            search = _search([*by_key.values(), f"sweep={name}-{_slug(alternative)}"], budget)
+            settings += tuning.check(search)
+        except UserError as error:
+            raise UserError(f"The alternative {alternative} of compare={source}: {error}") from error
+        searches[alternative] = search
+    check_places(settings, {})
+    return Comparison(name, searches, seeds)
+
+
+def _search(overrides: Sequence[str], budget: Budget) -> Search:
+    dimensions, fixed = search_space(overrides)
+    searched = {dimension.key for dimension in dimensions} & {"seed", "repeats", "fold"}
+    if searched:
+        raise UserError(f"{searched.pop()}= has several values: a comparison trains each trial in the same way.")
+    return Search(dimensions, fixed, budget if dimensions else replace(budget, trials=1))
+
+
+def preview(comparison: Comparison) -> str:
+    """What a comparison would train next, and what of it is there; nothing is trained."""
+    said = f"What is chosen of each is then trained with {comparison.seeds} seeds, as the sweep {comparison.name}."
+    return "\n\n".join([*map(tuning.preview, comparison.searches.values()), said])
 
 
 def _slug(alternative: str) -> str:
@@ -99,10 +112,12 @@ def compare(comparison: Comparison) -> int:
     Returns:
         The exit status: 0 if every alternative has all its results.
     """
-    chosen: dict[str, Trial] = {}
+    chosen, ties = dict[str, Trial](), list[str]()
     for number, (alternative, search) in enumerate(comparison.searches.items(), 1):
         _log.info("%s (%d of %d)", alternative, number, len(comparison.searches))
-        best = tuning.best_of(tuning.tune(search))
+        trials = tuning.tune(search)
+        best, tie = tuning.best_of(trials), tuning.tie(trials)
+        ties += [f"{alternative}: {tie}"] if tie else []
         if best is None:
             _log.warning("%s is left out: no trial has a result.", alternative)
         else:
@@ -111,11 +126,10 @@ def compare(comparison: Comparison) -> int:
         return 1
     plan, jobs = _final(comparison, chosen)
     status = watch(plan, lambda: tuning.train(jobs))
-    first = [jobs[0].experiment.parameters.get(key, "") for key in comparison.keys]
-    by = [f"by={','.join(comparison.keys)}", f"against={','.join(first)}"]
+    by = [f"by={ALTERNATIVE}", f"against={next(iter(chosen))}"]
     analysis = ["python", "-m", "multirun_analysis", f"sweep={comparison.name}", *by]
     print(
-        f"\n{_table(comparison, chosen)}\n\n{tuning.VALIDATION_IS_SHARED}\n"
+        "\n".join(["", _table(comparison, chosen), *ties]) + f"\n\n{tuning.VALIDATION_IS_SHARED}\n"
         f"With intervals and differences: {shlex.join(analysis)}",
         flush=True,
     )
@@ -134,9 +148,16 @@ def _final(comparison: Comparison, chosen: Mapping[str, Trial]) -> tuple[Plan, l
     jobs = tuning.jobs(points, next(iter(comparison.searches.values())).budget.config_dir)
     typed = [f"sweep={comparison.name}", "alternatives=" + ",".join(chosen)]
     plan = Plan.of(typed, [job.experiment for job in jobs])
+    plan = replace(plan, points=tuple(map(_named, plan.points, chosen)))
     store_plan(plan)
     os.environ[PLANNED], os.environ[SWEPT] = plan.name, ",".join(plan.swept)
     return plan, jobs
+
+
+def _named(point: Point, alternative: str) -> Point:
+    """A point that has its alternative's name among its parameters, for tables and for ``by=alternative``."""
+    overrides = (*point.overrides, f"{ALTERNATIVE}={alternative}")
+    return replace(point, overrides=overrides, parameters={**point.parameters, ALTERNATIVE: alternative})
 
 
 def _table(comparison: Comparison, chosen: Mapping[str, Trial]) -> str:
@@ -145,7 +166,7 @@ def _table(comparison: Comparison, chosen: Mapping[str, Trial]) -> str:
     for name, trial in chosen.items():
         trials, values = comparison.searches[name].budget.trials, " ".join(map(as_typed, trial.overrides))
         rows.append([name, percent(trial.value or 0), str(trials), values])
-    return aligned([["alternative", "validation WA %", "trials", "chosen"], *rows])
+    return aligned([[ALTERNATIVE, "validation WA %", "trials", "chosen"], *rows])
 
 
 def _path(source: str, config_dir: str | None) -> Path:

@@ -344,8 +344,9 @@ def mixed(plan: Plan) -> list[str]:
         return []
     commands = listing([repr(one.typed) if one.typed else "a command without overrides" for one in others])
     return [
-        f"The sweep {plan.name} holds other configurations already ({len(theirs - mine)}, of {commands}): its tables "
-        "will have them beside the new ones. For a sweep of its own, give this command another name: sweep=NAME."
+        f"The sweep {plan.name} holds other configurations already ({len(theirs - mine)}, of {commands}): the name "
+        "will stand for both, in tables and for ser.predict. For a sweep of its own, give this command another name: "
+        "sweep=NAME."
     ]
 
 

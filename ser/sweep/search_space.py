@@ -41,6 +41,18 @@ class Dimension:
         return [f"{self.key}={value}" for value in values]
 
     @property
+    def typed(self) -> str:
+        """What is searched, as users type it.
+
+        >>> Dimension("lambda.weight", None, 0.3, 0.9).typed, Dimension("trainer.lr", ("1e-3", "1e-2")).typed
+        ('lambda=interval(0.3,0.9)', 'trainer.lr=1e-3,1e-2')
+        """
+        if self.choices is not None:
+            return f"{self.name}={','.join(self.choices)}"
+        interval = f"interval({self.low:g},{self.high:g})"
+        return f"{self.name}={f'tag(log,{interval})' if self.log else interval}"
+
+    @property
     def name(self) -> str:
         """What users call the key: ``lambda`` for ``lambda.weight``."""
         return GROUP_OF.get(self.key, self.key)

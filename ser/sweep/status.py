@@ -47,12 +47,13 @@ def status(results: Path, name: str | None) -> str:
     )
 
 
-def dry_run(plan: Plan, resume: bool | str) -> str:
+def dry_run(plan: Plan, resume: bool | str, said: str = "") -> str:
     """What a command would train, and what of it is there.
 
     Args:
         plan: the sweep; it need not be stored.
         resume: the key ``resume``.
+        said: what the sweep is, in place of its command line.
     """
     store = ResultStore(plan.results, "none" if plan.anew else None, plan.weights)
     missing = [signature for signature in plan.signatures() if not store.has(signature)]
@@ -60,7 +61,7 @@ def dry_run(plan: Plan, resume: bool | str) -> str:
         missing = [signature for signature in missing if store.failure(signature) is not None]
     return "\n".join(
         [
-            f"sweep {plan.name}: {plan.typed}",
+            f"sweep {plan.name}: {said or plan.typed}",
             _counts(plan, store),
             f"dry_run=true: nothing was trained. Without it, {len(missing)} would be, into {plan.results}.",
             *mixed(plan),

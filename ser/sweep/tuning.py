@@ -14,6 +14,7 @@ from typing import Any
 
 from ser.config.settings import Settings, resolve
 from ser.config.words import as_typed
+from ser.corpora.problems import listing
 from ser.data.experiment import make_experiment
 from ser.errors import UserError
 from ser.sweep import queue
@@ -21,9 +22,9 @@ from ser.sweep.compose import composer
 from ser.sweep.display import Progress
 from ser.sweep.handover import PLANNED, STARTED
 from ser.sweep.job import Job
-from ser.sweep.places import check_places
 from ser.sweep.plan import Plan, mixed, store_plan
 from ser.sweep.search_space import Dimension
+from ser.sweep.status import dry_run
 from ser.system.text import aligned, percent
 
 _log = logging.getLogger(__name__)
@@ -76,23 +77,21 @@ class Trial:
     value: float | None
 
 
-def check(searches: Iterable[Search]) -> None:
+def check(search: Search) -> list[Settings]:
     """Check that every value that may be proposed is in its key's range; nothing is trained.
 
+    Returns:
+        Settings that show it, for ``check_places``.
+
     Raises:
-        UserError: one is not, or a folder or the tracking store cannot be written.
+        UserError: one is not.
     """
-    settings = list[Settings]()
-    for search in searches:
-        first = [dimension.samples()[0] for dimension in search.dimensions]
-        with composer(config_dir=search.budget.config_dir) as composing:
-            for index, dimension in enumerate(search.dimensions):
-                for sample in dimension.samples():
-                    point = [*search.fixed, *first[:index], sample, *first[index + 1 :]]
-                    settings.append(resolve(composing.config(point), point))
-            if not search.dimensions:
-                settings.append(resolve(composing.config(search.fixed), search.fixed))
-    check_places(settings, {})
+    first = [dimension.samples()[0] for dimension in search.dimensions]
+    points = [[*search.fixed, *first]]
+    for index, dimension in enumerate(search.dimensions):
+        points += [[*search.fixed, *first[:index], one, *first[index + 1 :]] for one in dimension.samples()[1:]]
+    with composer(config_dir=search.budget.config_dir) as composing:
+        return [resolve(composing.config(point), point) for point in points]
 
 
 def tune(search: Search) -> list[Trial]:
@@ -104,45 +103,93 @@ def tune(search: Search) -> list[Trial]:
     Raises:
         UserError: Optuna is not installed, or no trial can run.
     """
-    try:
-        import optuna
-    except ImportError as error:
-        raise UserError("A search needs Optuna: pip install 'optuna>=4'.") from error
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    budget = search.budget
-    sampler = optuna.samplers.TPESampler(seed=budget.seed, constant_liar=True)
-    study = optuna.create_study(direction="maximize", sampler=sampler)
-    trials: list[Trial] = []
-    while len(trials) < budget.trials:
-        asked = [study.ask() for _ in range(min(budget.together, budget.trials - len(trials)))]
-        points = [tuple(dimension.ask(each) for dimension in search.dimensions) for each in asked]
-        new = jobs([[*search.fixed, *point] for point in points], budget.config_dir)
+    proposals = _Proposals(search)
+    while points := proposals.next():
+        new = jobs([[*search.fixed, *point] for point in points], search.budget.config_dir)
         os.environ[PLANNED] = new[0].settings.sweep
-        overrides = (*search.fixed, *(dimension.samples()[0] for dimension in search.dimensions))
-        planned = [each.experiment for each in (*(trial.job for trial in trials), *new)]
-        plan = Plan.of(overrides, planned)
+        plan = _plan(search, [*(trial.job for trial in proposals.trials), *new])
         for sentence in mixed(plan):
             _log.warning(sentence)
         store_plan(plan)  # the analysis finds its points there
-        progress = Progress(Plan.of(overrides, [job.experiment for job in new]), os.environ[STARTED])
+        progress = Progress(_plan(search, new), os.environ[STARTED])
         progress.start()
         values = train(new)
         progress.stop()
-        for proposal, point, job, value in zip(asked, points, new, values, strict=True):
-            state = optuna.trial.TrialState.COMPLETE if value is not None else optuna.trial.TrialState.FAIL
-            study.tell(proposal, value, state)
-            trials.append(Trial(point, job, value))
-        _log.info("%s", _progress(search, trials))
-    return trials
+        proposals.tell(new, values)
+        _log.info("%s", _progress(search, proposals.trials))
+    return proposals.trials
 
 
-def jobs(points: Iterable[Sequence[str]], config_dir: str | None) -> list[Job]:
-    """The jobs of points, each given by its overrides, with their features extracted."""
+def preview(search: Search) -> str:
+    """What a search would train next, and what of it is there; nothing is trained.
+
+    Raises:
+        UserError: Optuna is not installed, or a trial cannot run.
+    """
+    proposals, known = _Proposals(search), list[Job]()
+    while points := proposals.next():
+        new = jobs([[*search.fixed, *point] for point in points], search.budget.config_dir, extract=False)
+        known += new
+        if any(job.missing() for job in new):
+            break
+        proposals.tell(new, [job.metrics().get("best_val_wa") for job in new])
+    searched = " ".join(dimension.typed for dimension in search.dimensions) or "nothing"
+    said = f"{search.budget.trials} trials, {search.budget.together} at a time, searching {searched}"
+    later = search.budget.trials - len(known)
+    text = dry_run(_plan(search, known), known[0].settings.resume, said)
+    return f"{text}\n\n{later} more trials are proposed when these have results." if later else text
+
+
+class _Proposals:
+    """What Optuna proposes for a search, a few trials at a time.
+
+    Attributes:
+        trials: those whose results it was told.
+
+    Raises:
+        UserError: Optuna is not installed.
+    """
+
+    def __init__(self, search: Search) -> None:
+        try:
+            import optuna
+        except ImportError as error:
+            raise UserError("A search needs Optuna: pip install 'optuna>=4'.") from error
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        sampler = optuna.samplers.TPESampler(seed=search.budget.seed, constant_liar=True)
+        self._study = optuna.create_study(direction="maximize", sampler=sampler)
+        self._states = optuna.trial.TrialState
+        self._search = search
+        self._asked: list[tuple[Any, tuple[str, ...]]] = []
+        self.trials: list[Trial] = []
+
+    def next(self) -> list[tuple[str, ...]]:
+        """The overrides of the next trials; none if there were as many as wanted."""
+        budget = self._search.budget
+        asked = [self._study.ask() for _ in range(min(budget.together, budget.trials - len(self.trials)))]
+        self._asked = [(each, tuple(dimension.ask(each) for dimension in self._search.dimensions)) for each in asked]
+        return [point for _, point in self._asked]
+
+    def tell(self, jobs: Sequence[Job], values: Sequence[float | None]) -> None:
+        """Tell the validation WA of the trials that ``next`` proposed; None where a trial failed."""
+        for (proposal, point), job, value in zip(self._asked, jobs, values, strict=True):
+            self._study.tell(proposal, value, self._states.COMPLETE if value is not None else self._states.FAIL)
+            self.trials.append(Trial(point, job, value))
+
+
+def _plan(search: Search, jobs: Sequence[Job]) -> Plan:
+    overrides = (*search.fixed, *(dimension.samples()[0] for dimension in search.dimensions))
+    return Plan.of(overrides, [job.experiment for job in jobs])
+
+
+def jobs(points: Iterable[Sequence[str]], config_dir: str | None, extract: bool = True) -> list[Job]:
+    """The jobs of points, each given by its overrides, with their features extracted unless ``extract`` is false."""
     made = []
     with composer(config_dir=config_dir) as composing:
         for overrides in points:
             made.append(make_experiment(resolve(composing.config(overrides), overrides), overrides))
-            made[-1].frames()
+            if extract:
+                made[-1].frames()
     return [Job(experiment) for experiment in made]
 
 
@@ -170,6 +217,20 @@ def best_of(trials: Sequence[Trial]) -> Trial | None:
     return max((trial for trial in trials if trial.value is not None), key=lambda trial: trial.value or 0, default=None)
 
 
+def tie(trials: Sequence[Trial]) -> str:
+    """A sentence if different trials share the highest validation WA: which is taken, and why; else an empty text."""
+    best = best_of(trials)
+    equal = [] if best is None else [trial.overrides for trial in trials if trial.value == best.value]
+    first, *others = dict.fromkeys(equal) or [()]
+    if best is None or not others:
+        return ""
+    named = [" ".join(map(as_typed, overrides)) for overrides in (first, *others)]
+    return (
+        f"{len(named)} trials share the highest validation WA, {percent(best.value or 0)} %: taken is the one that was "
+        f"proposed first, {named[0]}. The others are {listing(named[1:])}."
+    )
+
+
 def _progress(search: Search, trials: Sequence[Trial]) -> str:
     best = best_of(trials)
     said = (
@@ -187,7 +248,8 @@ def table(search: Search, trials: Sequence[Trial]) -> str:
         [*(each.partition("=")[2] for each in trial.overrides), "X" if trial.value is None else percent(trial.value)]
         for trial in ranked
     ]
-    return aligned([[*(dimension.name for dimension in search.dimensions), "validation WA %"], *body])
+    text = aligned([[*(dimension.name for dimension in search.dimensions), "validation WA %"], *body])
+    return "\n\n".join(filter(None, [text, tie(trials)]))
 
 
 def chosen(search: Search, best: Trial) -> str:

@@ -38,7 +38,6 @@ def make(tiny, tmp_path, monkeypatch):
 def test_the_losses_can_all_be_searched(make):
     found = make("losses", "trainer.lr=tag(log,interval(1e-4,1e-2))")
     assert list(found.searches) == ["none", "cos", "l2", "l2 of unit vectors", "supcon", "triplet", "center"]
-    assert found.keys == ("loss", "loss.normalise")
     assert {search.budget.trials for search in found.searches.values()} == {2}
     assert all("trainer.lr" in [each.key for each in search.dimensions] for search in found.searches.values())
 
@@ -71,8 +70,18 @@ def test_what_is_typed_replaces_what_the_file_says(make):
         ("more: 1\nalternatives: {a: [loss=cos], b: [loss=l2]}", "more: Extra inputs"),
         ("alternatives: {'a,b': [loss=cos], c: [loss=l2]}", "a,b is no name"),
         ("alternatives: {a b: [loss=cos], a-b: [loss=l2]}", "a-b is no name of an alternative, or two have it"),
-        ("alternatives: {a: ['seed=0,5'], b: [loss=l2]}", "seed= has several values"),
-        ("alternatives: {a: ['loss=cos,l2'], b: [loss=l3, 'lambda=0.1,0.2']}", "loss=l3: there is no such option"),
+        (
+            "alternatives: {a: ['seed=0,5'], b: [loss=l2]}",
+            "alternative a of compare=.*file.yaml: seed= has several values",
+        ),
+        (
+            "alternatives: {a: ['loss=cos,l2'], b: [loss=l3, 'lambda=0.1,0.2']}",
+            "alternative b of .*: loss=l3: there is no such option",
+        ),
+        (
+            "alternatives: {a: ['loss=cos,l2'], b b: [loss=cos, 'lambda=interval(2,1)']}",
+            "b b of .*: lambda.* low < high",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_meant_is_refused(make, tmp_path, content, message):
@@ -92,7 +101,9 @@ def test_each_alternative_is_searched_and_what_is_chosen_has_new_seeds(make, tin
     done = run("compare=two", "trials=2", "seeds=2", *common, cwd=tmp_path, module="ser.tune")
     assert done.returncode == 0, done.stderr
     (command,) = re.findall(r"With intervals and differences: python -m multirun_analysis (.*)", done.stdout)
-    assert command == "sweep=two by=loss,loss.normalise against=none,"
+    assert command == "sweep=two by=alternative against=none"
+    _, _, heading, *rows = done.stdout.splitlines()
+    assert {row[heading.index("alternative") :].split("  ")[0] for row in rows[:2]} == {"none", "unit vectors"}
     plans = {}
     for path in (tmp_path / "results" / "sweeps").glob("*/*.json"):
         plans[path.parent.name] = json.loads(path.read_text())["points"]
@@ -105,4 +116,5 @@ def test_each_alternative_is_searched_and_what_is_chosen_has_new_seeds(make, tin
     assert plans["two"][1]["parameters"]["lambda"] in searched
     told = run(*command.split(), cwd=tmp_path, module="multirun_analysis")
     assert told.returncode == 0, told.stderr
-    assert "loss=none loss.normalise= - loss=l2 loss.normalise=true" in told.stdout
+    assert "alternative=none - alternative=unit vectors" in told.stdout
+    assert "Averaged within each seed" not in told.stdout

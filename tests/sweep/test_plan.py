@@ -66,8 +66,8 @@ def test_a_name_that_holds_another_commands_configurations_is_pointed_out(tiny, 
     made = plan(tiny, tmp_path, "loss=cos", "length=1,2", "sweep=mine")
     (said,) = [record.message for record in caplog.records if "holds other" in record.message]
     assert said.startswith("The sweep mine holds other configurations already (2, of 'corpus.root=")
-    assert "loss=cos,l2'): its tables will have them beside the new ones." in said
-    assert said.endswith("give this command another name: sweep=NAME.")
+    assert "loss=cos,l2'): the name will stand for both" in said
+    assert said.endswith("For a sweep of its own, give this command another name: sweep=NAME.")
     assert sweeps.mixed(made) == [], "the command line is known now"
 
 

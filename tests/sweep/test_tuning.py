@@ -54,7 +54,7 @@ def test_what_is_searched_and_what_is_fixed():
 )  # fmt: skip
 def test_a_search_that_cannot_be_meant_is_refused_before_anything_is_trained(overrides, message):
     with pytest.raises(UserError, match=message):
-        tuning.check([searched(*overrides)])
+        tuning.check(searched(*overrides))
 
 
 def test_a_search_of_nothing_is_refused():
@@ -89,8 +89,28 @@ def test_the_best_trial_is_that_of_the_best_validation_accuracy_and_the_same_sea
     again = tuning.tune(search)
     assert [(each.overrides, each.value) for each in again] == [(each.overrides, each.value) for each in trials]
     assert sorted((tmp_path / "results").rglob("*.npz")) == files
+    assert "5 trainings: 5 done, 0 failed, 0 left" in tuning.preview(search)
+    text = tuning.preview(searched(*small, "lambda=interval(0.1,0.9)", "loss=cos,l2", trials=12))
+    assert text.startswith("sweep search: 12 trials, 2 at a time, searching lambda=interval(0.1,0.9) loss=cos,l2\n")
+    assert "left\ndry_run=true: nothing was trained." in text
+    assert text.endswith(" more trials are proposed when these have results.")
+    assert sorted((tmp_path / "results").rglob("*.npz")) == files
     other = tuning.tune(searched(*small, "lambda=interval(0.1,0.9)", "loss=cos,l2", seed=1, trials=1))
     assert other[0].overrides not in stored
+
+
+def test_trials_that_share_the_highest_accuracy_are_told():
+    def tie(*values):
+        overrides = [f"lambda.weight=0.{index}" for index in range(len(values) - 1)]
+        proposed = [*overrides, overrides[0]]  # the last one is proposed twice
+        return tuning.tie([tuning.Trial((one,), None, value) for one, value in zip(proposed, values, strict=True)])
+
+    assert tie(0.5, 0.6, None, 0.6, 0.6, 0.5) == (
+        "3 trials share the highest validation WA, 60.00 %: taken is the one that was proposed first, lambda=0.1. The "
+        "others are lambda=0.3, lambda=0.4."
+    )
+    assert tie(0.6, 0.5, 0.6) == "", "one configuration, proposed twice"
+    assert tie(None, None) == ""
 
 
 def test_a_trial_that_fails_has_no_number_and_ends_nothing(small, monkeypatch, caplog):
@@ -117,6 +137,9 @@ def test_the_command(tiny, tmp_path):
     done = run(*common, "trials=two", cwd=tmp_path, module="ser.tune")
     assert done.returncode == 2
     assert done.stderr == "trials=two is not a number of that kind. Give a whole number, such as trials=20.\n"
+    done = run(*common, "trials=2", "dry_run=true", cwd=tmp_path, module="ser.tune")
+    assert "2 left\ndry_run=true: nothing was trained. Without it, 2 would be" in done.stdout, done.stderr
+    assert not (tmp_path / "results").exists()
     done = run(*common, "trials=2", cwd=tmp_path, module="ser.tune")
     assert done.returncode == 0, done.stderr
     assert "2 of 2 trials: best validation WA" in done.stderr
