@@ -51,7 +51,7 @@ def read(
             "arousal"}``. Emotion, speaker, session, gender, valence, activation and dominance that are not here have
             our names.
         labels: maps the database's emotions to classes. Utterances whose emotion is missing here or maps to None are
-            dropped. If ``labels`` is None, every emotion is a class.
+            dropped. If ``labels`` maps emotions to None only, every other one is a class; if it is None, every one.
         sessions: divide the speakers into this many sessions, or "speakers": each speaker is one. None stands for the
             scheme ``session``.
         exclude: ids of utterances to leave out. An id is the path of a file without its ending; for a segment, start

@@ -51,6 +51,15 @@ def label_map(labels: Mapping[str, str | None], defined: Collection[str] = ()) -
     return used
 
 
+def only_drops(labels: Mapping[str, str | None] | None) -> bool:
+    """Whether ``corpus.labels`` names no class, but labels to drop: where any word may be a label, the others stay.
+
+    >>> only_drops({"joy": None}), only_drops({"joy": "happy", "fear": None}), only_drops(None)
+    (True, False, False)
+    """
+    return isinstance(labels, Mapping) and bool(labels) and all(emotion is None for emotion in labels.values())
+
+
 def labels_in(file: str | Path) -> dict[str, str | None]:
     """Read the key ``corpus.labels`` from a YAML file: lines such as ``exc: happy`` and ``fru: null``.
 

@@ -7,7 +7,7 @@ from math import inf
 from pathlib import Path
 from unicodedata import normalize
 
-from ser.corpora.labels import MISSING, class_order, label_map
+from ser.corpora.labels import MISSING, class_order, label_map, only_drops
 from ser.corpora.names import alike, composed
 from ser.corpora.problems import for_each, listing
 from ser.corpora.ratings import RATINGS
@@ -57,7 +57,7 @@ def corpus_of(
         root: the file or folder that the rows come from.
         rows: a row for each utterance, with the columns ``needed_columns(sessions)`` and ``OPTIONAL`` ones.
         labels: maps words of the column ``emotion`` to classes. Utterances whose word is missing here or maps to None
-            are dropped. If ``labels`` is None, every word is a class.
+            are dropped. If ``labels`` is None, every word is a class; if it maps words to None only, every other word.
         sessions: the number of sessions that are made from the speakers, "speakers" (each is one), or None: the column
             ``session``.
         exclude: ids of utterances to leave out.
@@ -66,13 +66,13 @@ def corpus_of(
         UserError: an audio file does not exist, a cell is wrong, two rows have the same id or share sound, a speaker
             has two sessions or two genders, two names are nearly equal, or ``labels`` has a word that no row has.
     """
-    used = None if labels is None else label_map(labels)
+    used = None if labels is None or only_drops(labels) else label_map(labels)
     named = {composed(str(label)) for label in labels or ()}
     labelled = [row for row in rows if _is_label(row.get("emotion"), named)]
     words = Counter(row.text("emotion") for row in labelled)
     _check_words(root, labelled, words, named)
     if used is None:
-        used = {word: word for word in sorted(words)}
+        used = {word: word for word in sorted(words) if word not in named}
     listed = _listed(labelled, used, needed_columns(sessions))
     utterances = [utterance for _, utterance in listed]
     rule = "the column session"

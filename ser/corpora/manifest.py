@@ -54,7 +54,7 @@ def read(
         columns: our column -> the column of the CSV that holds it, or a template over its columns, such as
             ``{"path": "dia{Dialogue_ID}_utt{Utterance_ID}.wav"}``. Columns that are not here have our names.
         labels: maps words of the column ``emotion`` to classes. Utterances whose word is missing here or maps to None
-            are dropped. If ``labels`` is None, every word is a class.
+            are dropped. If ``labels`` is None, every word is a class; if it maps words to None only, every other word.
         sessions: divide the speakers into this many sessions, or "speakers": each speaker is one. The column
             ``session`` is ignored then.
         exclude: ids of utterances to leave out.

@@ -233,6 +233,18 @@ def test_labels_rename_and_drop_emotions(tmp_path: Path) -> None:
     assert corpus.dropped == {"label B": 1}
 
 
+def test_a_mapping_to_null_alone_drops_a_class_and_keeps_the_others(tmp_path: Path) -> None:
+    file = manifest(tmp_path, HEADER, ROWS)
+    whole, corpus = read(file), read(file, labels={"happy": None})
+    assert corpus.classes == tuple(name for name in whole.classes if name != "happy")
+    assert corpus.utterances == tuple(each for each in whole.utterances if each.emotion != "happy")
+    assert corpus.dropped == {"label happy": len(whole.utterances) - len(corpus.utterances)}
+    with pytest.raises(UserError, match="names 'hapy', which no row"):
+        read(file, labels={"hapy": None})
+    with pytest.raises(UserError, match="No usable utterance"):
+        read(file, labels=dict.fromkeys(whole.classes))
+
+
 def test_dropped_rows_need_no_audio(tmp_path: Path) -> None:
     file = manifest(tmp_path, HEADER, [*ROWS, "gone.wav,bored,2,carl"])
     assert read(file, labels={"angry": "angry", "sad": "sad"}).dropped == {"label happy": 1, "label bored": 1}
