@@ -18,6 +18,8 @@ GROUP_OF = {key: group for group, key in NUMBER_KEYS.items()}
 
 _SHORT = ("feature", "length", "model", "loader", "position", "loss", "lambda", "aux_task")
 
+_LONGEST_VALUE = 20  # characters of a value that does not differ within a sweep, in a run's name
+
 _OF_THE_LOSS = ("loader", "position", "lambda")  # what the baseline, loss=none, does without
 
 
@@ -117,7 +119,10 @@ def run_name(
 
 
 def _name_words(p: Mapping[str, Any], overrides: Iterable[str], varied: Collection[str]) -> list[tuple[set[str], str]]:
-    """The words of a run's name, each with the keys that it tells; what is usual is told only where it varies."""
+    """The words of a run's name, each with the keys that it tells; what is usual is told only where it varies.
+
+    Keys that say where a corpus is and how it is read tell nothing about the run. Long values are cut off.
+    """
     task = "no task" if p["aux_task"] == "none" else f"{p['aux_task']} {p['aux_task.weight']}"
     words = [
         ({"loss", "lambda", "lambda.name"}, _loss_word(p)),
@@ -127,10 +132,15 @@ def _name_words(p: Mapping[str, Any], overrides: Iterable[str], varied: Collecti
         *([({"model"}, str(p["model"]))] if p["model"] != "cnn" or "model" in varied else []),
         *([({"aux_task", "aux_task.weight"}, task)] if p["aux_task"] != "none" or "aux_task" in varied else []),
     ]
-    said = ("lambda.weight", "length.seconds", "aux_task.weight", "corpus.root")  # a path tells little
+    said = ("lambda.weight", "length.seconds", "aux_task.weight", "corpus.root", "corpus.name", "corpus.columns")
     typed = dict(override.partition("=")[::2] for override in overrides)
     own = [key for key in typed if key in p and "." in key and key not in said]
-    return words + [({key}, f"{key.rpartition('.')[2]}={typed[key]}") for key in own]
+    values = {key: typed[key] if key in varied else _shortened(typed[key]) for key in own}
+    return words + [({key}, f"{key.rpartition('.')[2]}={value}") for key, value in values.items()]
+
+
+def _shortened(value: str) -> str:
+    return value if len(value) <= _LONGEST_VALUE else f"{value[: _LONGEST_VALUE - 1]}…"
 
 
 def _loss_word(p: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@ import shlex
 
 import pytest
 
-from ser.config.words import differing, labels, parameters, pasteable, shown
+from ser.config.words import differing, labels, parameters, pasteable, run_name, shown
 from ser.sweep.hydra_internals import parse_override
 
 ROW = {"loss": "cos", "loss.margin": "0.1", "lambda": "0.6", "aux_task": "none"}
@@ -35,6 +35,16 @@ def test_a_name_leaves_out_the_keys_that_its_configuration_does_not_have():
         "loss=supcon lambda=0.6",
         "loss=center lambda=0.9",
     ]
+
+
+def test_a_runs_name_stays_short():
+    typed = ["corpus.columns={path: file, speaker: speaker_id}", "corpus.labels={joy: happy, anger: angry}", "loss=cos"]
+    row = {"loss": "cos", "lambda": "0.6", "loader": "loader_1", "position": "pos_1", "feature": "mfcc", "length": "9",
+           "model": "cnn", "aux_task": "none", "corpus.columns": "", "corpus.labels": ""}  # fmt: skip
+    usual = "cos λ=0.6 · loader_1 pos_1 mfcc 9s"
+    assert run_name(row, typed[:1]) == usual
+    assert run_name(row, typed) == f"{usual} labels={{joy: happy, anger:…"
+    assert run_name(row, typed, ["corpus.labels"]).startswith("labels={joy: happy, anger: angry} · "), "it differs"
 
 
 def test_numbers_lose_no_digit():
