@@ -188,11 +188,12 @@ def _claims_or_report(command: CommandLine) -> str:
 
 def _over_variants(command: CommandLine) -> Table | None:
     """The claims over variants of what the paper leaves open, if ``make robustness`` was run."""
+    from multirun_analysis.grids import told
     from multirun_analysis.robustness.command import for_report
     from multirun_analysis.robustness.tables import claims
 
     judged = for_report([override for override in command.overrides if not _scope(override)])
-    return claims(judged) if judged else None
+    return told([claims(judged)], judged.study.findings)[0] if judged else None
 
 
 def _table1(command: CommandLine) -> Table:

@@ -393,11 +393,19 @@ def _free_parameters(parameters: Mapping[str, str], swept: Collection[str]) -> d
 
 
 def _leaks(compared: _Compared) -> Iterator[Finding]:
-    """Configurations whose test WA always equals their validation WA. Where both are 1, that is no evidence."""
+    """Configurations whose test WA always equals their validation WA.
+
+    Where both are 1, that is no evidence. Nor is one value in all trainings: networks that give one answer for all
+    utterances have it, if the classes have equal shares in every fold.
+    """
     rows = compared.replicas
-    equal = rows["wa"] == rows["best_val_wa"]
-    groups = pd.DataFrame({"equal": equal, "evidence": equal & (rows["wa"] < 1)}).groupby(rows["configuration"])
-    suspects = [name for name, group in groups if group["equal"].all() and group["evidence"].sum() >= SUSPICIOUS]
+    below_1 = rows["wa"].where(rows["wa"] < 1)
+    groups = pd.DataFrame({"equal": rows["wa"] == rows["best_val_wa"], "wa": below_1}).groupby(rows["configuration"])
+    suspects = [
+        name
+        for name, group in groups
+        if group["equal"].all() and group["wa"].count() >= SUSPICIOUS and group["wa"].nunique() > 1
+    ]
     if suspects:
         yield Finding(
             "refuse",

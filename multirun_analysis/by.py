@@ -110,7 +110,7 @@ def _check_keys(study: Study, keys: Sequence[str]) -> None:
 def _columns(study: Study) -> tuple[str, ...]:
     """The headings of ``_cells``."""
     means = (f"{metric.upper()} % [95 %]" for metric in METRICS)
-    return (*means, "highest WA %", f"expected best of {study.seeds()}, WA %", "IQM WA %", "cells", "seeds")
+    return (*means, "highest WA %", f"expected best of {study.fewest_seeds()}, WA %", "IQM WA %", "cells", "seeds")
 
 
 def _cells(group: Group, study: Study) -> tuple[Cell, ...]:
@@ -124,7 +124,7 @@ def _cells(group: Group, study: Study) -> tuple[Cell, ...]:
     return (
         *(_mean(group, metric, seeds) for metric in METRICS),
         highest(group, "wa"),
-        Percent(statistics.expected_highest(all_scores, study.seeds())),
+        Percent(statistics.expected_highest(all_scores, study.fewest_seeds())),
         Percent(statistics.interquartile_mean(wa)),
         len(group),
         len(seeds),

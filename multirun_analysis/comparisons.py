@@ -11,6 +11,7 @@ from multirun_analysis.inference import statistics
 from multirun_analysis.inference.statistics import Difference, Interval
 from multirun_analysis.output.tables import FEWEST_SEEDS, Cell, Percent, Rounded, Table, few_seeds
 from multirun_analysis.store.collect import Collected, predictions
+from ser.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,9 @@ def table(name: str, title: str, comparisons: Sequence[Comparison], notes: Seque
         for comparison, difference, p in zip(comparisons, differences, adjusted, strict=True)
     ]
     reading = (
-        "p (Holm) is adjusted for all rows of this table. Smallest p: what Wilcoxon's test could reach with the seeds "
-        "that differ. P(improvement): that a seed of the first is above one of the second."
+        "p (Holm) is adjusted for all rows of this table. The intervals are not: each is for its row alone, and of "
+        "many rows without a difference some have an interval without 0. Smallest p: what Wilcoxon's test could reach "
+        "with the seeds that differ. P(improvement): that a seed of the first is above one of the second."
     )
     compared = list(zip(comparisons, differences, strict=True))
     told = (*few_seeds(rows), *_few_seeds(compared), *_equal_seeds(compared), *_unequal_lambdas(comparisons))
@@ -101,17 +103,24 @@ _NORMAL = " The intervals (Student's t below 8 seeds) rest on normal differences
 
 
 def _few_seeds(compared: Compared) -> list[str]:
-    """A note if so few seeds differ that no p-value can be below 0.05: in no row at all, or in some."""
+    """A note if so few seeds differ that no p-value can be below 0.05: in no row at all, in some, or once adjusted."""
     weak = [comparison.name for comparison, difference in compared if difference.smallest_p > 0.05]
-    if not weak:
-        return []
-    if len(weak) < len(compared):
-        return [f"Too few seeds differ for a p below 0.05: {_listed(weak)}."]
-    n, smallest = compared[0][1].n, min(difference.smallest_p for _, difference in compared)
-    return [
-        f"With {n} seed{'s' * (n > 1)} no p can be below {smallest:g}: a test at 0.05 cannot reject, whatever "
-        "the difference." + (_NORMAL if n >= FEWEST_SEEDS else "")
-    ]
+    best = min((difference for _, difference in compared), key=lambda difference: difference.smallest_p)
+    seeds = f"{best.n} seed{'s' * (best.n > 1)}"
+    normal = _NORMAL if best.n >= FEWEST_SEEDS else ""
+    if len(weak) == len(compared):
+        return [
+            f"With {seeds} no p can be below {best.smallest_p:g}: a test at 0.05 cannot reject, whatever the "
+            f"difference.{normal}"
+        ]
+    notes = [f"Too few seeds differ for a p below 0.05: {_listed(weak)}."] if weak else []
+    adjusted = len(compared) * best.smallest_p
+    if adjusted > 0.05:
+        notes.append(
+            f"With {seeds} and {len(compared)} rows no p (Holm) can be below {min(adjusted, 1):.4g}: adjusted for "
+            f"all rows, a test at 0.05 cannot reject, whatever the differences.{normal}"
+        )
+    return notes
 
 
 def _equal_seeds(compared: Compared) -> list[str]:
@@ -161,12 +170,14 @@ def over_speakers(collected: Collected, first: Scores, second: Scores) -> OverSp
         first, second: the points. Only seeds that are complete at both, and planned folds, are used.
 
     Raises:
-        UserError: the predictions cannot be read.
+        UserError: the predictions cannot be read, or the points have no test utterance in common.
     """
     seeds = common_seeds([first, second])
     ours, speakers = _correctness(collected, first, seeds)
     theirs, _ = _correctness(collected, second, seeds)
     utterances = ours.columns.intersection(theirs.columns)
+    if utterances.empty:
+        raise UserError("They have no test utterance in common.")
     sides = ours[utterances].to_numpy(), theirs[utterances].to_numpy()
     names = speakers[utterances].to_numpy()
     mean, interval = statistics.clustered_difference(sides[0].mean(axis=0), sides[1].mean(axis=0), names, rng())

@@ -120,6 +120,10 @@ class Study:
         """The number of seeds planned for a point; the largest, if points differ."""
         return max((len(scores.point.seeds) for scores in self.scores), default=0)
 
+    def fewest_seeds(self) -> int:
+        """The number of seeds planned for a point that can run; the smallest, if points differ; at least 1."""
+        return min((len(scores.point.seeds) for scores in self.scores if scores.point.configuration), default=1)
+
 
 def make_paper_study(experiments: Mapping[str, Sequence[str]], axes: Sequence[str]) -> Study:
     """Compose grids of ``conf/experiment``, and read what the tracking store has of them.

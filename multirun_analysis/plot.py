@@ -44,10 +44,12 @@ def over(results: pd.DataFrame, key: str, metric: str = "wa", *, axes: Axes | No
         axes: where to.
 
     Raises:
-        UserError: there is no such column, or a value of it is no number.
+        UserError: there is no such column, a value of it is no number, or one of the metric is no fraction.
     """
     _check_numbers(results, key)
     _check_numbers(results, metric)
+    if not results[metric].dropna().between(0, 1).all():
+        raise UserError(f"{metric} has values that are no fractions: it is no metric of accuracy.")
     scores = _scores(results, metric)
     curves = []
     for label, rows in _cells(scores, [key]).items():
@@ -101,6 +103,8 @@ def learning(histories: pd.DataFrame, metric: str = "val_wa", *, axes: Axes | No
 def confusion(predictions: pd.DataFrame, *, axes: Axes | None = None) -> Axes:
     """Draw a confusion matrix: of the utterances of a true class, the percentage that was predicted as each class.
 
+    The row of a class without utterances says nan.
+
     Args:
         predictions: what ``ser.predictions`` returns, of one configuration. All of its seeds and folds count.
         axes: where to.
@@ -116,7 +120,9 @@ def confusion(predictions: pd.DataFrame, *, axes: Axes | None = None) -> Axes:
     axes = _axes(axes)
     classes = [name.removeprefix("p_") for name in predictions.columns if name.startswith("p_")]
     gold, predicted = predictions["gold"], predictions["predicted"]
-    shares = 100 * confusion_matrix(gold, predicted, labels=classes, normalize="true")
+    counts = confusion_matrix(gold, predicted, labels=classes).astype(float)
+    utterances = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(100 * counts, utterances, out=np.full_like(counts, np.nan), where=utterances > 0)
     picture = ConfusionMatrixDisplay(shares, display_labels=classes)
     picture.plot(cmap="Blues", values_format=".1f", colorbar=False, ax=axes)
     axes.set(xlabel="predicted", ylabel="true class")

@@ -98,7 +98,8 @@ def most(differences: Floats, level: float, names: Sequence[str] = ()) -> Eviden
     least = sum(evidence.word == SUPPORTED for evidence in each)
     largest = items - sum(evidence.word == NOT_SUPPORTED for evidence in each)
     seen = sum(rounded(differences.mean(axis=1)) > 0)
-    text = f"{seen} of {items} in the mean over {_counted(seeds)}, surely at least {least} and at most {largest}"
+    sure = f"by their intervals at least {least} and at most {largest}"
+    text = f"{seen} of {items} in the mean over {_counted(seeds)}, {sure}"
     shown = [f"{name}: {evidence.text}" for name, evidence in zip(names, each, strict=True)] if names else []
     word = _placed(inside=least > items / 2, outside=largest <= items / 2)
     text = "; ".join([_and(text, _few(seeds)), *shown])
@@ -217,7 +218,7 @@ def _shown(value: float, interval: Interval, unit: str) -> str:
 
 
 def _counted(seeds: int) -> str:
-    return f"{seeds} seed{'s' * (seeds > 1)}"
+    return f"{seeds} seed{'s' * (seeds != 1)}"
 
 
 def _doubt(seeds: int, interval: Interval) -> str:

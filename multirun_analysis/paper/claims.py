@@ -2,8 +2,8 @@
 
 A claim consists of one or more statements about the scores over seeds, its parts. The verdict on a part follows from a
 confidence interval (``multirun_analysis.inference.evidence``) at the level 1 - 0.05 / m, where m is the number of parts
-of all claims (Bonferroni). So all verdicts of a report are right together with a probability of 95 %, as far as the
-intervals hold what they promise. ``docs/statistics.md`` says how far that is, by simulations.
+of all claims, each counted once (Bonferroni). So all verdicts of a report are right together with a probability of
+95 %, as far as the intervals hold what they promise. ``docs/statistics.md`` says how far that is, by simulations.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,6 @@ from multirun_analysis.paper.parts import (
 )
 from multirun_analysis.paper.published import TABLE_2, TABLE_3
 from multirun_analysis.paper.tables import setting_group
-from ser.corpora.table import CLASSES
 
 CANNOT_BE_SAID = "cannot be said"
 """The verdict where trainings are missing."""
@@ -43,7 +42,6 @@ SPREAD = 10.0
 """The paper saw more than this many points between the highest and the lowest accuracy of [15]."""
 
 _BELOW = 4.0  # seconds: for shorter segments the paper sees average above crop, for longer ones both alike
-_CHANCE = 1 / len(CLASSES)  # the UWA of guessing, and of always giving one answer
 _WITHOUT = "λ = 1 is left out: at pos_1 it gives the classifier no gradient (equation 1)."
 _BY_CONSTRUCTION = (
     "Utterances that fit into one segment are predicted alike by both, by construction; above 4 s most of them do."
@@ -135,8 +133,8 @@ def all_claims(fig2: Study, table2: Study, table3: Study, *, margin: float = ALI
 
 def verdicts(claims: Sequence[Claim]) -> list[Verdict]:
     """Judge each claim, at a confidence level that holds for all of them together."""
-    tests = sum(part.test is not None for claim in claims for part in claim.parts)
-    level = 1 - (1 - LEVEL) / max(tests, 1)
+    tested = {part.words for claim in claims for part in claim.parts if part.test is not None}
+    level = 1 - (1 - LEVEL) / max(len(tested), 1)
     return [_verdict(claim, level) for claim in claims]
 
 
@@ -298,10 +296,11 @@ def _additional_tasks() -> list[str]:
 
 
 def _dominance(study: Study) -> tuple[Part, ...]:
+    """Dominance against none, since what helps most has to help, and against the other tasks."""
     dominance = chosen_by_validation(study.where(aux_task="dominance"))
     others = [task for task in _additional_tasks() if task != "dominance"]
     groups = {task: chosen_by_validation(study.where(aux_task=task)) for task in others}
-    return tuple(
+    return _task("dominance", dominance, study.where(aux_task="none")), *(
         compared(f"dominance - {task}, WA", dominance, group, detail=at(dominance, group))
         for task, group in groups.items()
     )
@@ -337,13 +336,23 @@ def _steadier(study: Study) -> tuple[Part, ...]:
         return (Part(words, missing=missing),)
     seeds = common_seeds([*sides.first, *sides.second])
     cos, l2 = (100 * by_point(group, "uwa", seeds) for group in (sides.first, sides.second))
-    conditions = (_above_chance(name, curve, sides.over) for name, curve in (("cos", cos), ("l2", l2)))
+    conditions = [
+        _above_chance(f"{name} - chance", group, detail=f", mean over λ{sides.over}")
+        for name, group in (("cos", sides.first), ("l2", sides.second))
+    ]
     return Part(words, partial(evidence.steadier, cos, l2), detail=sides.over), *conditions
 
 
-def _above_chance(name: str, curve: Floats, over: str) -> Part:
-    test = partial(evidence.above, curve.mean(axis=0) - 100 * _CHANCE)
-    return Part(f"{name} - chance ({100 * _CHANCE:g} % UWA), mean over λ", test, condition=True, detail=over)
+def _above_chance(words: str, group: Group, detail: str = "") -> Part:
+    """The condition that the mean UWA of a group is above that of guessing, which is that of one answer for all."""
+    missing, classes = why_missing([group]), {scores.point.classes for scores in group}
+    number = next(iter(classes)) if len(classes) == 1 else None
+    if missing or number is None:
+        return Part(words, missing=missing or "the number of classes is not known", condition=True, detail=detail)
+    chance = 100 / number
+    over = by_point(group, "uwa", common_seeds(group)).mean(axis=0)
+    test = partial(evidence.above, 100 * over - chance)
+    return Part(words, test, condition=True, detail=f" ({chance:.4g} % UWA){detail}")
 
 
 def _losses(study: Study) -> Part:
@@ -384,7 +393,7 @@ def _between(attentive: Group, study: Study) -> tuple[Part, Part]:
 def _multitask_alike(tasks: Study, settings: Study, margin: float) -> Part:
     group = [scores for task in _additional_tasks() for scores in tasks.where(aux_task=task)]
     can_run = [scores for scores in group if scores.point.error is None]
-    ours, best = chosen_by_validation(setting_group(settings, TABLE_3[0])), chosen_by_validation(can_run)
+    ours, best = chosen_by_validation(setting_group(settings, TABLE_3[0])), chosen_by_validation(can_run or group)
     named = f" ({best[0]['aux_task']})" if len(best) == 1 else ""
     words = "Exp. 1 - the additional task that validation chose, WA"
     return compared(words, ours, best, margin=margin, detail=f"{named}{at(ours, best)}")

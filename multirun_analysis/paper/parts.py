@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from multirun_analysis.grids import Group, Scores, Study, chosen, missing_seeds, paired
+from multirun_analysis.grids import Group, Scores, Study, chosen, common_seeds, missing_seeds, paired
 from multirun_analysis.inference import evidence
 from multirun_analysis.inference.evidence import Evidence
 from multirun_analysis.paper.published import TABLE_3
@@ -75,7 +75,9 @@ def compared(
 
 
 def why_missing(groups: Iterable[Group], absent: str = "") -> str:
-    """Why groups cannot be compared: one is empty, cells have errors of their own, or seeds are missing; else empty.
+    """Why groups cannot be compared: one is empty, cells have errors of their own, or seeds are missing or not shared.
+
+    Empty if they can be compared.
 
     Args:
         groups: the groups.
@@ -89,7 +91,9 @@ def why_missing(groups: Iterable[Group], absent: str = "") -> str:
     if errors:
         return "; ".join(errors)
     missing = missing_seeds(points)
-    return f"{missing.complete} of {missing.planned} seeds are there" if missing else ""
+    if missing:
+        return f"{missing.complete} of {missing.planned} seeds are there"
+    return "" if common_seeds(points) else "its cells have no seed in common"
 
 
 def chosen_by_validation(group: Group) -> list[Scores]:

@@ -226,7 +226,7 @@ def _columns(metrics: Sequence[str], study: Study) -> tuple[str, ...]:
     """The headings of ``_cells``."""
     return (
         *(f"highest {metric.upper()} %" for metric in metrics),
-        f"expected best of {study.seeds()}, WA %",
+        f"expected best of {study.fewest_seeds()}, WA %",
         "λ",
         "WA % [95 %]",
         "UWA % [95 %]",
@@ -252,7 +252,7 @@ def _cells(group: Group, metrics: Sequence[str], weight: str, study: Study) -> t
     all_scores = [value for scores in group for value in scores.of("wa")]
     return (
         *(highest(group, metric) for metric in metrics),
-        Percent(statistics.expected_highest(all_scores, study.seeds())),
+        Percent(statistics.expected_highest(all_scores, study.fewest_seeds())),
         best[weight],
         Percent.of(wa),
         Percent.of(uwa),
@@ -263,11 +263,11 @@ def _cells(group: Group, metrics: Sequence[str], weight: str, study: Study) -> t
 
 def _reading(study: Study) -> str:
     """How to read the columns."""
-    seeds = study.seeds()
+    seeds = study.fewest_seeds()
     return (
         "The paper's figures are the highest of its trainings on IEMOCAP. Beside them: the highest of n here (all λ "
         f"and seeds of the row); what the best of {seeds} random ones of these is expected to be, the same number for "
-        f"every row (Dodge et al. 2019; for normal scores it lies {statistics.normal_bonus(max(seeds, 1)):.2f} "
+        f"every row (Tang et al. 2020; for normal scores it lies {statistics.normal_bonus(max(seeds, 1)):.2f} "
         "standard deviations above the mean); then the λ with the highest mean validation WA and, at it, means over "
         "seeds with 95 % t intervals, and the interquartile mean (IQM). Compare means with means. A seed's figure is "
         "the mean over its folds."

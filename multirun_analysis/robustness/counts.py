@@ -55,12 +55,11 @@ class Counted:
 
         >>> variants = {"trainer.patience=3": Outcome("undecided"), "trainer.batch_size=64": Outcome("supported")}
         >>> Counted("cos is better than l2.", Outcome("supported"), variants, 3).sentence()
-        'supported as chosen and in 1 of 2 variants; turned over by trainer.patience=3 (undecided)'
+        'supported as chosen and in 1 of 2 variants; undecided with trainer.patience=3'
         """
         parts = [self._agreement()]
         if self.others and self.reference.word in VERDICTS:
-            turned = ", ".join(f"{label} ({word})" for label, word in self.others.items())
-            parts.append(f"{'decided' if self.reference.word == UNDECIDED else 'turned over'} by {turned}")
+            parts += self._differing()
         for word in (CANNOT_BE_SAID, NOT_RUN):
             reasons = [
                 f"{label} ({outcome.reason})" for label, outcome in self.variants.items() if outcome.word == word
@@ -68,6 +67,16 @@ class Counted:
             if reasons and self.reference.word in VERDICTS:
                 parts.append(f"{word} with {', '.join(reasons)}")
         return "; ".join(parts)
+
+    def _differing(self) -> list[str]:
+        """The variants with another verdict, in words: undecided overturns nothing."""
+        decided = {label: word for label, word in self.others.items() if word != UNDECIDED}
+        undecided = [label for label in self.others if label not in decided]
+        how = "decided" if self.reference.word == UNDECIDED else "turned over"
+        return [
+            *([f"{how} by {', '.join(f'{label} ({word})' for label, word in decided.items())}"] if decided else []),
+            *([f"undecided with {', '.join(undecided)}"] if undecided else []),
+        ]
 
     def _agreement(self) -> str:
         word = self.reference.word

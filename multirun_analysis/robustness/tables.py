@@ -26,9 +26,9 @@ def claims(robustness: Robustness) -> Table:
     note = (
         "As chosen: the defaults and what was typed, on the same reduced grid as the variants, so that a verdict may "
         "differ from the report's. Counted are variants that change any of a claim's trainings and whose trainings are "
-        "there. Turned over: the variant has another verdict, given in brackets; undecided may also mean that there "
-        "are too few seeds: see the values. Intervals hold for all claims of one variant together, not for all "
-        "variants: with many variants a verdict changes somewhere by chance."
+        "there. Turned over: the variant has the opposite verdict, given in brackets. Undecided may "
+        "also mean that there are too few seeds: see the values. Intervals hold for all claims of one variant "
+        "together, not for all variants: with many variants a verdict changes somewhere by chance."
     )
     title = f"The paper's claims over what it leaves open, on {robustness.study.corpus}"
     columns = ("claim", REFERENCE, *VERDICTS, "in words", "seeds")

@@ -47,6 +47,7 @@ class Point:
         configuration: the signature of its configuration; None where it cannot run.
         error: why it cannot run, else None.
         sessions: how many folds its corpus has; None where that is not known.
+        classes: how many classes it has; None where that is not known.
     """
 
     overrides: tuple[str, ...]
@@ -56,13 +57,14 @@ class Point:
     configuration: str | None
     error: str | None = None
     sessions: int | None = None
+    classes: int | None = None
 
     @classmethod
     def of(cls, experiment: Experiment) -> "Point":
         """The point of an experiment, which can run."""
-        seeds, sessions = experiment.settings.seeds, len(experiment.corpus.sessions)
-        planned = (experiment.overrides, experiment.parameters, seeds, experiment.folds, experiment.configuration)
-        return cls(*planned, sessions=sessions)
+        settings, corpus = experiment.settings, experiment.corpus
+        planned = (experiment.overrides, experiment.parameters, settings.seeds, experiment.folds)
+        return cls(*planned, experiment.configuration, sessions=len(corpus.sessions), classes=len(corpus.classes))
 
     @property
     def part(self) -> str | None:

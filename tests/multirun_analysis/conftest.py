@@ -289,7 +289,8 @@ def make_scores(parameters, wa, uwa=None, crop=None, validation=None, planned=No
     )
     parameters = {"corpus": "mine", **parameters}
     name = None if error else repr(sorted(parameters.items()))
-    return Scores(Point((), parameters, tuple(range(planned or len(wa))), (1, 2), name, error), frame)
+    seeds = tuple(range(planned or len(wa)))
+    return Scores(Point((), parameters, seeds, (1, 2), name, error, classes=4), frame)
 
 
 def make_study(*scores, swept=()):

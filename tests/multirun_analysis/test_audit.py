@@ -266,8 +266,9 @@ def test_a_test_part_that_equals_the_validation_part_is_refused():
     [
         {"best_val_wa": lambda row: row["wa"] + 0.01 * (row["seed"] == 1 and row["fold"] == 3)},
         {"wa": 1.0, "best_val_wa": 1.0},
+        {"wa": 0.25, "best_val_wa": 0.25},
     ],
-    ids=["one differs", "no mistake anywhere"],
+    ids=["one differs", "no mistake anywhere", "one answer for all"],
 )
 def test_equal_test_and_validation_scores_may_be_harmless(changes):
     assert audit([COS, L2], collected(COS, L2, **changes), ["loss"]) == []

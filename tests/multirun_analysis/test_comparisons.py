@@ -80,6 +80,15 @@ def test_the_smallest_p_is_that_of_the_seeds_that_differ(hand):
     assert "no p can be below" not in text
 
 
+def test_what_adjusted_p_values_cannot_reach_is_told(hand):
+    """Six seeds allow p = 2 / 2^6 = 0.03125; adjusted for two rows, no less than 0.0625."""
+    first = cell(hand, "none", "0", np.full(6, 0.5))
+    second, third = (cell(hand, loss, "0.6", np.linspace(0.6, 0.9, 6)) for loss in ("cos", "l2"))
+    assert "no p" not in notes(Comparison("a", [second], [first]))
+    text = notes(Comparison("a", [second], [first]), Comparison("b", [third], [first]))
+    assert "With 6 seeds and 2 rows no p (Holm) can be below 0.0625" in text
+
+
 def test_how_many_seeds_would_be_needed_is_not_said(hand):
     table = comparisons.table("t", "t", [Comparison("a", [cell(hand, "cos", "0.6")], [cell(hand, "none", "0")])])
     assert not [name for name in table.columns if "needed" in name]

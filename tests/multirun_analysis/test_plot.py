@@ -126,6 +126,11 @@ def test_only_numbers_are_drawn_over(results, key):
         plot.over(results, key)
 
 
+def test_only_fractions_are_drawn_as_accuracies(results):
+    with pytest.raises(UserError, match="epochs has values that are no fractions"):
+        plot.over(results.assign(epochs=14.0), "lambda", "epochs")
+
+
 @pytest.fixture
 def histories():
     """Two trainings of cos, of which the second ends an epoch earlier, and one of the baseline."""
@@ -177,6 +182,12 @@ def test_confusion_shows_shares_of_the_true_class(predictions):
     assert axes.images[0].get_array().tolist() == [[50, 50], [50, 50]]
     assert [text.get_text() for text in axes.get_yticklabels()] == ["happy", "sad"]
     assert axes.get_title() == "mine: pooled WA 50.00 %\npercent of a true class; 6 predictions, 1 seed"
+
+
+def test_a_class_without_utterances_has_no_recall(predictions):
+    axes = plot.confusion(predictions.assign(p_angry=0.0))
+    assert [text.get_text() for text in axes.texts[:6]] == ["50.0", "50.0", "0.0", "50.0", "50.0", "0.0"]
+    assert [text.get_text() for text in axes.texts[6:]] == ["nan", "nan", "nan"]
 
 
 def test_confusion_is_of_one_configuration(predictions):

@@ -31,7 +31,7 @@ COUNTS = {
         SUPPORTED,
         {"a=1": SUPPORTED, "b=2": AGAINST, "c=3": OPEN},
         (1, 1, 1),
-        "supported as chosen and in 1 of 3 variants; turned over by b=2 (not supported), c=3 (undecided)",
+        "supported as chosen and in 1 of 3 variants; turned over by b=2 (not supported); undecided with c=3",
     ),
     "what was refuted is supported": (
         AGAINST,
