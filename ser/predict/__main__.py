@@ -30,7 +30,8 @@ device=           auto, cpu, cuda or cuda:N
 export=FOLDER     write the networks as an MLflow model, for mlflow models serve; predict nothing
 
 Audio files of any sampling rate and any number of channels; folders with those below them; CSV files with a column path
-and, if you like, id, start, end (seconds) and speaker; - is standard input: an audio file, or names, one a line.
+(or file, filename) and, if you like, id, start, end (seconds) and speaker, whose other columns are kept; - is
+standard input: an audio file, or names, one a line.
 
 Exit status: 0; 1 if a recording could not be predicted; 2 if nothing was tried."""
 

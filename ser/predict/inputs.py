@@ -1,7 +1,7 @@
 """What ``python -m ser.predict`` predicts: audio files, folders, CSV files, standard input.
 
-A CSV has columns of a manifest (``ser.corpora.manifest``): ``path``, and if you like ``id``, ``start``, ``end`` and
-``speaker``.
+A CSV has a column ``path`` (or ``file``, ``filename``), and if you like those of a manifest (``ser.corpora.manifest``):
+``id``, ``start``, ``end`` and ``speaker``. Its other columns stand beside the answers.
 """
 
 import sys
@@ -12,6 +12,9 @@ from ser.corpora.audio_files import audio_below
 from ser.corpora.rows import Row, read_rows
 from ser.errors import UserError
 from ser.predict.recording import Recording
+
+_PATHS = ("path", "file", "filename")
+"""Columns of a CSV that may hold the audio files, the first that is there."""
 
 
 def recordings(inputs: Sequence[str], folder: Path) -> Iterator[Recording | UserError]:
@@ -36,7 +39,7 @@ def _named(given: str) -> Iterator[Recording | UserError]:
         if not found:
             raise UserError(f"{path}: there is no audio file in this folder.")
         yield from map(Recording.of, found)
-    elif path.suffix.lower() == ".csv":
+    elif path.suffix.lower() in (".csv", ".tsv"):
         yield from _listed(path)
     elif not path.exists():
         raise UserError(f"{path}: there is no such file or folder.")
@@ -63,19 +66,33 @@ def _standard_input(folder: Path) -> Iterator[Recording | UserError]:
 
 def _listed(file: Path) -> Iterator[Recording | UserError]:
     columns, rows = read_rows(file)
-    if "path" not in columns:
-        raise UserError(f"{file} has no column path; its header is {', '.join(columns) or 'empty'}.")
+    source = next((column for column in _PATHS if column in columns), None)
+    if source is None:
+        raise UserError(
+            f"{file} has no column for the audio files; its header is {', '.join(columns) or 'empty'}. Name the column "
+            f"{', '.join(_PATHS[:-1])} or {_PATHS[-1]}."
+        )
+    name = "id" if "id" in columns else source
+    others = [column for column in columns if column not in ("", name)]
     for row in rows:
         try:
-            yield _recording(row)
+            yield _recording(row, source, others)
         except UserError as error:
             yield error
 
 
-def _recording(row: Row) -> Recording:
-    """The recording of a row; a relative path starts at the folder of the CSV."""
-    row.require(["path"])
-    path = row.file.parent / Path(row.text("path"))
+def _recording(row: Row, source: str, others: Sequence[str]) -> Recording:
+    """The recording of a row; a relative path starts at the folder of the CSV.
+
+    Args:
+        row: the row.
+        source: the column with the audio file.
+        others: the columns that are kept for the answer.
+    """
+    row.require([source])
+    path = row.file.parent / Path(row.text(source))
     if not path.is_file():
-        raise row.error("path", f"there is no file {path}")
-    return Recording(row.get("id") or str(path), path, row.number("start"), row.number("end"), row.get("speaker"))
+        raise row.error(source, f"there is no file {path}")
+    given = {column: row.cells.get(column, "") for column in others}
+    start, end = row.number("start"), row.number("end")
+    return Recording(row.get("id") or str(path), path, start, end, row.get("speaker"), given)

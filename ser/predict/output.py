@@ -24,28 +24,44 @@ def as_text(model: Predictor, predictions: Sequence[Prediction], form: str, segm
     if form == "json":
         return json.dumps(_plain(model, predictions), indent=1, ensure_ascii=False)
     parts = ["start", "end"] if segments else []
+    probabilities = [f"{name} %" if form == "table" else f"p_{name}" for name in model.classes]
+    heading = ["file", *parts, "emotion", *probabilities]
+    given = list(dict.fromkeys(key for each in predictions for key in each.given))
+    heading += [f"{key}_given" if key in heading else key for key in given]
     if form == "table":
-        heading = ["file", *parts, "emotion", *(f"{name} %" for name in model.classes)]
-        return aligned([heading, *_rows(model, predictions, segments, ".2f", ".1f", 100)])
-    heading = ["file", *parts, "emotion", *(f"p_{name}" for name in model.classes)]
-    text, rows = io.StringIO(), [heading, *_rows(model, predictions, segments, "", "", 1)]
+        return aligned([heading, *_rows(model, predictions, given, segments, ".2f", ".1f", 100)])
+    text, rows = io.StringIO(), [heading, *_rows(model, predictions, given, segments, "", "", 1)]
     csv.writer(text, lineterminator="\n").writerows([for_spreadsheets(cell) for cell in row] for row in rows)
     return text.getvalue().rstrip("\n")
 
 
 def _rows(
-    model: Predictor, predictions: Sequence[Prediction], segments: bool, seconds: str, digits: str, factor: int
+    model: Predictor,
+    predictions: Sequence[Prediction],
+    given: Sequence[str],
+    segments: bool,
+    seconds: str,
+    digits: str,
+    factor: int,
 ) -> list[list[str]]:
-    """The rows below the heading; ``seconds`` and ``digits`` are formats, ``factor`` multiplies probabilities."""
+    """The rows below the heading.
 
-    def shown(probabilities: NDArray) -> list[str]:
+    Args:
+        model, predictions, segments: as for ``as_text``.
+        given: the columns of users' own.
+        seconds, digits: formats.
+        factor: probabilities are multiplied by it.
+    """
+
+    def shown(prediction: Prediction, probabilities: NDArray) -> list[str]:
         emotion = model.classes[probabilities.argmax()]
-        return [emotion, *(format(factor * value, digits) for value in map(_number, probabilities))]
+        own = [prediction.given.get(key, "") for key in given]
+        return [emotion, *(format(factor * value, digits) for value in map(_number, probabilities)), *own]
 
     if not segments:
-        return [[each.name, *shown(each.probabilities)] for each in predictions]
+        return [[each.name, *shown(each, each.probabilities)] for each in predictions]
     return [
-        [each.name, format(part.start, seconds), format(part.end, seconds), *shown(part.probabilities)]
+        [each.name, format(part.start, seconds), format(part.end, seconds), *shown(each, part.probabilities)]
         for each in predictions
         for part in each.segments
     ]
@@ -74,6 +90,7 @@ def _plain(model: Predictor, predictions: Sequence[Prediction]) -> dict[str, Any
                 "segments": [
                     {"start": part.start, "end": part.end, **shown(part.probabilities)} for part in each.segments
                 ],
+                **({"given": dict(each.given)} if each.given else {}),
             }
             for each in predictions
         ],

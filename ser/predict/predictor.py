@@ -3,9 +3,9 @@
 M: networks, U: recordings, S: segments of all recordings, C: classes, D: features of a frame.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -47,12 +47,14 @@ class Prediction:
         emotion: the class with the highest probability.
         probabilities: of each of ``Predictor.classes``, the mean over the segments, shape (C,).
         segments: the recording's segments, cut as in training.
+        given: as in the recording.
     """
 
     name: str
     emotion: str
     probabilities: NDArray[np.float32]
     segments: tuple[Segment, ...]
+    given: Mapping[str, str] = field(default_factory=dict)
 
 
 class Predictor:
@@ -178,7 +180,8 @@ class Predictor:
             end = np.minimum(start + segments.count[own] * hop, each.seconds)
             parts = map(Segment, start.tolist(), end.tolist(), by_segment[own])
             emotion = self.classes[by_recording[index].argmax()]
-            answers.append(Prediction(each.recording.name, emotion, by_recording[index], tuple(parts)))
+            recording = each.recording
+            answers.append(Prediction(recording.name, emotion, by_recording[index], tuple(parts), recording.given))
         return answers
 
 

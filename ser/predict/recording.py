@@ -1,8 +1,8 @@
 """A recording to predict, and its frames."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +26,7 @@ class Recording:
             (samples, channels), with their sample rate (Hz).
         start, end: the part of a file (s); None: its start, its end.
         speaker: who speaks; needed by models with ``feature.normalisation=speaker`` only.
+        given: what its answer is to hold beside the prediction, as text by name: a CSV's other columns.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Recording:
     start: float | None = None
     end: float | None = None
     speaker: str | None = None
+    given: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, given: "Recording | str | Path | tuple[ArrayLike, int]") -> "Recording":

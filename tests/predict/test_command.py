@@ -94,6 +94,32 @@ def test_a_csv_with_parts_and_a_broken_row(answered, files, tmp_path):
     assert f"{table}, line 5, column start: 'x' is not a number" in err
 
 
+def test_a_users_own_columns_are_kept(answered, files, tmp_path):
+    """A CSV as others write it: ``file`` in place of ``path``, and a true emotion beside the predicted one."""
+    table = tmp_path / "list.csv"
+    table.write_text("Index,File,Emotion,Note\n7,audio/a.wav,joy,=1+1\n8,audio/below/b.flac,,\n")
+    status, out, err = answered("run=mine", str(table), str(files[0]), "format=csv")
+    assert (status, "networks" in err) == (0, True)
+    first, second, third = csv.DictReader(io.StringIO(out))
+    assert [each["file"] for each in (first, second, third)] == [str(files[0]), str(files[1]), str(files[0])]
+    assert {key: first[key] for key in ("index", "emotion_given", "note")} == {
+        "index": "7", "emotion_given": "joy", "note": "'=1+1",
+    }  # fmt: skip
+    assert first["emotion"] == third["emotion"]
+    assert (second["index"], second["emotion_given"], third["index"]) == ("8", "", "")
+    answers = json.loads(answered("run=mine", str(table), str(files[0]), "format=json")[1])["files"]
+    assert answers[0]["given"] == {"index": "7", "emotion": "joy", "note": "=1+1"}
+    assert "given" not in answers[2]
+    assert "emotion_given" in answered("run=mine", str(table), "rows=segments")[1].splitlines()[0]
+
+
+def test_a_csv_without_a_column_for_files_is_refused(answered, tmp_path):
+    (tmp_path / "list.csv").write_text("wave,emotion\na.wav,joy\n")
+    status, _, err = answered("run=mine", str(tmp_path / "list.csv"))
+    assert status == 1
+    assert "its header is wave, emotion. Name the column path, file or filename." in err
+
+
 def test_standard_input_as_a_process(place, files):
     """A recording, or names; the exit status says whether all were predicted."""
     command = [sys.executable, "-m", "ser.predict", "run=mine", "format=csv", "-"]
