@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from ser.system.text import aligned
 
 if TYPE_CHECKING:  # these modules import pandas, scipy and matplotlib, which --help and a list of sweeps do without
     from multirun_analysis.audit import Finding
-    from multirun_analysis.grids import Study
+    from multirun_analysis.grids import Shown, Study
     from multirun_analysis.output.drawings import Drawing, LearningCurves
     from multirun_analysis.output.tables import Table
     from ser.sweep.plan import Plan
@@ -31,7 +32,10 @@ _HELP = """Tables and figures from the tracking store (MLflow), with intervals o
                                                            against=none,0: compared with that row; metric=uwa
   python -m multirun_analysis sweep=NAME over=lambda       a picture of WA over lambda, and what can be told apart
                                                            (sweep=last: the sweep that was started last)
+                                                           by=loss too: a curve for each loss
   python -m multirun_analysis sweep=NAME over=epoch        its learning curves
+  python -m multirun_analysis sweep=NAME by=lambda where='loss=cos,l2 feature=mfcc'    of these configurations only; so
+                                                           with over= and for the closing table
 
 Of the paper there are table1, table2, table3, fig2, fig3, fig4, claims and report. They take every override of ser.run,
 and read the runs that ser.run trains with the same overrides. To give an override to a single experiment, put the
@@ -64,7 +68,17 @@ AXES = {
 """The parameters that determine the place of a point in a table or figure."""
 
 _OPTIONS = ("out", "audit")
-_SWEEP_KEYS = ("sweep", "by", "against", "metric", "over", "results.dir", "tracking.uri", "tracking.experiment")
+_SWEEP_KEYS = (
+    "sweep",
+    "by",
+    "against",
+    "metric",
+    "over",
+    "where",
+    "results.dir",
+    "tracking.uri",
+    "tracking.experiment",
+)
 
 
 class CommandLine(NamedTuple):
@@ -334,9 +348,12 @@ def _of_sweep(results: Path, given: Mapping[str, str], command: CommandLine) -> 
     given = {**given, "sweep": plans[-1].name}
     if "by" in given or "over" in given:
         return _by(plans, given, command)
+    from multirun_analysis.where import narrowed
     from ser.results.store import ResultStore
     from ser.sweep.table import table
 
+    if "where" in given:
+        plans = [narrowed(plans[-1], given["where"])]
     return "\n\n".join(f"{_typed(plan)}\n{table(plan, ResultStore(plan.results))}" for plan in plans)
 
 
@@ -344,13 +361,15 @@ def _by(plans: Sequence[Plan], given: Mapping[str, str], command: CommandLine) -
     """The newest command line of a sweep, by the keys that were given, from the tracking store."""
     from multirun_analysis.by import tables
     from multirun_analysis.grids import make_study
+    from multirun_analysis.where import narrowed
 
-    study = make_study(plans[-1:], given.get("tracking.uri"), given.get("tracking.experiment"))
+    plan = narrowed(plans[-1], given.get("where", ""))
+    study = make_study([plan], given.get("tracking.uri"), given.get("tracking.experiment"))
     _refuse_unless_shouting(study, command)
     if "over" in given:
-        return _over(study, given["sweep"], given["over"], command)
+        return _over(study, given, command)
     compared = given.get("against", ""), given.get("metric", "wa")
-    made = tables(study, given["sweep"], given["by"].split(","), *compared)
+    made = _marked(tables(study, given["sweep"], given["by"].split(","), *compared), given)
     written = _written(made, command, study.name, study.findings)
     text = _with_findings(study.findings, written)
     newest = f"The newest of {len(plans)} command lines of that name: {_typed(plans[-1])}\n"
@@ -362,11 +381,25 @@ def _typed(plan: Plan) -> str:
     return " ".join(map(as_typed, plan.overrides))
 
 
-def _over(study: Study, name: str, over: str, command: CommandLine) -> str:
+def _marked(items: Sequence[Shown], given: Mapping[str, str]) -> list[Shown]:
+    """Tables and figures that say which part of the sweep they are of, in their titles and the names of their files."""
+    from dataclasses import replace
+
+    where = " ".join(given.get("where", "").split())
+    if not where:
+        return list(items)
+    end = re.sub(r"[^\w.+-]+", "-", where)
+    return [replace(item, name=f"{item.name}_where_{end}", title=f"{item.title}, {where} only") for item in items]
+
+
+def _over(study: Study, given: Mapping[str, str], command: CommandLine) -> str:
     """A picture of a sweep over a number or over the epochs, with its table, its reading, and what to try next."""
     from multirun_analysis.over import draw, learning
 
-    drawing = learning(study, name) if over == "epoch" else draw(study, name, over)
+    name, over, by = given["sweep"], given["over"], [key for key in given.get("by", "").split(",") if key]
+    if over == "epoch" and by:
+        raise UserError("over=epoch draws each configuration by itself: leave by= out, or choose some with where=.")
+    (drawing,) = _marked([learning(study, name) if over == "epoch" else draw(study, name, over, by)], given)
     written = _drawn([drawing], command, study.name, study.findings)
     keys = ",".join(GROUP_OF.get(key, key) for key in study.swept)
     following = [

@@ -1,6 +1,6 @@
 """Tables of any sweep by the keys that a user names, with the same statistics as the paper's tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from multirun_analysis.grids import (
 )
 from multirun_analysis.inference import statistics
 from multirun_analysis.output.tables import Cell, Percent, Table, few_seeds
+from ser.config.groups import unknown_key
 from ser.config.words import GROUP_OF, differing
 from ser.errors import UserError
 from ser.results.metrics import METRICS
@@ -51,12 +52,12 @@ def tables(study: Study, name: str, by: Sequence[str], against: str = "", metric
     """
     keys = [_parameter(key) for key in by]
     whole, study = study, study.by_fold() if "fold" in keys else study
-    _check_keys(study, keys)
+    check_keys(study, keys)
     groups = _groups(study, keys)
-    averaged = [key for key in map(_parameter, study.swept) if key not in keys and _vary(groups, key)]
+    averaged = averaged_over(study, groups.values(), keys)
     rows = [(*values, *_cells(group, study)) for values, group in groups.items()]
     notes = [
-        *([f"Averaged within each seed over {', '.join(averaged)}."] if averaged else []),
+        *averaged,
         *(["A row is tested on the speakers of its fold alone."] if "fold" in keys else []),
         *few_seeds(rows),
         *convergence.note(whole, whole.scores),
@@ -90,9 +91,11 @@ def _groups(study: Study, keys: Sequence[str]) -> Groups:
     return groups
 
 
-def _vary(groups: Groups, key: str) -> bool:
-    """Whether any row is made of points that differ in a key."""
-    return any(len({scores[key] for scores in group}) > 1 for group in groups.values())
+def averaged_over(study: Study, groups: Iterable[Group], keys: Sequence[str]) -> list[str]:
+    """A note that names the swept keys in which points of one group differ, but for ``keys``; none if none differ."""
+    groups, others = list(groups), [key for key in map(_parameter, study.swept) if key not in keys]
+    found = [key for key in others if any(len({scores[key] for scores in group}) > 1 for group in groups)]
+    return [f"Averaged within each seed over {', '.join(found)}."] if found else []
 
 
 def _parameter(key: str) -> str:
@@ -100,11 +103,16 @@ def _parameter(key: str) -> str:
     return GROUP_OF.get(key, key)
 
 
-def _check_keys(study: Study, keys: Sequence[str]) -> None:
+def check_keys(study: Study, keys: Sequence[str], word: str = "by") -> None:
+    """Check that a point of the sweep has each of these keys, which were given as ``word=``.
+
+    Raises:
+        UserError: none has.
+    """
     known = sorted({key for scores in study.scores for key in scores.point.parameters})
     for key in keys:
         if key not in known:
-            raise UserError(f"by={key}: the sweep has no such key. It has {', '.join(known)}.")
+            raise UserError(f"{word}={key}: the sweep has no such key.{unknown_key(key, known)}")
 
 
 def _columns(study: Study) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from multirun_analysis import convergence
+from multirun_analysis.by import averaged_over, check_keys
 from multirun_analysis.comparisons import rng
 from multirun_analysis.grids import Group, Scores, Study, by_point, by_values, common_seeds, missing_seeds, paired
 from multirun_analysis.inference.statistics import LEVEL, paired_difference, summarise
@@ -21,8 +22,8 @@ _READING = (
 _FEWEST_SEEDS = 3  # with fewer, nothing is decided (docs/statistics.md)
 
 
-def draw(study: Study, name: str, over: str) -> Drawing:
-    """The mean WA over a number, a curve for each combination of the other swept keys.
+def draw(study: Study, name: str, over: str, by: Sequence[str] = ()) -> Drawing:
+    """The mean WA over a number, a curve for each combination of the other swept keys, or of those in ``by``.
 
     A configuration without the key (the baseline over lambda) is a horizontal line.
 
@@ -30,26 +31,33 @@ def draw(study: Study, name: str, over: str) -> Drawing:
         study: the points of the sweep.
         name: the name of the sweep.
         over: the key, as typed.
+        by: keys, as typed: each point is then averaged within each seed over all other keys.
 
     Raises:
-        UserError: the sweep does not vary the key, or a value of it is no number.
+        UserError: the sweep does not vary the key, a value of it is no number, or no point has one of ``by``.
     """
-    key, others = _keys(study, over)
+    key, others = _keys(study, over, by)
     curves = [
         Curve(_label(others, values) or "WA", tuple(_point(key, x, points) for x, points in _along(group, key).items()))
         for values, group in by_values(study.scores, others).items()
     ]
-    notes = (_READING, *read(study, over))
+    groups = by_values(study.scores, [key, *others]).values()
+    notes = (_READING, *averaged_over(study, groups, [key, *others]), *read(study, over, by))
     file, title = f"sweep_{name}_over_{key}", f"Sweep {name} over {key} on {study.corpus}"
+    if by:
+        file, title = (
+            f"{file}_by_{'-'.join(others)}",
+            f"Sweep {name} over {key} by {', '.join(others)} on {study.corpus}",
+        )
     return Drawing(file, title, key, (Panel("WA", tuple(curves)),), notes)
 
 
-def read(study: Study, over: str) -> list[str]:
+def read(study: Study, over: str, by: Sequence[str] = ()) -> list[str]:
     """What the sweep says, in sentences: the differences between its curves, and within each curve along the number.
 
     Every interval is adjusted to the number of pairs that its sentence is about (Bonferroni).
     """
-    key, others = _keys(study, over)
+    key, others = _keys(study, over, by)
     curves = by_values(study.scores, others)
     sentences = _compared({_label(others, values): group for values, group in curves.items()}, f"averaged over {key}")
     for values, group in curves.items():
@@ -107,10 +115,11 @@ def _told_apart(groups: Mapping[str, Group], first: str, second: str, pairs: int
     return f"{first} is above {second} by {said}"
 
 
-def _keys(study: Study, over: str) -> tuple[str, list[str]]:
-    """The parameter that is drawn over, and the other swept ones."""
+def _keys(study: Study, over: str, by: Sequence[str]) -> tuple[str, list[str]]:
+    """The parameter that is drawn over, and those of the curves: ``by``, or the other swept ones."""
     swept = [GROUP_OF.get(key, key) for key in study.swept]
     key = GROUP_OF.get(over, over)
+    check_keys(study, [key], "over")
     if key not in swept:
         raise UserError(f"over={over}: the sweep does not vary it. It varies {', '.join(swept) or 'nothing'}.")
     for scores in study.scores:
@@ -118,7 +127,9 @@ def _keys(study: Study, over: str) -> tuple[str, list[str]]:
             scores.number(key)
         except ValueError:
             raise UserError(f"over={over}: {scores[key] or 'nothing'} is no number. Use by={over}.") from None
-    return key, [other for other in swept if other != key]
+    chosen = [GROUP_OF.get(each, each) for each in by]
+    check_keys(study, chosen)
+    return key, [other for other in chosen or swept if other != key]
 
 
 def _along(group: Group, key: str) -> dict[float, list[Scores]]:

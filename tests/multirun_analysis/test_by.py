@@ -103,6 +103,20 @@ def test_all_keys_named_leave_nothing_to_average(by, averaged, check):
         check(row, *averaged(fixed, {}))
 
 
+def test_conditions_narrow_tables_and_pictures_which_say_so(ask, by, averaged, check):
+    answer = by("fig4", "lambda", "where=loss=l2")
+    (file,) = [path.stem for path in answer.folder.glob("*_where_*.csv") if "lambda_where" in path.stem]
+    assert file == "sweep_fig4_by_lambda_where_loss-l2"
+    assert "on SYNTHETIC speech, loss=l2 only" in answer.markdown(file)
+    for weight, (_, row) in zip(("0.6", "1"), answer.csv(file).iterrows(), strict=True):
+        check(row, *averaged({"lambda": weight, "loss": "l2", "loader": "loader_1", "position": "pos_1"}, {}))
+    picture = ask("sweep=fig3", "over=lambda", "by=loader", "where=position=pos_1", arguments=[])
+    assert "loader=loader_1" in picture.text
+    assert (picture.folder / "sweep_fig3_over_lambda_by_loader_where_position-pos_1.png").exists()
+    with pytest.raises(UserError, match="over=epoch draws each configuration by itself"):
+        ask("sweep=fig3", "over=epoch", "by=loader", arguments=[])
+
+
 def test_differences_are_from_the_row_that_validation_chose(by, averaged, oracle):
     answer = by("fig3", "loader,lambda")
     frame = answer.csv("sweep_fig3_by_loader-lambda_differences")
@@ -376,7 +390,7 @@ def test_a_folder_without_sweeps_says_so(tmp_path, monkeypatch):
 
 
 MISTAKES = {
-    "unknown key": (["sweep=fig3", "by=loder"], "by=loder: the sweep has no such key. It has .*loader"),
+    "unknown key": (["sweep=fig3", "by=loder"], "by=loder: the sweep has no such key. Did you mean loader"),
     "one of two unknown": (["sweep=fig3", "by=loss,nokey"], "by=nokey: the sweep has no such key"),
     "unknown sweep": (
         ["sweep=fig5", "by=loss"],

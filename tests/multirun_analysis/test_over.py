@@ -12,6 +12,7 @@ from multirun_analysis.__main__ import main
 from multirun_analysis.grids import Scores, Study
 from multirun_analysis.over import draw, read
 from multirun_analysis.store.collect import Collected, columns
+from multirun_analysis.where import narrowed
 from ser.errors import UserError
 from ser.sweep.plan import Plan, Point, store_plan
 
@@ -87,6 +88,39 @@ def test_the_picture_has_a_curve_for_each_loss():
     assert set(read(study(FAR), "lambda")) <= set(drawing.notes)
 
 
+def test_with_by_a_curve_is_averaged_within_each_seed_over_the_other_keys():
+    drawing = draw(study(FAR), "s", "lambda.weight", ["corpus"])
+    (curve,) = drawing.panels[0].curves
+    assert curve.label == "corpus=mine"
+    both = zip(FAR["cos", "0.6"], FAR["l2", "0.6"], strict=True)
+    assert curve.points[0].summary.values == pytest.approx([(cos + l2) / 2 for cos, l2 in both])
+    assert "Averaged within each seed over loss." in drawing.notes
+    assert (drawing.name, drawing.title) == ("sweep_s_over_lambda_by_corpus", "Sweep s over lambda by corpus on mine")
+    assert draw(study(FAR), "s", "lambda", ["loss"]).panels == draw(study(FAR), "s", "lambda").panels
+    with pytest.raises(UserError, match=r"by=los: the sweep has no such key. Did you mean loss\?"):
+        draw(study(FAR), "s", "lambda", ["los"])
+
+
+def test_conditions_choose_configurations():
+    points = tuple(scores.point for scores in study({**FAR, ("none", "0"): [0.4]}).scores)
+    plan = Plan("s", (), points, Path("results"))
+
+    def chosen(where):
+        return [(each.parameters["loss"], each.parameters["lambda"]) for each in narrowed(plan, where).points]
+
+    assert chosen("loss=cos,none  lambda.weight=0.60,0") == [("cos", "0.6"), ("none", "0")]
+    assert narrowed(plan, "loss=l2").swept == ("lambda.weight",)
+    assert narrowed(plan, "") is plan
+    for where, message in {
+        "loss": "where=loss cannot be read. Write where='loss=cos,l2 feature=mfcc'.",
+        "los=cos": "where=los=cos: the sweep has no key los. Did you mean loss?",
+        "loss=cos,l3": "where=loss=cos,l3: no configuration has loss=l3. There are cos, l2, none.",
+        "loss=none lambda=0.6": "where='loss=none lambda=0.6': no configuration of the sweep s meets all of this.",
+    }.items():
+        with pytest.raises(UserError, match=re.escape(message)):
+            narrowed(plan, where)
+
+
 def test_the_baseline_has_no_place_on_the_axis_of_lambda():
     drawing = draw(study({**FAR, ("none", "0"): [0.40, 0.41, 0.45]}), "s", "lambda")
     places = {curve.label: [point.x for point in curve.points] for curve in drawing.panels[0].curves}
@@ -97,7 +131,8 @@ def test_the_baseline_has_no_place_on_the_axis_of_lambda():
 @pytest.mark.parametrize(
     ("key", "message"),
     [
-        ("length", "over=length: the sweep does not vary it. It varies loss, lambda."),
+        ("corpus", "over=corpus: the sweep does not vary it. It varies loss, lambda."),
+        ("lamda", "over=lamda: the sweep has no such key. Did you mean lambda?"),
         ("loss", "over=loss: cos is no number"),
     ],
 )
