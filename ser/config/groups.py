@@ -15,7 +15,7 @@ from ser.config import constructor
 from ser.config.former import former
 from ser.config.paths import conf_dir
 from ser.config.ranges import Count, Fraction, Positive, Word, check
-from ser.config.words import shown
+from ser.config.words import as_typed, shown
 from ser.errors import UserError
 
 
@@ -217,14 +217,27 @@ def value_of(key: str, value: Any, annotation: Any, overrides: Sequence[str]) ->
 
 def origin(key: str, overrides: Sequence[str]) -> str:
     """Where a key's value came from, for a message."""
-    typed = [override for override in overrides if override.split("=")[0].lstrip("+") == key]
+    typed = [as_typed(override) for override in overrides if override.split("=")[0].lstrip("+") == key]
     return f"from {typed[-1]} on the command line or in the experiment" if typed else "from the configuration files"
 
 
-def unknown_key(message_key: str, known: Sequence[str]) -> str:
-    """End a message about an unknown key with the closest known ones, or with all."""
+def unknown_key(message_key: str, known: Sequence[str], listed: Sequence[str] | None = None) -> str:
+    """End a message about an unknown key with the closest known ones, or with all that are ``listed``.
+
+    Args:
+        message_key: the key.
+        known: all keys.
+        listed: those that a user is shown where none is close; all if None.
+
+    >>> unknown_key("lr", ["loss", "trainer.lr"]), unknown_key("x", ["loss", "trainer.lr"])
+    (' Did you mean trainer.lr?', ' There are loss, trainer.lr.')
+    """
     if not known:
         return ""
-    last = {key.rpartition(".")[2]: key for key in known}
-    close = [last[part] for part in difflib.get_close_matches(message_key.rpartition(".")[2], last, n=3, cutoff=0.6)]
-    return f" Did you mean {' or '.join(close)}?" if close else f" There are {', '.join(known)}."
+    last: dict[str, list[str]] = {}
+    for key in known:
+        last.setdefault(key.rpartition(".")[2], []).append(key)
+    part = message_key.rpartition(".")[2]
+    parts = [part] if part in last else difflib.get_close_matches(part, last, n=3, cutoff=0.6)
+    close = [key for part in parts for key in last[part]]
+    return f" Did you mean {' or '.join(close[:3])}?" if close else f" There are {', '.join(listed or known)}."

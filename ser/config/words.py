@@ -57,13 +57,21 @@ def shown(value: Any) -> str:
     return {"True": "true", "False": "false", "None": "null"}.get(str(value), str(value))
 
 
-def pasteable(key: str, value: str | Sequence[str]) -> str:
+def pasteable(key: str, value: str | Sequence[str] | Mapping[str, str]) -> str:
     """``key=value`` as it is pasted into a shell, with the quotes that Hydra and the shell need.
+
+    >>> print(pasteable("corpus.columns", {"path": "my file"}))
+    "corpus.columns={path: 'my file'}"
 
     >>> print(pasteable("corpus.exclude", ["1_2", "a1 (4)"]), pasteable("loss", "cos"))
     "corpus.exclude=['1_2','a1 (4)']" loss=cos
     """
-    text = quoted(value) if isinstance(value, str) else f"[{','.join(map(quoted, value))}]"
+    if isinstance(value, str):
+        text = quoted(value)
+    elif isinstance(value, Mapping):
+        text = f"{{{', '.join(f'{quoted(name)}: {quoted(each)}' for name, each in value.items())}}}"
+    else:
+        text = f"[{','.join(map(quoted, value))}]"
     override = f"{key}={text}"
     if re.fullmatch(r"[\w.=/:+-]+", override, flags=re.ASCII):
         return override

@@ -85,7 +85,7 @@ def check_columns(columns: Mapping[str, str] | None, known: Collection[str]) -> 
             raise UserError(f"corpus.columns names {ours!r}, but the columns are {', '.join(known)}. {_FORM}")
 
 
-_FORM = "Write it as 'corpus.columns={path: file, speaker: speaker_id}': our column, then yours."
+_FORM = "Write it as 'corpus.columns={path: file, speaker: speaker_id}': our column, then yours, in quotes."
 
 
 def _in_small_letters(theirs: str) -> str:

@@ -71,7 +71,10 @@ def labels_in(file: str | Path) -> dict[str, str | None]:
     """
     path = Path(file).expanduser()
     if not path.is_file():
-        raise UserError(f"corpus.labels={file}: there is no such file. Name a YAML file with lines such as {_LINES}.")
+        raise UserError(
+            f"corpus.labels={file}: there is no such file. Name a YAML file with lines such as {_LINES}; or give a "
+            "mapping, in quotes that keep the shell from dividing it: 'corpus.labels={joy: happy, fear: null}'."
+        )
     text = content(path)
     try:
         labels: Any = OmegaConf.to_container(OmegaConf.create(text.decode("utf-8-sig")))

@@ -3,6 +3,7 @@
 import math
 import os
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from decimal import Decimal
@@ -158,13 +159,22 @@ class Composer:
             self._bases[options] = config
         return self._bases[options].copy()
 
+    def _no_such_key(self, error: ConfigCompositionException) -> str:
+        key = re.search(r"override '([^']+)'", str(error).splitlines()[0])
+        if key is None:
+            return str(error)
+        top = [*GROUPS, "corpus", "experiment", "fold", *TOP]
+        config = compose(self._name, overrides=self._always)
+        inner = [name for group in (*GROUPS, "corpus") for name in _keys_of(config, group)]
+        return f"There is no key {key[1]}.{unknown_key(key[1], [*top, *inner], top)}"
+
     def _compose(self, overrides: list[str]) -> Any:
         try:
             return compose(self._name, overrides=[*self._always, *overrides], return_hydra_config=True)
         except MissingConfigException as error:
             raise UserError(_no_such_option(error)) from error
         except ConfigCompositionException as error:
-            raise UserError(_composition_message(error)) from error
+            raise UserError(self._no_such_key(error)) from error
         except ValueError as error:  # the choice of a group is a number or a mapping
             raise UserError(f"{error} (in {' '.join(overrides)})") from error
 
@@ -206,18 +216,35 @@ def _parse_one(override: str) -> Override:
         raise UserError(f"{override!r} cannot be read as key=value: {_how_to_type(override, error)}") from error
 
 
+_QUOTES = " '\""
+
+
 def _how_to_type(override: str, error: HydraException) -> str:
     """What is wrong with an override that Hydra cannot read, and the form that it can."""
     key, equals, value = override.partition("=")
     if not equals:
-        return str(error).splitlines()[0]
+        return (
+            "it has no equals sign. Write key=value without blanks around the sign; what has blanks, brackets or "
+            "braces needs quotes around the whole, such as 'corpus.labels={joy: happy}'."
+        )
+    if key != key.strip() or value != value.strip():
+        return f"there must be no blanks around the equals sign: {shlex.quote(f'{key.strip()}={value.strip()}')}"
     if ",," in value or value.endswith(","):
         return "a value is missing before or behind a comma."
-    if value.startswith("[") and not value.endswith("]"):
-        return "the bracket is not closed."
-    if value.startswith("["):
-        items = [item.strip(" '\"") for item in value.strip("[]").split(",")]
-        return f"put the items of a list in quotes, such as {pasteable(key, items)}"
+    closing = {"[": "]", "{": "}"}.get(value[:1])
+    if closing and not value.endswith(closing):
+        what = "bracket" if closing == "]" else "brace"
+        return (
+            f"the {what} is not closed. A shell divides what it is given at blanks: put quotes around the whole, such "
+            f"as '{key}={value[0]}...{closing}'."
+        )
+    items = value[1:-1].split(",")
+    if closing == "]":
+        return f"put the items of a list in quotes, such as {pasteable(key, [item.strip(_QUOTES) for item in items])}"
+    if closing:
+        pairs = [item.partition(":")[::2] for item in items]
+        mapping = {name.strip(_QUOTES): each.strip(_QUOTES) for name, each in pairs}
+        return f"put names and values in quotes, such as {pasteable(key, mapping)}"
     return f"put a value that has other characters than letters, digits and ./_- in quotes: {pasteable(key, value)}"
 
 
@@ -264,14 +291,8 @@ def _no_such_option(error: MissingConfigException) -> str:
     options = [name for name in error.options or () if name]
     if not options:
         return str(error).splitlines()[0]
-    return f"{group}={option}: there is no such option. {group} is one of {', '.join(options)}."
-
-
-def _composition_message(error: ConfigCompositionException) -> str:
-    text = str(error).splitlines()[0]
-    key = re.search(r"override '([^']+)'", text)
-    known = [*GROUPS, "corpus", "experiment", *TOP]
-    return f"There is no key {key[1]}.{unknown_key(key[1], known)}" if key else str(error)
+    number = f"a number, such as {group}={_NUMBERS_TYPED[group]}, or " if group in _NUMBERS_TYPED else ""
+    return f"{group}={option}: there is no such option. {group} is {number}one of {', '.join(options)}."
 
 
 def _keys_of(config: DictConfig, group: str) -> list[str]:

@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -394,8 +395,9 @@ def find_plans(results: Path, name: str) -> list[Plan]:
         name = max(names, key=lambda each: plan_time(results, each))
     plans = load_plans(results, name)
     if not plans:
-        there = ", ".join(names) or "none"
-        raise UserError(f"There is no sweep {name} in {results / 'sweeps'}. There are: {there}. See results.dir=.")
+        near = get_close_matches(name, names, n=3)
+        meant = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(names) or 'none'}."
+        raise UserError(f"There is no sweep {name} in {results / 'sweeps'}. {meant} See results.dir=.")
     return plans
 
 
