@@ -5,12 +5,14 @@ import os
 import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from ser.config.settings import resolve
 from ser.config.words import assignments, labels
+from ser.corpora.table import Corpus
 from ser.data.experiment import Experiment, make_experiment
 from ser.errors import UserError
 from ser.sweep.commandline import rewrite
@@ -117,6 +119,7 @@ def _vectors(overrides: list[str], config_dir: str | None, given: dict[str, str]
         raise UserError("The vectors of one corpus are shown at a time: give corpus one value.")
     if any(one.folds != first.folds[:1] for one in experiments):
         raise UserError("The vectors of one fold are shown at a time: give fold one number.")
+    _check_classes(first.corpus, first.folds[0])
     _train(experiments)
     device = environment.device(first.settings.device)
     names = labels([one.parameters for one in experiments])
@@ -132,6 +135,21 @@ def _vectors(overrides: list[str], config_dir: str | None, given: dict[str, str]
     figure = vectors.draw(trained, first.corpus.classes, title)
     words = re.sub(r"[^\w.+-]", "", "_".join(dict.fromkeys(one.name.replace(" ", "-") for one in trained)))
     return [save(figure, _folder(given, first) / f"vectors_{words}.png")]
+
+
+def _check_classes(corpus: Corpus, fold: int) -> None:
+    """Check that a fold's test part has classes that can be compared.
+
+    Raises:
+        UserError: it has one class, or no two utterances of any.
+    """
+    counts = Counter(each.emotion for each in corpus.utterances if each.session == corpus.sessions[fold - 1])
+    if len(counts) < 2 or max(counts.values()) < 2:
+        held = ", ".join(f"{count} of {name}" for name, count in counts.items())
+        raise UserError(
+            f"fold={fold} tests {held}: how far classes are apart needs two classes, and two utterances of one. Choose "
+            "another fold, or other sessions."
+        )
 
 
 def _refuse_other_keeping(overrides: Sequence[str]) -> None:

@@ -29,6 +29,9 @@ def status(results: Path, name: str | None) -> str:
         names, said = sweep_names(results), [f"{each.sweep}: {_said(each)}" for each in commands]
         known = overview(results, names) if names else f"There are no sweeps in {results}."
         return "\n".join([known, *([""] if said else []), *said])
+    unplanned = [each for each in commands if each.sweep == name and name not in sweep_names(results)]
+    if unplanned:
+        return f"{name}: {_said(unplanned[-1])}, and stored no plan (python -m ser.show stores none)"
     plan = find_plans(results, name)[-1]
     here = [each for each in commands if each.sweep == plan.name]
     latest = here[-1] if here else None

@@ -12,7 +12,7 @@ from support import experiment, run, settings
 from ser.config.words import labels
 from ser.errors import UserError
 from ser.show import corpus, utterance
-from ser.show.__main__ import _experiments, main
+from ser.show.__main__ import _check_classes, _experiments, main
 from ser.sweep.commandline import rewrite
 from ser.sweep.handover import STARTED
 from ser.sweep.running import Sign
@@ -187,6 +187,21 @@ def test_a_seed_that_two_points_have_counts_once(vectors, capsys):
     assert main([*command, "seed=0,1", "save=best"]) == 0
     rows = [line.split()[:2] for line in capsys.readouterr().out.splitlines() if line.startswith("loss=")]
     assert sorted(rows) == [[f"loss={loss}", seed] for loss in ("cos", "none") for seed in ("0", "1", "2")]
+
+
+def test_a_test_part_of_one_class_is_refused_before_anything_trains(made):
+    def sorted_by(*emotions):
+        utterances = made.corpus.utterances[: len(emotions)]
+        one = tuple(
+            replace(each, session="1", emotion=emotion) for each, emotion in zip(utterances, emotions, strict=True)
+        )
+        return replace(made.corpus, utterances=one)
+
+    with pytest.raises(UserError, match="fold=1 tests 2 of sad: how far classes are apart needs two classes"):
+        _check_classes(sorted_by("sad", "sad"), 1)
+    with pytest.raises(UserError, match="fold=1 tests 1 of sad, 1 of angry: "):
+        _check_classes(sorted_by("sad", "angry"), 1)
+    _check_classes(sorted_by("sad", "angry", "sad"), 1)
 
 
 def test_the_status_names_what_trains(vectors, monkeypatch):

@@ -44,6 +44,17 @@ def fill(plan, done, failed):
         store.fail(signature, "out of memory", {"started": "1"})
 
 
+def test_a_command_without_a_plan_is_named(sweep, tmp_path):
+    """As ``python -m ser.show vectors``."""
+    sign = running.Sign(sweep(dry=True), str(time.time()))
+    sign.give()
+    assert status(tmp_path / "r", "mine").startswith("mine: running on ")
+    assert status(tmp_path / "r", "mine").endswith("stored no plan (python -m ser.show stores none)")
+    sign.take_back()
+    with pytest.raises(UserError, match="There is no sweep mine"):
+        status(tmp_path / "r", "mine")
+
+
 def test_a_dry_run_says_what_would_be_trained_and_writes_nothing(sweep, tmp_path):
     plan = sweep(dry=True)
     assert not (tmp_path / "r").exists()
