@@ -1,0 +1,42 @@
+"""``python -m ser.run --help`` names every key of every option, as Hydra composes them."""
+
+import re
+
+import pytest
+from support import composed
+
+from ser.config.groups import GROUPS
+from ser.config.paths import conf_dir
+from ser.sweep.help import help_text
+
+COMPOSED = (
+    "loss=l2",
+    "feature=mfcc",
+    "feature=wavlm",
+    "trainer=sgd",
+    "lambda=linear",
+    "aux_task=gender",
+    "corpus=emodb",
+)
+
+
+@pytest.mark.parametrize("choice", COMPOSED)
+def test_an_option_is_shown_with_all_of_its_keys_and_their_defaults(choice):
+    group, _, option = choice.partition("=")
+    options = re.split(r"^  (?=\w)", help_text(["--help", group]), flags=re.MULTILINE)
+    (text,) = [each for each in options if each.startswith(f"{option} ")]
+    shown = dict(re.findall(rf"^      {group}\.(\w+)=(.*?)(?:  .*)?$", text, flags=re.MULTILINE))
+    made = composed(choice)[group]
+    assert shown.keys() == {str(key) for key in made} - {"name", "_target_"}
+    for key, value in made.items():
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            assert float(shown[str(key)]) == value
+
+
+def test_the_help_names_the_keys_of_all_options():
+    text = " ".join(help_text(["--help"]).split())
+    for group in GROUPS:
+        for path in (conf_dir() / group).glob("*.yaml"):
+            for key in re.findall(r"^(\w+):", path.read_text(encoding="utf-8"), flags=re.MULTILINE):
+                assert key in ("name", "_target_", "defaults") or f" {group}.{key}" in text
+    assert "trainer loss what the keys of these groups mean" in text
