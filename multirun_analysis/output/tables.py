@@ -134,9 +134,10 @@ class Table:
     def latex(self) -> str:
         """The table as a LaTeX ``table`` with the rules of booktabs, a label, and the notes below.
 
-        A table that is wider than the text is scaled down to its width (adjustbox).
+        A table that is wider than the text is scaled down to its width (adjustbox). Letters that pdfLaTeX does not
+        know, of Greek or Chinese for example, need LuaLaTeX or XeLaTeX with a font that has them.
         """
-        body = [" & ".join(_latex(_text(cell)) for cell in row) + r" \\{}" for row in self.rows]
+        body = [_latex_row([_text(cell) for cell in row]) for row in self.rows]
         notes = [rf"\par\smallskip\parbox{{\linewidth}}{{\footnotesize {_latex(_flat(note))}}}" for note in self.notes]
         return "\n".join(
             [
@@ -147,7 +148,7 @@ class Table:
                 r"\begin{adjustbox}{max width=\linewidth}",
                 rf"\begin{{tabular}}{{{'l' * len(self.columns)}}}",
                 r"\toprule",
-                " & ".join(_latex(column) for column in self.columns) + r" \\",
+                _latex_row(self.columns),
                 r"\midrule",
                 *body,
                 r"\bottomrule",
@@ -216,14 +217,27 @@ def _markdown(text: str) -> str:
     return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", text).replace("|", "\\|").replace("](", "]\\(")
 
 
+def _latex_row(cells: Sequence[str]) -> str:
+    r"""A row; behind a rule or ``\\`` of the row before, ``[`` and ``*`` would be read as their arguments."""
+    row = " & ".join(map(_latex, cells))
+    return f"{'{}' * row.startswith(('[', '*'))}{row} \\\\"
+
+
+_IN_LATEX = str.maketrans(
+    {
+        **{character: f"\\{character}" for character in "&%#_${}"},
+        "\\": r"\textbackslash{}",
+        "^": r"\textasciicircum{}",
+        "~": r"\textasciitilde{}",
+        "–": "--",
+        "λ": r"$\lambda$",
+        **{"±": r"$\pm$", "<": "$<$", ">": "$>$", "≤": r"$\leq$", "≥": r"$\geq$", "→": r"$\to$"},
+    }
+)
+
+
 def _latex(text: str) -> str:
-    text = text.replace("\\", r"\textbackslash ")
-    for character in "&%#_${}":
-        text = text.replace(character, f"\\{character}")
-    text = text.replace("^", r"\^{}").replace("~", r"\~{}")
-    for character, command in {"–": "--", "λ": r"$\lambda$", "±": r"$\pm$", "<": "$<$", ">": "$>$"}.items():
-        text = text.replace(character, command)
-    return text
+    return text.translate(_IN_LATEX)
 
 
 def _parts(column: Iterable[Cell]) -> list[str]:

@@ -2,6 +2,8 @@
 
 import io
 import re
+import shutil
+import subprocess
 from html.parser import HTMLParser
 
 import numpy as np
@@ -103,6 +105,27 @@ def test_latex_has_balanced_columns_and_escapes_what_tex_reads():
 def test_a_latex_caption_has_no_number_of_its_own(title):
     """LaTeX puts Table 3: before it."""
     assert r"\caption{Contrastive loss}" in Table("t", title, ("a",), [("b",)]).latex()
+
+
+HOSTILE = [
+    "a_b", "50 %", "$x_{b$", r"\input{/etc/passwd}", "#1", "{", "}", "~", "^2", "a & b", "<tag>", "a|b", "λ=0.6", "±1", "–",
+    "≥ 5", "≤ 3", "× 2", "→ x", "…", "“q”", "Zoë łódź", "it's \"so\"", "[0.5", "] x", "*", "\\\\", "--", "`x`",
+]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex, with booktabs and adjustbox")
+def test_latex_compiles_whatever_the_cells_are(tmp_path):
+    """``[`` and ``*`` at the start of a row too, which a rule or the row before would take for arguments."""
+    rows = [(word, "1") for word in HOSTILE]
+    tables = [Table(f"t_{n}", f"On 100 % {word}", (word, "%"), rows, (word,)) for n, word in enumerate(("[x] $_", "*"))]
+    head = r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{booktabs,adjustbox}\begin{document}"
+    text = "\n".join([head, *(table.latex() for table in (*tables, TABLE)), r"\end{document}"])
+    (tmp_path / "page.tex").write_text(text, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
+    assert (tmp_path / "page.pdf").stat().st_size > 10_000
 
 
 @pytest.mark.parametrize("wrong", ["$HOME", "a^b", "a~b", "{x}", r"C:\data", "> 10000"])
@@ -213,6 +236,9 @@ def test_html_breaks_no_line_within_an_interval():
     assert "33.33 [30.00,\N{NO-BREAK SPACE}66.67]" in TABLE.html()
 
 
+LATEX = {"–": "--", "λ": r"$\lambda$", "±": r"$\pm$", "≤": r"$\leq$", "≥": r"$\geq$", "→": r"$\to$"}
+
+
 @pytest.mark.parametrize(
     "name", ["table1", "table2", "table2_differences", "table3", "table3_speakers", "claims", "fig2"]
 )
@@ -223,7 +249,7 @@ def test_each_form_of_a_table_says_the_same(full, name):
     assert len({len(row) for row in markdown}) == 1
     latex = latex_rows((full.folder / f"{name}.tex").read_text(encoding="utf-8"))
     for words, (ours, others) in zip(markdown[2:], zip(markdown[2:], latex[1:], strict=True), strict=True):
-        plain = [cell.replace("–", "--").replace("λ", r"$\lambda$").replace("±", r"$\pm$") for cell in ours]
+        plain = [re.sub("[–λ±≤≥→]", lambda match: LATEX[match[0]], cell) for cell in ours]
         assert others == plain, words
     raw = full.raw(name)
     rest = [column for column in raw.columns if not column.endswith((" low", " high", " n", " values"))]
