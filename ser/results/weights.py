@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ser.errors import UserError, first_line
-from ser.system.files import replacing
+from ser.system import tensors
 
 if TYPE_CHECKING:  # a finished sweep is shown again without torch
     from torch import Tensor
@@ -23,7 +23,7 @@ FORMAT = 1
 """The version of the file's format. Raise it with every change after which an earlier file would be read wrongly."""
 
 SUFFIX = ".safetensors"
-_KEY, _NETWORK, _NORMALISATION = "ser", "network.", "normalisation."
+_NETWORK, _NORMALISATION = "network.", "normalisation."
 
 
 @dataclass(frozen=True)
@@ -49,20 +49,16 @@ def write(path: Path, weights: Weights) -> None:
         UserError: they cannot be written, because the disk is full, for example.
     """
     from safetensors import SafetensorError
-    from safetensors.torch import save_file
 
     named = {_NETWORK + name: tensor for name, tensor in weights.network.items()}
     named |= {_NORMALISATION + name: tensor for name, tensor in weights.normalisation.items()}
-    # a copy of each: safetensors takes no tensors that share memory
-    tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in named.items()}
-    with replacing(path) as temporary:
-        try:
-            save_file(tensors, temporary, metadata={_KEY: json.dumps(weights.about, sort_keys=True)})
-        except SafetensorError as error:
-            raise UserError(
-                f"Weights cannot be written to {path.parent} ({first_line(error)}). When there is room again, the same "
-                "command goes on."
-            ) from error
+    try:
+        tensors.write(path, named, weights.about)
+    except SafetensorError as error:
+        raise UserError(
+            f"Weights cannot be written to {path.parent} ({first_line(error)}). When there is room again, the same "
+            "command goes on."
+        ) from error
 
 
 def read(path: Path) -> Weights:
@@ -74,8 +70,8 @@ def read(path: Path) -> Weights:
     about = read_about(path)
     from safetensors.torch import load_file
 
-    tensors = load_file(path)
-    return Weights(about, _below(_NETWORK, tensors), _below(_NORMALISATION, tensors))
+    found = load_file(path)
+    return Weights(about, _below(_NETWORK, found), _below(_NORMALISATION, found))
 
 
 def read_about(path: Path) -> dict[str, Any]:
@@ -90,7 +86,7 @@ def read_about(path: Path) -> dict[str, Any]:
     except (SafetensorError, OSError) as error:
         raise UserError(f"The weights {path} are damaged or of another format ({error}). {_ADVICE}") from error
     try:
-        about = json.loads(metadata[_KEY])
+        about = json.loads(metadata[tensors.DESCRIPTION])
         version = int(about["format"])
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
@@ -106,5 +102,5 @@ def read_about(path: Path) -> dict[str, Any]:
 _ADVICE = "Weights are written by python -m ser.run with save=best; delete the file, and the same command trains again."
 
 
-def _below(prefix: str, tensors: "dict[str, Tensor]") -> "dict[str, Tensor]":
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+def _below(prefix: str, named: "dict[str, Tensor]") -> "dict[str, Tensor]":
+    return {name.removeprefix(prefix): tensor for name, tensor in named.items() if name.startswith(prefix)}
