@@ -14,20 +14,26 @@ from annotated_types import Gt, Le
 from ser.config import constructor
 from ser.config.former import former
 from ser.config.paths import conf_dir
-from ser.config.ranges import Count, Fraction, Positive, Word, check
+from ser.config.ranges import Count, Fraction, NonNegative, Positive, Word, check
 from ser.config.words import as_typed, shown
 from ser.errors import UserError
 
 
 @dataclass(frozen=True)
 class Option:
-    """The option chosen from a group. ``plain`` is all of it: ``name``, ``_target_`` if it has one, and its keys."""
+    """The option chosen from a group.
+
+    ``plain`` is all of it: ``name``, ``_target_`` if it has one, and its keys. Keys that change no number are left out,
+    so that they are in no signature.
+    """
 
     plain: dict[str, Any]
 
     NEEDS_TARGET: ClassVar[bool] = True
     NOT_FOR_TARGET: ClassVar[tuple[str, ...]] = ()
     """Keys that the program reads and the constructor does not take."""
+    CHANGES_NO_NUMBER: ClassVar[tuple[str, ...]] = ()
+    """Keys that the program reads and that are not in ``plain``."""
 
     @property
     def name(self) -> str:
@@ -48,7 +54,8 @@ class Option:
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Self:
         """The option with these checked keys."""
-        return cls(dict(plain), **{name: plain[name] for name in own_keys(cls) if name in plain})
+        decisive = {key: value for key, value in plain.items() if key not in cls.CHANGES_NO_NUMBER}
+        return cls(decisive, **{name: plain[name] for name in own_keys(cls) if name in plain})
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,15 @@ class AuxTask(Option):
 
 
 @dataclass(frozen=True)
+class Trainer(Option):
+    """How a network is optimised, and how often the state of a training is kept on disk while it lasts."""
+
+    checkpoint_minutes: NonNegative | None = 2.0
+
+    CHANGES_NO_NUMBER = ("checkpoint_minutes",)
+
+
+@dataclass(frozen=True)
 class Engine(Option):
     """How many trainings run at once: worker processes, and replicas in a stack."""
 
@@ -133,7 +149,7 @@ GROUPS: dict[str, type[Option]] = {
     "lambda": Option,
     "aux_task": AuxTask,
     "validation": Validation,
-    "trainer": Option,
+    "trainer": Trainer,
     "engine": Engine,
     "tracking": Tracking,
 }

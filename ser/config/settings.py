@@ -22,6 +22,7 @@ from ser.config.groups import (
     Length,
     Option,
     Tracking,
+    Trainer,
     Validation,
     checked,
     origin,
@@ -67,7 +68,7 @@ class Settings:
     lambda_: Option
     aux_task: AuxTask
     validation: Validation
-    trainer: Option
+    trainer: Trainer
     engine: Engine
     tracking: Tracking
     seeds: tuple[int, ...]

@@ -7,7 +7,7 @@ engine. Evaluation has its own generators and cannot change the random numbers o
 import numpy as np
 
 _PURPOSES = {"initialisation": 1, "validation": 2, "order": 3, "validation pairs": 4, "crop": 5, "training crop": 6,
-             "training subset": 7}  # fmt: skip
+             "training subset": 7, "network": 8}  # fmt: skip
 
 
 def generator(seed: int, fold: int, purpose: str) -> np.random.Generator:
@@ -21,10 +21,10 @@ def generator(seed: int, fold: int, purpose: str) -> np.random.Generator:
     return np.random.default_rng(_sequence(seed, fold, purpose))
 
 
-def torch_seed(seed: int, fold: int, purpose: str) -> int:
-    """Return a 63-bit seed for PyTorch's generator; the arguments are those of ``generator``."""
-    return int(_sequence(seed, fold, purpose).generate_state(1, np.uint64)[0] >> np.uint64(1))
+def torch_seed(seed: int, fold: int, purpose: str, *epoch: int) -> int:
+    """Return a 63-bit seed for PyTorch's generator; the arguments are those of ``generator``, and perhaps an epoch."""
+    return int(_sequence(seed, fold, purpose, *epoch).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def _sequence(seed: int, fold: int, purpose: str) -> np.random.SeedSequence:
-    return np.random.SeedSequence([seed, fold, _PURPOSES[purpose]])
+def _sequence(seed: int, fold: int, purpose: str, *epoch: int) -> np.random.SeedSequence:
+    return np.random.SeedSequence([seed, fold, _PURPOSES[purpose], *epoch])

@@ -6,6 +6,7 @@ Resuming a sweep, assembling runs, delivering them to a tracking server and ever
     results/replicas/ab/<signature>.safetensors             its weights, with save=best (ser.results.weights)
     results/replicas/ab/<signature>.epoch_001.safetensors   those of an epoch, with save=all
     results/failed/<signature>.json        why a replica failed; deleted once it finishes
+    results/checkpoints/<signature>.safetensors    how far a replica's training is; deleted once it has ended
     results/id                             which folder this is, see folder_id
     results/sweeps/<name>/<hash>.json      the points of a sweep, as planned (ser.sweep.plan)
 """
@@ -34,6 +35,9 @@ from ser.results.weights import SUFFIX, read_about
 from ser.system.files import replacing, write_text
 
 _log = logging.getLogger(__name__)
+ASIDE = ".unused"
+"""The ending of a checkpoint that cannot be continued, in place of its own."""
+
 _ARRAYS = ("gold", "average", "crop")
 _DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 """What numpy and zipfile raise for a missing or damaged file."""
@@ -68,6 +72,10 @@ class ResultStore:
     def weights_path(self, signature: str, epoch: int | None = None) -> Path:
         """The file for the weights of a replica: of the epoch that is tested, or of another one."""
         return self.path(signature).with_suffix(f".epoch_{epoch:03d}{SUFFIX}" if epoch else SUFFIX)
+
+    def checkpoint_path(self, signature: str) -> Path:
+        """The file for the state of a replica that is being trained; its digest names that of a stack of replicas."""
+        return self.directory / "checkpoints" / f"{signature}{SUFFIX}"
 
     def has(self, signature: str) -> bool:
         """Whether a replica has a result, and weights where they are asked for."""
@@ -104,6 +112,7 @@ class ResultStore:
         with replacing(self.path(signature)) as temporary:
             temporary.write_bytes(buffer.getvalue())
         self._failure_path(signature).unlink(missing_ok=True)
+        self.drop_checkpoint(signature)
 
     def load(self, signature: str) -> Stored:
         """Read a result.
@@ -135,6 +144,13 @@ class ResultStore:
     def fail(self, signature: str, message: str, about: Mapping[str, Any]) -> None:
         """Write a note that a replica failed, with the reason."""
         write_text(self._failure_path(signature), json.dumps({"message": message, "about": dict(about)}, indent=1))
+        self.drop_checkpoint(signature)
+
+    def drop_checkpoint(self, signature: str) -> None:
+        """Delete the state of a replica or of a stack, and one of it that was put aside, if they can be deleted."""
+        for path in (self.checkpoint_path(signature), self.checkpoint_path(signature).with_suffix(ASIDE)):
+            with suppress(OSError):
+                path.unlink()
 
     def failure(self, signature: str, sweep: str | None = None) -> str | None:
         """Why a replica failed when it was last tried; None if it did not fail.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ser.config import signature
 from ser.data.experiment import Experiment
 from ser.data.replicas import Replica
 from ser.errors import UserError
@@ -25,6 +26,7 @@ from ser.sweep.plan import store_point
 from ser.system import environment
 
 if TYPE_CHECKING:  # a finished sweep is shown again without torch
+    from ser.training.checkpoints import Checkpoints
     from ser.training.task import Task
     from ser.training.weights import Saving
 
@@ -80,7 +82,7 @@ class Job:
         from ser.training.task import make_task
 
         check_unchanged(self.experiment)
-        return make_task(self.experiment, self.device, self._saving())
+        return make_task(self.experiment, self.device, self._saving(), self._checkpoints())
 
     def _saving(self) -> "Saving | None":
         from ser.training.weights import Saving
@@ -89,6 +91,27 @@ class Job:
             return None
         said = about(self.experiment, self.device, self.started)
         return Saving(self.settings.results.absolute(), self.settings.save == "all", said)
+
+    def _checkpoints(self) -> "Checkpoints | None":
+        from ser.training.checkpoints import Checkpoints
+
+        minutes = self.settings.trainer.checkpoint_minutes
+        if minutes is None:
+            return None
+        made_by = {
+            "source of ser": environment.source(),
+            "versions": environment.versions(),
+            "device": self.device.partition(":")[0],
+            "command": self.store.sweep,
+        }
+        return Checkpoints(
+            results=self.settings.results.absolute(),
+            seconds=60 * minutes,
+            name=self.experiment.name,
+            configuration=self.experiment.configuration,
+            stack=signature.digest([replica.signature for replica in self.experiment.replicas()]),
+            made_by=made_by,
+        )
 
     def keep(self, replica: Replica, result: Outcome | Exception) -> None:
         """Store the outcome of a training, or a note of its failure.

@@ -1,5 +1,6 @@
 """What a result was made with: versions of libraries, the commit of the code, the device. Looked up once a process."""
 
+import hashlib
 import os
 import platform
 import subprocess
@@ -8,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ser.errors import UserError
+from ser.system.files import hash_file
 
 _LIBRARIES = ("torch", "numpy", "librosa", "scikit-learn", "hydra-core", "mlflow")
 
@@ -22,6 +24,15 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+@lru_cache(maxsize=1)
+def source() -> str:
+    """The hash of this package's source, of every file whether committed or not."""
+    package, digest = Path(__file__).parent.parent, hashlib.sha256()
+    for file in sorted(package.rglob("*.py")):
+        digest.update(f"{file.relative_to(package)} {hash_file(file)}\n".encode())
+    return digest.hexdigest()[:32]
 
 
 @lru_cache(maxsize=1)

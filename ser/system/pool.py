@@ -4,6 +4,7 @@ A worker computes with one thread, ignores Ctrl-C (its parent decides) and ends 
 """
 
 import atexit
+import logging
 import multiprocessing
 import os
 import signal
@@ -178,6 +179,7 @@ def _results(function: Callable[[Any], Result], work: Sequence[Any], label: str)
 
 def _start_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _log_to_console()
     for variable in _THREAD_VARIABLES:
         os.environ[variable] = "1"
     import numpy  # noqa: F401 (brings its BLAS, which may have been loaded before the variables were set)
@@ -186,6 +188,13 @@ def _start_worker() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+
+
+def _log_to_console() -> None:
+    """Write what this package logs to the command's standard error, which a worker has in common with it."""
+    logger = logging.getLogger("ser")
+    logger.setLevel(logging.INFO)
+    logger.addHandler(logging.StreamHandler())
 
 
 def _die_with(parent: Any) -> None:

@@ -5,7 +5,9 @@ import math
 import sysconfig
 import time
 import traceback
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,13 +20,14 @@ from ser.data.segments import Segments
 from ser.errors import UserError
 from ser.results.outcome import Outcome, Replica
 from ser.system.allocation import keep_freed_memory
+from ser.training.checkpoints import Checkpoint, overwrite
 from ser.training.inputs import Inputs
-from ser.training.network import Network, batch_norms, in_branches, make_network
+from ser.training.network import Network, batch_norms, drawing, in_branches, make_network, tensors_of
 from ser.training.prediction import predict, probabilities_of
 from ser.training.sampling import Sampling
 from ser.training.task import Task
 from ser.training.trainer import Course
-from ser.training.weights import save_weights
+from ser.training.weights import check_epochs, save_weights
 
 
 def attempt(task: Task, replica: Replica) -> Outcome | Exception:
@@ -91,33 +94,88 @@ def train(task: Task, seed: int, fold: int) -> Outcome:
     Raises:
         UserError: as ``Sampling``; or the loss of the first epoch is NaN or infinite.
     """
-    started = time.perf_counter()
-    sampling, course = Sampling(task, seed, fold), Course(task.recipe)
-    training = _Training(sampling)
-    best_state: dict[str, Tensor] = {}
-    while not course.over:
-        epoch = course.epoch
-        if course.record({**training.train_epoch(epoch, course.lr), **training.validate(epoch)}):
-            best_state = copy.deepcopy(training.network.state_dict())
-        if not course.diverged:
-            training.save(epoch)
-    if not course.best_epoch:
-        raise sampling.divergence_error()
-    training.network.load_state_dict(best_state)
-    outcome = sampling.outcome(course, training.predict(), time.perf_counter() - started)
-    training.save(course.best_epoch, tested=True)
-    return outcome
+    checkpoint = task.checkpoints.of_replica(seed, fold) if task.checkpoints else None
+    training = _begin(task, seed, fold, checkpoint)
+    while not training.course.over:
+        training.epoch()
+        if checkpoint and not training.course.over:
+            checkpoint.keep(training.state)
+    return training.outcome()
+
+
+def _begin(task: Task, seed: int, fold: int, checkpoint: Checkpoint | None) -> "_Training":
+    """The training as its checkpoint has it, or before its first epoch."""
+    training = checkpoint.resumed(partial(_Training.restored, task, seed, fold)) if checkpoint else None
+    if checkpoint is None or training is None:
+        return _Training(task, seed, fold)
+    checkpoint.say(f"epoch {training.course.epoch}", task.recipe.max_epochs)
+    return training
 
 
 class _Training:
-    """The network, the optimiser and the inputs of one replica."""
+    """One replica while it is trained: its network, optimiser, inputs and course."""
 
-    def __init__(self, sampling: Sampling) -> None:
-        self.task, self.sampling = sampling.task, sampling
-        self.inputs = Inputs.of(sampling.task, sampling.parts)
-        network = make_network(sampling.task, self.inputs.features, sampling.seed, sampling.fold)
-        self.network: Network = network.to(sampling.task.device)
-        self.optimiser = sampling.task.recipe.optimiser(self.network.parameters())
+    def __init__(self, task: Task, seed: int, fold: int) -> None:
+        self.started = time.perf_counter()
+        self.task, self.seed, self.fold = task, seed, fold
+        self.sampling, self.course = Sampling(task, seed, fold), Course(task.recipe)
+        self.inputs = Inputs.of(task, self.sampling.parts)
+        self.network: Network = make_network(task, self.inputs.features, seed, fold).to(task.device)
+        self.optimiser = task.recipe.optimiser(self.network.parameters())
+        self.best: dict[str, Tensor] = {}
+
+    @classmethod
+    def restored(cls, task: Task, seed: int, fold: int, state: dict[str, Any]) -> "_Training":
+        """The training of a ``state``.
+
+        Raises:
+            ValueError: tensors of the state do not fit, or weights that were written are gone.
+        """
+        training = cls(task, seed, fold)
+        check_epochs(task, (seed, fold), len(state["history"]))
+        training.course.replay(state["history"])
+        training.sampling.restore(state["sampling"])
+        overwrite(tensors_of(training.network), state["network"])
+        training.optimiser.load_state_dict(state["optimiser"])
+        training.best = state["best"]
+        training.started -= state["seconds"]
+        return training
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the epochs so far have changed, see ``ser.system.tensors.write_state``."""
+        return {
+            "history": self.course.history,
+            "sampling": self.sampling.state(),
+            "network": tensors_of(self.network),
+            "optimiser": self.optimiser.state_dict(),
+            "best": self.best,
+            "seconds": time.perf_counter() - self.started,
+        }
+
+    def epoch(self) -> None:
+        """Train and validate for one epoch, and keep its weights if they are the best so far."""
+        epoch = self.course.epoch
+        with drawing(self.task, self.seed, self.fold, epoch):
+            figures = {**self.train_epoch(epoch, self.course.lr), **self.validate(epoch)}
+        if self.course.record(figures):
+            self.best = copy.deepcopy(self.network.state_dict())
+        if not self.course.diverged:
+            self.save(epoch)
+
+    def outcome(self) -> Outcome:
+        """Predict the test utterances with the best weights, once training is over.
+
+        Raises:
+            UserError: the loss of the first epoch is NaN or infinite, or a prediction is NaN.
+        """
+        if not self.course.best_epoch:
+            raise self.sampling.divergence_error()
+        self.network.load_state_dict(self.best)
+        with drawing(self.task, self.seed, self.fold, 0):
+            probabilities = self.predict()
+        outcome = self.sampling.outcome(self.course, probabilities, time.perf_counter() - self.started)
+        self.save(self.course.best_epoch, tested=True)
+        return outcome
 
     def train_epoch(self, epoch: int, lr: float) -> dict[str, float]:
         """Train for one epoch; returns the means of the total loss and of its parts over the epoch's pairs."""
@@ -179,9 +237,8 @@ class _Training:
 
     def save(self, epoch: int, tested: bool = False) -> None:
         """Write the weights, if the task asks for them (``save_weights``)."""
-        replica = (self.sampling.seed, self.sampling.fold)
         state, normalisation = self.network.state_dict(), self.inputs.normalisation._asdict()
-        save_weights(self.task, replica, state, normalisation, epoch, tested)
+        save_weights(self.task, (self.seed, self.fold), state, normalisation, epoch, tested)
 
     def _labels(self, labels: NDArray[np.int64], chosen: Segments) -> Tensor:
         return torch.from_numpy(labels[chosen.utterance]).to(self.task.device)

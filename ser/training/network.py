@@ -3,8 +3,8 @@
 B: segments, T: frames of a segment, D: features of a frame, V: dimensions of the pos_1 vector, C: classes.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -68,6 +68,28 @@ def make_network(task: Task, features: int, seed: int, fold: int) -> Network:
         for norm in batch_norms(network).values():
             norm.momentum = None  # PyTorch's cumulative average, over num_batches_tracked mini-batches
     return network
+
+
+@contextmanager
+def drawing(task: Task, seed: int, fold: int, epoch: int) -> Iterator[None]:
+    """Seed PyTorch's global generators inside the block for an epoch of a replica, for models that draw (dropout).
+
+    So these draws, too, depend on nothing else. Afterwards the generators are as before.
+
+    Args:
+        task: the task; on CUDA, its device's generator is meant as well.
+        seed: the replica's seed.
+        fold: the replica's fold.
+        epoch: the epoch, from 1; 0 for the test.
+    """
+    with torch.random.fork_rng(devices=[] if task.device == "cpu" else [task.device]):
+        torch.manual_seed(randomness.torch_seed(seed, fold, "network", epoch))
+        yield
+
+
+def tensors_of(network: nn.Module) -> dict[str, Tensor]:
+    """Return a network's parameters and all of its buffers, by name; those that ``state_dict`` leaves out as well."""
+    return {**dict(network.named_parameters()), **dict(network.named_buffers())}
 
 
 def batch_norms(network: nn.Module) -> dict[str, Any]:

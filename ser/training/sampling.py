@@ -1,9 +1,11 @@
 """The data of a replica, as indices only: which utterances, segments and pairs it uses.
 
-Every random draw of a replica is made here, except its initial weights (``ser.training.network.make_network``).
+Every random draw of a replica is made here, except its initial weights and what a model itself draws
+(``ser.training.network``).
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -92,6 +94,20 @@ class Sampling:
             windows = random_windows(task.data.offsets, self.training.utterance, task.segment_frames, self._crop_rng)
             return windows, self.pairs
         return self.training, self.pairs
+
+    def state(self) -> dict[str, Any]:
+        """What changes from epoch to epoch: the pairs, and the states of the generators."""
+        return {
+            "pairs": self.pairs,
+            "order": self._order_rng.bit_generator.state,
+            "crop": self._crop_rng.bit_generator.state,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a former ``state`` of this replica."""
+        self.pairs = state["pairs"]
+        self._order_rng.bit_generator.state = state["order"]
+        self._crop_rng.bit_generator.state = state["crop"]
 
     def validation_wa(self, rows: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:
         """Compute the weighted accuracy of the validation utterances, from the average over their segments.

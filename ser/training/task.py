@@ -16,6 +16,7 @@ from ser.data.loaders import Singles
 from ser.data.validation import Validation
 from ser.losses.objective import Objective
 from ser.losses.schedules import Constant
+from ser.training.checkpoints import Checkpoints
 from ser.training.trainer import Recipe
 from ser.training.weights import Saving
 
@@ -72,6 +73,7 @@ class Task:
         device: PyTorch's device.
         saving: which weights are kept, and where; None: none.
         train_fraction: share of the training part that is used, of every class.
+        checkpoints: where and how often the states of trainings are kept while they last; None: never.
     """
 
     data: Data
@@ -88,15 +90,19 @@ class Task:
     device: str = "cpu"
     saving: Saving | None = None
     train_fraction: float = 1.0
+    checkpoints: Checkpoints | None = None
 
 
-def make_task(experiment: Experiment, device: str, saving: Saving | None = None) -> Task:
+def make_task(
+    experiment: Experiment, device: str, saving: Saving | None = None, checkpoints: Checkpoints | None = None
+) -> Task:
     """Make the task of an experiment; components are built from the options' ``_target_``.
 
     Args:
         experiment: the experiment.
         device: PyTorch's device, such as "cpu" or "cuda".
         saving: which weights are kept, and where; None: none.
+        checkpoints: where and how often the states of trainings are kept while they last; None: never.
 
     Raises:
         UserError: a class that the configuration names cannot be imported, or refuses an argument.
@@ -119,6 +125,7 @@ def make_task(experiment: Experiment, device: str, saving: Saving | None = None)
         device=device,
         saving=saving,
         train_fraction=settings.validation.train_fraction,
+        checkpoints=checkpoints,
     )
 
 

@@ -171,6 +171,11 @@ class Course:
         """The learning rate of the next epoch."""
         return self._schedule.lr
 
+    def replay(self, history: Sequence[Mapping[str, float]]) -> None:
+        """Record the epochs of a former ``history`` of this training, which sets everything else as it was."""
+        for row in history:
+            self.record({name: value for name, value in row.items() if name != "lr"})
+
     def record(self, row: dict[str, float]) -> bool:
         """Record a finished epoch and decide whether training goes on.
 

@@ -70,3 +70,18 @@ def save_weights(
     }
     path = ResultStore(saving.results).weights_path(name, None if tested else epoch)
     write(path, Weights(about, dict(network), statistics if of_the_training else {}))
+
+
+def check_epochs(task: "Task", replica: tuple[int, int], epochs: int) -> None:
+    """Check that the weights of a replica's first epochs are there, if the task asks for those of every epoch.
+
+    Raises:
+        ValueError: they are not.
+    """
+    saving = task.saving
+    if saving is None or not saving.epochs:
+        return
+    store, name = ResultStore(saving.results), signature.replica(saving.about["configuration"], *replica)
+    missing = [epoch for epoch in range(1, epochs + 1) if not store.weights_path(name, epoch).exists()]
+    if missing:
+        raise ValueError(f"the weights of its epoch {missing[0]} are not there")

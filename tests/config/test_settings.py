@@ -75,7 +75,7 @@ DECIDES = {
 DECIDES_NOTHING = {
     "device": "cpu", "resume": "false", "save": "best", "sweep": "mine", "results.dir": "there", "cache.dir": "there",
     "engine.workers": "3", "engine.stack": "4", "tracking.uri": "sqlite:///other.db", "tracking.experiment": "other",
-    "engine.name": None, "tracking.name": None,
+    "engine.name": None, "tracking.name": None, "trainer.checkpoint_minutes": "null",
 }  # fmt: skip
 BY_ANOTHER_WAY = {
     "seed": "part of the replica's signature", "repeats": "how many seeds", "fold": "part of the replica's signature",

@@ -14,7 +14,6 @@ from ser.errors import UserError
 from ser.kernels import packed
 from ser.losses.schedules import Constant
 from ser.training.loop import _Training, train
-from ser.training.sampling import Sampling
 
 ALTERNATIVES = [
     "corpus.turns=all", "corpus.labels.exc=null",
@@ -121,7 +120,7 @@ def test_outputs_of_other_shapes_are_refused(new_task):
 def test_evaluation_normalises_by_the_means_over_the_batches_of_the_epoch(new_task, monkeypatch, batch_norm, passes):
     """Batches of earlier epochs do not count, nor do the initial values 0 and 1."""
     task = new_task("trainer.batch_size=8", f"trainer.batch_norm={batch_norm}")
-    training = _Training(Sampling(task, 0, 1))
+    training = _Training(task, 0, 1)
     norm, batches = training.network.model.body.norms[0], []
     plain = packed._update_running
 
@@ -141,7 +140,7 @@ def test_evaluation_normalises_by_the_means_over_the_batches_of_the_epoch(new_ta
 
 
 def test_pytorchs_running_statistics_are_used_on_demand(new_task):
-    training = _Training(Sampling(new_task("trainer.statistics=running"), 0, 1))
+    training = _Training(new_task("trainer.statistics=running"), 0, 1)
     training.train_epoch(1, 1e-2)
     training.train_epoch(2, 1e-2)
     norm = training.network.model.body.norms[0]

@@ -14,14 +14,17 @@ used.
 import logging
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ser.results.outcome import Finished, Replica
+from ser.training.checkpoints import Checkpoint
 from ser.training.loop import add_traceback, attempt, prepare
 from ser.training.stack.batches import Batches
+from ser.training.stack.kept import restored_stack, state_of_stack
 from ser.training.stack.mapped import Computation
 from ser.training.stack.masking import leaves_out_padding
 from ser.training.stack.state import Member, Stack, make_member, make_stack
@@ -57,10 +60,22 @@ def stack(task: Task, replicas: Sequence[Replica], size: int | None = None) -> I
         _log.warning("engine=stack cannot train these replicas together (%s): one after another", obstacle)
         yield from ((replica, attempt(task, replica)) for replica in replicas)
         return
-    room = size or _room(task, replicas)
-    waiting, running = deque(replicas), list[Replica]()
+    checkpoint = task.checkpoints.of_stack(size) if task.checkpoints else None
+    wanted = set(replicas)  # beside them, a checkpoint may hold replicas that have ended since: others depend on these
+    for replica, result in _train(task, deque(replicas), size or _room(task, replicas), checkpoint):
+        if replica in wanted:
+            yield replica, result
+    if checkpoint:
+        checkpoint.drop()
+
+
+def _train(task: Task, waiting: deque[Replica], room: int, checkpoint: Checkpoint | None) -> Iterator[Finished]:
+    """Train the replicas that wait, ``room`` at a time; when memory runs out, half as many at a time."""
+    running: list[Replica] = []
     while waiting:
-        error = yield from _train_stack(task, waiting, running, room)
+        error = yield from _train_stack(task, waiting, running, room, checkpoint)
+        if error is not None and checkpoint:
+            checkpoint.drop()
         if error is not None and _is_out_of_memory(error) and len(running) > 1:
             room = len(running) // 2
             _log.warning("engine=stack: out of memory with %d replicas together, going on with %d", len(running), room)
@@ -72,7 +87,7 @@ def stack(task: Task, replicas: Sequence[Replica], size: int | None = None) -> I
 
 
 def _train_stack(
-    task: Task, waiting: deque[Replica], running: list[Replica], room: int
+    task: Task, waiting: deque[Replica], running: list[Replica], room: int, checkpoint: Checkpoint | None
 ) -> Generator[Finished, None, Exception | None]:
     """Train replicas, ``room`` at a time, until all have ended or an error stops the stack.
 
@@ -81,6 +96,7 @@ def _train_stack(
         waiting: the replicas to train; a replica is removed when it enters the stack.
         running: the replicas in the stack, empty at the start. After an error it holds the replicas that were stopped.
         room: number of replicas in the stack.
+        checkpoint: where the stack's state is kept, and found at the start; None: nowhere.
 
     Returns:
         The error, or None.
@@ -88,6 +104,9 @@ def _train_stack(
     stack: Stack | None = None
     computation: Computation | None = None
     try:
+        if checkpoint:
+            stack, room = _begun(task, waiting, running, room, checkpoint)
+            computation = stack.computation if stack else None
         while waiting or running:
             newcomers = _next_members(task, waiting, room - len(running))
             for replica, newcomer in newcomers:
@@ -104,9 +123,33 @@ def _train_stack(
                 for replica, result in finished:
                     running.remove(replica)
                     yield replica, result
+            if checkpoint and stack is not None:
+                checkpoint.keep(partial(state_of_stack, stack, waiting, room))
     except Exception as error:
         return add_traceback(error).with_traceback(None)  # the traceback's frames would keep the stack's tensors alive
     return None
+
+
+def _begun(
+    task: Task, waiting: deque[Replica], running: list[Replica], room: int, checkpoint: Checkpoint
+) -> tuple[Stack | None, int]:
+    """The stack of the checkpoint, if there is one, and its ``room``; ``waiting`` and ``running`` become as they were.
+
+    Replicas that the checkpoint does not know wait after those that it knows.
+    """
+    restored = checkpoint.resumed(partial(restored_stack, task))
+    if restored is None:
+        return None, room
+    stack, waited, room = restored
+    running += [member.replica for member in stack.members]
+    known = {*running, *waited}
+    unknown = [replica for replica in waiting if replica not in known]
+    waiting.clear()
+    waiting.extend([*waited, *unknown])
+    epochs = sorted({member.course.epoch for member in stack.members})
+    where = f"epochs {epochs[0]} to {epochs[-1]}" if len(epochs) > 1 else f"epoch {epochs[0]}"
+    checkpoint.say(f"{where}, {len(running)} trainings in a stack,", task.recipe.max_epochs)
+    return stack, room
 
 
 def _next_members(task: Task, waiting: deque[Replica], number: int) -> list[tuple[Replica, Member | Exception]]:

@@ -1,7 +1,6 @@
 """Small tasks for the engine ``stack``, on the CPU."""
 
 import pytest
-import torch
 from support import settings
 
 from ser.data.experiment import make_experiment
@@ -9,14 +8,6 @@ from ser.training.task import make_task
 
 FIXED = ("length=1", "model.channels=4", "trainer.patience=1000", "trainer.batch_size=4", "tracking=none", "device=cpu")
 """A learning rate that is never halved, and several mini-batches in an epoch."""
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture
