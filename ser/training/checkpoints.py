@@ -123,14 +123,9 @@ class Checkpoint:
         """Delete the state."""
         self._store.drop_checkpoint(self._name)
 
-    def say(self, where: str, epochs: int) -> None:
-        """Log where training goes on.
-
-        Args:
-            where: such as "epoch 51".
-            epochs: of how many.
-        """
-        _log.info("%s: continued at %s of %d", self._who, where, epochs)
+    def say(self, where: str) -> None:
+        """Log where training goes on, such as "epoch 51 of 100"."""
+        _log.info("%s: continued at %s", self._who, where)
 
     def _read(self) -> dict[str, Any]:
         try:

@@ -108,7 +108,7 @@ def _begin(task: Task, seed: int, fold: int, checkpoint: Checkpoint | None) -> "
     training = checkpoint.resumed(partial(_Training.restored, task, seed, fold)) if checkpoint else None
     if checkpoint is None or training is None:
         return _Training(task, seed, fold)
-    checkpoint.say(f"epoch {training.course.epoch}", task.recipe.max_epochs)
+    checkpoint.say(f"epoch {training.course.epoch} of {task.recipe.max_epochs}")
     return training
 
 

@@ -206,11 +206,18 @@ class TestStack:
         assert same_weights(task)
         assert not list(task.saving.results.glob("checkpoints/*"))
 
-    def test_another_size_begins_again(self, five, kills, caplog):
+    def test_where_it_goes_on_is_said_and_another_size_begins_again(self, five, kills, caplog):
         task, replicas = five
         kills(after=2)
         with pytest.raises(Killed):
             list(stack(task, replicas, size=2))
+        kills(after=1000)
+        caplog.set_level("INFO", logger="ser")
+        with pytest.raises(Killed):
+            kills(after=1)
+            list(stack(task, replicas, size=2))
+        assert caplog.messages == [f"{task.checkpoints.name}: continued at epoch 3 of 6 (a stack of 2)"]
+        caplog.clear()
         kills(after=1000)
         alone = dict(stack(undisturbed(task), replicas[:3], size=3))
         assert all(identical(outcome, alone[replica]) for replica, outcome in stack(task, replicas[:3], size=3))

@@ -148,7 +148,7 @@ def _begun(
     waiting.extend([*waited, *unknown])
     epochs = sorted({member.course.epoch for member in stack.members})
     where = f"epochs {epochs[0]} to {epochs[-1]}" if len(epochs) > 1 else f"epoch {epochs[0]}"
-    checkpoint.say(f"{where}, {len(running)} trainings in a stack,", task.recipe.max_epochs)
+    checkpoint.say(f"{where} of {task.recipe.max_epochs} (a stack of {len(running)})")
     return stack, room
 
 
