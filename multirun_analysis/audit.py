@@ -424,10 +424,20 @@ def _synthetic(compared: _Compared) -> Iterator[Finding]:
         )
 
 
+def _fixed_test_set(compared: _Compared) -> Iterator[Finding]:
+    """Corpora with an official split have one test set, which no seed and no fold changes."""
+    if any(point.sessions == 1 for point in compared.planned.values()):
+        text = (
+            "There is one fixed test set (official split): intervals over seeds say how other seeds would have turned "
+            "out on these test utterances, and nothing of other ones."
+        )
+        yield Finding("warn", text, in_tables=True)
+
+
 CHECKS: tuple[Callable[[_Compared], Iterator[Finding]], ...] = (
-    _failed, _missing, _without_metrics, _partial_seeds, _part_of_the_folds, _unequal_folds, _unequal_seeds,
-    _conflicts, _fingerprints, _numerics, _commits, _devices, _diverged, _never_fell, _unswept_differences, _leaks,
-    _synthetic,
+    _failed, _missing, _without_metrics, _partial_seeds, _part_of_the_folds, _fixed_test_set, _unequal_folds,
+    _unequal_seeds, _conflicts, _fingerprints, _numerics, _commits, _devices, _diverged, _never_fell,
+    _unswept_differences, _leaks, _synthetic,
 )  # fmt: skip
 """Each check yields what it finds; findings of equal severity are reported in this order."""
 

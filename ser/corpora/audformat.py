@@ -14,6 +14,7 @@ from typing import Any
 
 from ser.corpora.columns import check_columns
 from ser.corpora.listed import corpus_of, needed_columns
+from ser.corpora.official import SPLIT, Words, asked, split_of
 from ser.corpora.ratings import RATINGS
 from ser.corpora.roots import Source
 from ser.corpora.rows import Row
@@ -26,7 +27,7 @@ SOURCE = Source(
 )
 
 _HEADER = "db.yaml"
-_COLUMNS = ("emotion", "speaker", "session", "gender", *RATINGS)
+_COLUMNS = ("emotion", "speaker", "session", SPLIT, "gender", *RATINGS)
 _OTHER_GENDERS = ("other", "child")
 
 Segment = tuple[str, float, float | None]
@@ -40,6 +41,7 @@ def read(
     columns: Mapping[str, str] | None = None,
     labels: Mapping[str, str | None] | None = None,
     sessions: int | str | None = None,
+    splits: Words | None = None,
     exclude: Sequence[str] = (),
 ) -> Corpus:
     """Read a database in a local folder; nothing is downloaded.
@@ -53,7 +55,10 @@ def read(
         labels: maps the database's emotions to classes. Utterances whose emotion is missing here or maps to None are
             dropped. If ``labels`` maps emotions to None only, every other one is a class; if it is None, every one.
         sessions: divide the speakers into this many sessions, or "speakers": each speaker is one. None stands for the
-            scheme ``session``.
+            scheme ``session``. "split" reads the official split, from the scheme or column ``split``, or else from the
+            tables: a table has the split that it says, or that a part of its name says, as in ``emotion.test``. So does
+            None if ``columns`` names it or ``splits`` is given.
+        splits: maps the database's words of splits to train, dev or test, or to None: its utterances are dropped.
         exclude: ids of utterances to leave out. An id is the path of a file without its ending; for a segment, start
             and end follow, as in ``wav/a_0.5-1.25``.
 
@@ -64,19 +69,24 @@ def read(
         UserError: the package is not installed, the folder holds no database, it lacks a table, scheme or audio file,
             two tables contradict one another, or what ``ser.corpora.listed.corpus_of`` refuses.
     """
+    sessions = asked(sessions, columns, splits)
     needed = needed_columns(sessions)
     folder = SOURCE.folder(root)
     database = _database(folder)
     _check_tables(database, tables, folder)
     sources = _sources(columns)
     emotions = _values(database, sources["emotion"], folder, tables)
-    others = {ours: _values(database, sources[ours], folder) for ours in sources if ours != "emotion"}
+    unread = ("emotion",) if sessions == SPLIT else ("emotion", SPLIT)
+    others = {ours: _values(database, sources[ours], folder) for ours in sources if ours not in unread}
+    if sessions == SPLIT and not others[SPLIT] and sources[SPLIT] == SPLIT:
+        others[SPLIT] = _splits_of_tables(database, sources["emotion"], folder, tables or [*database.tables], splits)
+        _check_all_split(emotions, others[SPLIT], database, folder)
     _check_found({"emotion": emotions, **others}, ("emotion", *needed), sources, database, folder)
     rows = [
         _row(folder / _HEADER, line, segment, {"emotion": emotion, **_of_segment(others, segment)})
         for line, (segment, emotion) in enumerate(emotions.items(), 1)
     ]
-    corpus = corpus_of(SOURCE.name, folder, rows, labels=labels, sessions=sessions, exclude=exclude)
+    corpus = corpus_of(SOURCE.name, folder, rows, labels=labels, sessions=sessions, splits=splits, exclude=exclude)
     return replace(corpus, name=database.name)
 
 
@@ -130,6 +140,52 @@ def _values(database: Any, source: str, folder: Path, tables: Iterable[str] | No
         _segment(*index): "" if empty else str(value)
         for index, value, empty in zip(values.index, values, missing, strict=True)
     }
+
+
+def _splits_of_tables(
+    database: Any, emotion: str, folder: Path, tables: Sequence[str], words: Words | None
+) -> dict[Segment, str]:
+    """The word for the split of each segment with an emotion, from the tables that have a split.
+
+    Raises:
+        UserError: a segment is in two tables of different splits.
+    """
+    found: dict[Segment, tuple[str, str]] = {}
+    for table in tables:
+        word = _split_of_table(database, table, words)
+        for segment in _values(database, emotion, folder, [table]) if word else ():
+            first, other = found.setdefault(segment, (table, word))
+            if other != word:
+                raise UserError(
+                    f"{folder}: {segment[0]} is in the split {other} (table {first}) and in {word} (table {table}). "
+                    "Choose tables with corpus.tables=[...]."
+                )
+    return {segment: word for segment, (_, word) in found.items()}
+
+
+def _check_all_split(
+    emotions: Mapping[Segment, str], splits: Mapping[Segment, str], database: Any, folder: Path
+) -> None:
+    """Refuse an utterance without a split where others have one."""
+    lost = [segment for segment, emotion in emotions.items() if emotion and segment not in splits]
+    if splits and lost:
+        raise UserError(
+            f"{folder}: {lost[0][0]} is in no table with a split; the tables are {', '.join(database.tables)}. Say "
+            "which split a table is, by a part of its name: 'corpus.splits={test-1: test}'. Or leave tables out: "
+            "corpus.tables=[...]."
+        )
+
+
+def _split_of_table(database: Any, table: str, words: Words | None) -> str:
+    """The word for the split of a table; empty if it has none.
+
+    It is the table's name or a part of it that ``corpus.splits`` names, or else the type of the table's split, or else
+    a part of its name that is known.
+    """
+    parts, split = table.split("."), database.tables[table].split_id
+    named = [part for part in (table, *parts) if part in (words or {})]
+    of_type = [str(database.splits[split].type)] if split in database.splits else []
+    return next(iter([*named, *of_type, *filter(split_of, parts)]), "")
 
 
 def _segment(file: str, start: Any, end: Any) -> Segment:

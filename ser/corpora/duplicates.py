@@ -55,15 +55,19 @@ def duplicated(corpus: Corpus, hashes: Mapping[Path, str]) -> list[tuple[Utteran
 def first_copies(corpus: Corpus, hashes: Mapping[Path, str]) -> tuple[int, ...]:
     """For each utterance, the index of the first one of the same speaker that shares its audio; else its own index.
 
+    In an official split, where every utterance stays in its split, of the same speaker and split.
+
     Args:
         corpus: the corpus.
         hashes: the hash of the content of every audio file of the corpus.
     """
     first = [*range(len(corpus.utterances))]
     for group in _groups(corpus, hashes):
-        of_speaker: dict[str, int] = {}
+        of_home: dict[tuple[str, str], int] = {}
         for index in group:
-            first[index] = of_speaker.setdefault(corpus.utterances[index].speaker, index)
+            utterance = corpus.utterances[index]
+            home = utterance.speaker, utterance.session if corpus.official_split else ""
+            first[index] = of_home.setdefault(home, index)
     return tuple(first)
 
 
@@ -186,7 +190,7 @@ def _spread_text(corpus: Corpus, groups: Sequence[Sequence[Utterance]]) -> str:
     second = next(other for other in others if (other.session, other.speaker) != (first.session, first.speaker))
     number = "one recording occurs" if len(groups) == 1 else f"{len(groups)} recordings occur"
     return (
-        f"{corpus.root}: {number} in two sessions or under two speakers, and would be trained on and tested. "
+        f"{corpus.root}: {number} in two {corpus.part}s or under two speakers, and would be trained on and tested. "
         f"The first: {_described(corpus, first)} and {_described(corpus, second)} have the same audio"
         f"{_others(groups[1:])}. Leave one of them out with corpus.exclude"
     )
@@ -211,4 +215,4 @@ def _others(groups: Sequence[Sequence[Utterance]]) -> str:
 
 def _described(corpus: Corpus, utterance: Utterance) -> str:
     line = f"line {corpus.lines[utterance.id]}, " if utterance.id in corpus.lines else ""
-    return f"{utterance.id} ({line}{utterance.path}, session {utterance.session}, speaker {utterance.speaker})"
+    return f"{utterance.id} ({line}{utterance.path}, {corpus.part} {utterance.session}, speaker {utterance.speaker})"

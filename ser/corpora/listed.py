@@ -9,6 +9,7 @@ from unicodedata import normalize
 
 from ser.corpora.labels import MISSING, class_order, label_map, only_drops
 from ser.corpora.names import alike, composed
+from ser.corpora.official import SPLIT, official_rule, splits_of
 from ser.corpora.problems import for_each, listing
 from ser.corpora.ratings import RATINGS
 from ser.corpora.roots import require_audio
@@ -19,7 +20,7 @@ from ser.corpora.table import Corpus, Utterance, make_corpus
 from ser.errors import UserError
 
 NEEDED = ("path", "emotion", "speaker")
-"""The columns that every row has, besides ``session`` where sessions are not made from the speakers."""
+"""The columns that every row has, besides ``session`` or ``split`` where sessions are not made from the speakers."""
 OPTIONAL = ("id", "gender", *RATINGS, "start", "end")
 """The columns that a table may have."""
 
@@ -37,7 +38,9 @@ def needed_columns(sessions: int | str | None) -> tuple[str, ...]:
     Raises:
         UserError: it has no possible value.
     """
-    check_sessions(sessions)
+    check_sessions(sessions, official=True)
+    if sessions == SPLIT:
+        return (*NEEDED, SPLIT)
     return NEEDED if sessions else (*NEEDED, "session")
 
 
@@ -48,6 +51,7 @@ def corpus_of(
     *,
     labels: Mapping[str, str | None] | None,
     sessions: int | str | None,
+    splits: Mapping[str, str | None] | None = None,
     exclude: Sequence[str],
 ) -> Corpus:
     """Make a corpus of rows.
@@ -58,33 +62,43 @@ def corpus_of(
         rows: a row for each utterance, with the columns ``needed_columns(sessions)`` and ``OPTIONAL`` ones.
         labels: maps words of the column ``emotion`` to classes. Utterances whose word is missing here or maps to None
             are dropped. If ``labels`` is None, every word is a class; if it maps words to None only, every other word.
-        sessions: the number of sessions that are made from the speakers, "speakers" (each is one), or None: the column
-            ``session``.
+        sessions: the number of sessions that are made from the speakers, "speakers" (each is one), "split" (the column
+            ``split`` with the official train, dev and test), or None: the column ``session``.
+        splits: maps words of the column ``split`` to train, dev or test, or to None: its utterances are dropped.
         exclude: ids of utterances to leave out.
 
     Raises:
         UserError: an audio file does not exist, a cell is wrong, two rows have the same id or share sound, a speaker
-            has two sessions or two genders, two names are nearly equal, or ``labels`` has a word that no row has.
+            has two sessions (but for official splits) or two genders, two names are nearly equal, ``labels`` has a word
+            that no row has, or what ``ser.corpora.official.splits_of`` refuses.
     """
     used = None if labels is None or only_drops(labels) else label_map(labels)
     named = {composed(str(label)) for label in labels or ()}
     labelled = [row for row in rows if _is_label(row.get("emotion"), named)]
+    unlabelled, left_out, split_of = len(rows) - len(labelled), Counter[str](), dict[str, str]()
+    if sessions == SPLIT:
+        split_of = splits_of(for_each(lambda row: _known(row, SPLIT), labelled), splits, root)
+        left_out.update(f"split {row.text(SPLIT)}" for row in labelled if row.text(SPLIT) not in split_of)
+        labelled = [row for row in labelled if row.text(SPLIT) in split_of]
     words = Counter(row.text("emotion") for row in labelled)
     _check_words(root, labelled, words, named)
     if used is None:
         used = {word: word for word in sorted(words) if word not in named}
-    listed = _listed(labelled, used, needed_columns(sessions))
+    listed = _listed(labelled, used, needed_columns(sessions), split_of)
     utterances = [utterance for _, utterance in listed]
     rule = "the column session"
-    if sessions:
+    if sessions == SPLIT:
+        rule = official_rule(split_of.values())
+    elif sessions:
         utterances = in_sessions(utterances, sessions, Counter(utterance.speaker for utterance in utterances))
         rule = how_made(sessions, weighed=True)
     require_audio(utterances, root)
     dropped = Counter({f"label {word}": count for word, count in words.items() if word not in used})
-    dropped["no label"] = len(rows) - len(labelled)
+    dropped["no label"] = unlabelled
+    dropped.update(left_out)
     corpus = make_corpus(name, root, utterances, +dropped, classes=class_order(used), exclude=exclude)
     lines = {utterance.id: row.line for row, utterance in listed if not row.name}
-    return replace(corpus, lines=lines, session_rule=rule)
+    return replace(corpus, lines=lines, session_rule=rule, official_split=sessions == SPLIT)
 
 
 def _is_missing(word: str | None) -> bool:
@@ -118,10 +132,13 @@ def _merged(words: Counter[str]) -> str:
     )
 
 
-def _listed(labelled: Sequence[Row], used: Mapping[str, str], needed: Collection[str]) -> Listed:
+def _listed(
+    labelled: Sequence[Row], used: Mapping[str, str], needed: Collection[str], split_of: Mapping[str, str]
+) -> Listed:
     """The rows whose emotion is used, each with its utterance, after the checks that compare rows with one another.
 
-    If ``session`` is not among the ``needed`` columns, their session is an empty string: it is made later.
+    Their session is that of the column ``session`` or ``split``, whichever is among the ``needed`` columns. If none is,
+    it is an empty string: it is made later.
     """
     parts = for_each(_part, labelled)
     path_counts = Counter(row.text("path") for row in labelled)
@@ -130,6 +147,8 @@ def _listed(labelled: Sequence[Row], used: Mapping[str, str], needed: Collection
         row = part.row
         name = row.get("id") or _default_id(part, whole_file=path_counts[row.text("path")] == 1)
         session = _known(row, "session") if "session" in needed else ""
+        if SPLIT in needed:
+            session = split_of[row.text(SPLIT)]
         return row, _utterance(part, name, used[row.text("emotion")], session)
 
     listed = for_each(utterance_of, [part for part in parts if part.row.text("emotion") in used])
@@ -139,14 +158,11 @@ def _listed(labelled: Sequence[Row], used: Mapping[str, str], needed: Collection
         check_spellings([row for row, _ in listed], column, advice)
     check_parts(parts)
     check_ids(listed)
-    _check_speakers(listed)
-    return listed
-
-
-def _check_speakers(listed: Listed) -> None:
-    shared = "Training and test would share the speaker. Correct it or set corpus.sessions=5."
-    check_speakers(listed, "session", shared)
+    if SPLIT not in needed:  # the makers of a corpus may have put a speaker into two splits
+        shared = "Training and test would share the speaker. Correct it or set corpus.sessions=5."
+        check_speakers(listed, "session", shared)
     check_speakers(listed, "gender", "Correct one of the two.")
+    return listed
 
 
 def _known(row: Row, column: str) -> str:

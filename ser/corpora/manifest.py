@@ -5,6 +5,7 @@ Required columns:
     emotion: any word. A row without one, or with a word for a missing value such as ``nan``, is dropped.
     speaker: any name.
     session: any name or number. Not required if ``corpus.sessions`` makes sessions from the speakers.
+    split: train, dev or test, in place of a session, if ``corpus.sessions=split`` asks for the official split.
 
 ``corpus.columns`` says where a column has another name.
 
@@ -23,6 +24,7 @@ from pathlib import Path
 
 from ser.corpora.columns import fields_of, sources
 from ser.corpora.listed import NEEDED, OPTIONAL, corpus_of, needed_columns
+from ser.corpora.official import SPLIT, asked
 from ser.corpora.problems import for_each
 from ser.corpora.roots import Source, visible
 from ser.corpora.rows import Row, read_rows
@@ -32,7 +34,7 @@ from ser.errors import UserError
 
 SOURCE = Source("manifest", "MANIFEST", "It reads a CSV file with the columns path, emotion, session and speaker.")
 
-_COLUMNS = (*NEEDED, "session", *OPTIONAL)
+_COLUMNS = (*NEEDED, "session", SPLIT, *OPTIONAL)
 _OTHER_WORDS = {"arousal": "activation", "sex": "gender"}
 _ENDINGS = (".csv", ".tsv")
 _LIKENESS = 0.84  # of "ends" and "end", but not of "idx" and "id"
@@ -45,6 +47,7 @@ def read(
     columns: Mapping[str, str] | None = None,
     labels: Mapping[str, str | None] | None = None,
     sessions: int | str | None = None,
+    splits: Mapping[str, str | None] | None = None,
     exclude: Sequence[str] = (),
 ) -> Corpus:
     """Read the utterances that a CSV file lists.
@@ -56,7 +59,9 @@ def read(
         labels: maps words of the column ``emotion`` to classes. Utterances whose word is missing here or maps to None
             are dropped. If ``labels`` is None, every word is a class; if it maps words to None only, every other word.
         sessions: divide the speakers into this many sessions, or "speakers": each speaker is one. The column
-            ``session`` is ignored then.
+            ``session`` is ignored then. "split" reads the official split from the column ``split``; so does None if
+            ``columns`` names it or ``splits`` is given.
+        splits: maps words of the column ``split`` to train, dev or test, or to None: its utterances are dropped.
         exclude: ids of utterances to leave out.
 
     Returns:
@@ -64,13 +69,14 @@ def read(
 
     Raises:
         UserError: the CSV or an audio file does not exist, a column is missing, a cell is wrong, two rows have the
-            same id or share sound, a speaker has two sessions or two genders, two names are nearly equal, or ``labels``
-            has a word that no row has.
+            same id or share sound, a speaker has two sessions or two genders, two names are nearly equal, ``labels``
+            has a word that no row has, or the official split is none.
     """
+    sessions = asked(sessions, columns, splits)
     needed = needed_columns(sessions)
     file = _csv_file(SOURCE.path(root))
     rows = _rows(file, columns, needed)
-    corpus = corpus_of(SOURCE.name, file, rows, labels=labels, sessions=sessions, exclude=exclude)
+    corpus = corpus_of(SOURCE.name, file, rows, labels=labels, sessions=sessions, splits=splits, exclude=exclude)
     return replace(corpus, name=file.stem)
 
 

@@ -4,30 +4,45 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from ser.corpora.official import SPLIT
 from ser.corpora.table import Utterance
 from ser.errors import UserError
 
 SPEAKERS = "speakers"
 """The value of ``corpus.sessions`` that makes every speaker a session: leave one speaker out."""
 
-MAKE_THEM = " Or make sessions from the speakers: corpus.sessions=5."
+MAKE_THEM = (
+    " Or make sessions from the speakers: corpus.sessions=5. Or take an official train, dev and test: "
+    f"corpus.sessions={SPLIT}."
+)
 """The end of a message about missing sessions."""
 
 _ORDER = {"male": 0, "female": 1, None: 2}
 _OTHER = {"male": "female", "female": "male"}
 
 
-def check_sessions(sessions: object) -> None:
+def check_sessions(sessions: object, official: bool = False) -> None:
     """Check a value of ``corpus.sessions``.
 
+    Args:
+        sessions: the value.
+        official: whether the reader knows official splits.
+
     Raises:
-        UserError: it is neither a number of sessions, 2 or more, nor ``speakers``, nor None.
+        UserError: it is neither a number of sessions, 2 or more, nor ``speakers``, nor None, nor, with ``official``,
+            ``split``.
     """
     counts = isinstance(sessions, int) and sessions is not True and sessions > 1
-    if not counts and sessions not in (SPEAKERS, None):
+    if sessions == SPLIT and not official:
+        raise UserError(
+            f"corpus.sessions={SPLIT}: this corpus has no official split into train, dev and test. Give a number of "
+            f"sessions, {SPEAKERS} or null; or list it in a CSV with a column {SPLIT} of your own (corpus=manifest)."
+        )
+    if not counts and sessions not in (SPEAKERS, None, SPLIT):
+        own = f", {SPLIT} (the corpus' own train, dev and test)" if official else ""
         raise UserError(
             f"corpus.sessions={sessions} is not a number of sessions. Give 2 or more, {SPEAKERS} (each speaker is a "
-            "session: leave one speaker out), or null."
+            f"session: leave one speaker out){own}, or null."
         )
 
 

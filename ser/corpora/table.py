@@ -17,6 +17,9 @@ _SHOWN_FOLDS = 10
 CLASSES = ("angry", "happy", "sad", "neutral")
 """The four classes of the paper, in the paper's order (Lian et al. 2018, section 3)."""
 
+TEST, DEV, TRAIN = "test", "dev", "train"
+"""The sessions of a corpus with an official split, in their order: that of validation follows that of the test."""
+
 
 @dataclass(frozen=True)
 class Utterance:
@@ -26,7 +29,7 @@ class Utterance:
         id: the name of the utterance, unique within the corpus.
         path: the audio file.
         emotion: the class.
-        session: the session; training and test never share one.
+        session: the session, or the official split; training and test never share one.
         speaker: the speaker.
         gender: "female", "male" or None (unknown).
         start, end: seconds within the file; None stands for the file's start or end.
@@ -60,6 +63,8 @@ class Corpus:
         keep_duplicates: True if the same recording may occur in two sessions or under two speakers.
         lines: id -> the line of the list of utterances (``root``) that it is on, where the reader knows it.
         session_rule: what the sessions are, for people, such as "as recorded"; empty where the reader does not say.
+        official_split: whether the sessions are train, test and perhaps dev, as the corpus' makers decided. Then there
+            is one fold.
     """
 
     name: str
@@ -71,6 +76,7 @@ class Corpus:
     keep_duplicates: bool = False
     lines: Mapping[str, int] = field(default_factory=dict, compare=False)
     session_rule: str = field(default="", compare=False)
+    official_split: bool = False
 
     @property
     def title(self) -> str:
@@ -80,15 +86,29 @@ class Corpus:
     @property
     def sessions(self) -> tuple[str, ...]:
         """The sessions in natural order ("9" before "10", "1.5" before "2"); fold k (from 1) tests on the k-th."""
-        return tuple(sorted({utterance.session for utterance in self.utterances}, key=_natural))
+        present = {utterance.session for utterance in self.utterances}
+        if self.official_split:
+            return tuple(split for split in (TEST, DEV, TRAIN) if split in present)
+        return tuple(sorted(present, key=_natural))
+
+    @property
+    def tested(self) -> tuple[str, ...]:
+        """The session that each fold tests, by fold: all sessions, or the official test set alone."""
+        return (TEST,) if self.official_split else self.sessions
+
+    @property
+    def part(self) -> str:
+        """What messages call a session."""
+        return "split" if self.official_split else "session"
 
     @property
     def other_sessions(self) -> dict[int, str]:
         """Fold -> the session that it tests, for the folds whose session is not the one of the fold's number.
 
-        A name is of number 3 if it is ``3``, ``03``, or a word and ``3``, such as ``Session3``.
+        A name is of number 3 if it is ``3``, ``03``, or a word and ``3``, such as ``Session3``. An official split has
+        none of them: it has no numbers.
         """
-        folds = dict(enumerate(self.sessions, 1))
+        folds = {} if self.official_split else dict(enumerate(self.sessions, 1))
         return {fold: session for fold, session in folds.items() if _number(session) != fold}
 
 
@@ -160,6 +180,11 @@ def missing_in_folds(corpus: Corpus, folds: Collection[int] | None = None) -> li
     sessions_of: dict[str, set[str]] = defaultdict(set)
     for utterance in corpus.utterances:
         sessions_of[utterance.emotion].add(utterance.session)
+    if corpus.official_split:
+        needed = [(split, emotion) for split in (TRAIN, TEST) for emotion in corpus.classes]
+        return [
+            f"{emotion!r} is not in the split {split}" for split, emotion in needed if split not in sessions_of[emotion]
+        ]
     phrases, other_sessions = [], corpus.other_sessions
     for fold, session in enumerate(corpus.sessions, 1):
         name = f" {session}" if fold in other_sessions else ""

@@ -110,7 +110,8 @@ def fingerprint(corpus: Corpus, directory: Path) -> str:
     """Hash everything of a corpus that can change a result: its utterance table, its audio, the order of its classes.
 
     The corpus' name and root, the names and times of its files, and the order of its utterances are not part of it.
-    A corpus with copies of a recording has another hash than before copies were kept together in validation.
+    A corpus with copies of a recording has another hash than before copies were kept together in validation. One with
+    an official split has another hash than one with sessions of these names.
 
     Args:
         corpus: the corpus.
@@ -127,7 +128,8 @@ def fingerprint(corpus: Corpus, directory: Path) -> str:
     rows = [asdict(utterance) | {"path": audio[utterance.path]} for utterance in utterances]
     content = {"classes": corpus.classes, "utterances": rows}
     has_copies = first_copies(corpus, audio) != tuple(range(len(utterances)))
-    return _digest(content | {"copies": "together"} if has_copies else content)
+    content |= {"copies": "together"} if has_copies else {}
+    return _digest(content | {"split": "official"} if corpus.official_split else content)
 
 
 def changed_audio(corpus: Corpus, directory: Path) -> list[Path]:

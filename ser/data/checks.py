@@ -1,19 +1,26 @@
 """What is checked of an experiment's folds before a sweep starts, so that a fold that cannot be trained is refused."""
 
+import math
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ser.aux_tasks.task import check_two_classes
 from ser.config.build import build
 from ser.config.settings import Settings
 from ser.config.signature import digest
 from ser.corpora.table import Corpus, missing_in_folds
-from ser.data.folds import Columns, Fold, missing_classes, split
+from ser.data.folds import Fold, drawn, missing_classes, split
 from ser.data.randomness import generator
 from ser.errors import UserError
 
 if TYPE_CHECKING:
     from ser.data.experiment import Experiment
+
+_FEWEST = 2  # utterances of a class, of which a pair is made
 
 _passed: set[tuple[str, int, int]] = set()
 """What was checked in this process: a digest of all that decides the parts, seed and fold. Points share most of it."""
@@ -27,54 +34,89 @@ def folds_of(settings: Settings, corpus: Corpus) -> tuple[int, ...]:
     """
     sessions = len(corpus.sessions)
     if sessions < 2:
-        raise UserError(f"{corpus.root} has one session only ({corpus.sessions[0]}): nothing is left to train on.")
-    folds = settings.folds or tuple(range(1, sessions + 1))
-    if folds[-1] > sessions:
+        raise UserError(
+            f"{corpus.root} has one {corpus.part} only ({corpus.sessions[0]}): nothing is left to train on."
+        )
+    folds = settings.folds or tuple(range(1, len(corpus.tested) + 1))
+    if folds[-1] > len(corpus.tested):
         names = f" They test the sessions {', '.join(corpus.sessions)}." if corpus.other_sessions else ""
-        raise UserError(f"fold={folds[-1]}: {corpus.name} has {sessions} sessions, so folds 1 to {sessions}.{names}")
+        there = f"{sessions} sessions, so folds 1 to {sessions}.{names}"
+        there = "an official split, so fold 1 alone, which tests on test." if corpus.official_split else there
+        raise UserError(f"fold={folds[-1]}: {corpus.name} has {there}")
     lacking = missing_in_folds(corpus, folds)
     if lacking:
         counts = Counter(utterance.emotion for utterance in corpus.utterances)
+        advice = "Leave" if corpus.official_split else "Merge sessions, or leave"
         raise UserError(
             f"{corpus.root}: {', '.join(lacking[:5])}{' ...' * (len(lacking) > 5)}. UWA needs every class in training "
-            f"and in the test session of a fold ({', '.join(f'{n} x {name}' for name, n in counts.items())}). Merge "
-            "sessions, or leave the class out (corpus.labels)."
+            f"and in the test {corpus.part} of a fold ({', '.join(f'{n} x {name}' for name, n in counts.items())}). "
+            f"{advice} the class out (corpus.labels)."
         )
     return folds
+
+
+def parts_of(experiment: "Experiment", seed: int, fold: int) -> Fold:
+    """The parts of a replica, as it will train them.
+
+    Raises:
+        UserError: a fold has no training or no validation part, or its training part lacks a class, or has fewer than
+            two utterances of a class because of ``validation.train_fraction``.
+    """
+    settings, columns = experiment.settings, experiment.columns
+    parts = split(
+        columns.sessions, columns.labels, fold, build(settings.validation), generator(seed, fold, "validation"),
+        speakers=columns.speakers, copies=experiment.copies,
+    )  # fmt: skip
+    _check_classes(experiment, parts, seed, fold)
+    fraction = settings.validation.train_fraction
+    if fraction == 1:
+        return parts
+    train = drawn(parts.train, columns.labels, fraction, generator(seed, fold, "training subset"))
+    _check_share(experiment, columns.labels[parts.train], columns.labels[train], fold)
+    return replace(parts, train=train)
 
 
 def check_parts(experiment: "Experiment") -> None:
     """Divide the utterances of every training as it will be done, and check what its training part has.
 
     Raises:
-        UserError: a fold has no training or no validation part, or its training part lacks a class or has fewer than
-            two classes of the additional task.
+        UserError: ``parts_of`` refuses it, or a training part has fewer than two classes of the additional task.
     """
     settings = experiment.settings
     options = [settings.validation.plain, settings.aux_task.plain, settings.sources]
     key = digest([experiment.fingerprint, *options])
-    new = [(seed, fold) for seed, fold, _ in experiment.replicas() if (key, seed, fold) not in _passed]
-    if new:
-        columns = Columns.of(experiment.corpus)
-        scheme = build(settings.validation)
-        for seed, fold in new:
-            rng = generator(seed, fold, "validation")
-            parts = split(
-                columns.sessions, columns.labels, fold, scheme, rng,
-                speakers=columns.speakers, copies=experiment.copies,
-            )  # fmt: skip
-            _check_training_part(experiment, parts, columns, seed, fold)
+    for seed, fold, _ in experiment.replicas():
+        if (key, seed, fold) not in _passed:
+            _check_aux_task(experiment, parts_of(experiment, seed, fold), seed, fold)
             _passed.add((key, seed, fold))
 
 
-def _check_training_part(experiment: "Experiment", parts: Fold, columns: Columns, seed: int, fold: int) -> None:
-    settings, corpus = experiment.settings, experiment.corpus
-    missing = missing_classes(parts, columns.labels, corpus.classes)
+def _check_classes(experiment: "Experiment", parts: Fold, seed: int, fold: int) -> None:
+    settings = experiment.settings
+    missing = missing_classes(parts, experiment.columns.labels, experiment.corpus.classes)
     if missing:
         raise UserError(
             f"validation={settings.validation.name}: fold {fold} (seed {seed}) lacks {' and '.join(missing)}, because "
             "of what the validation part takes. Choose another validation, or a smaller validation.fraction."
         )
+
+
+def _check_share(experiment: "Experiment", before: NDArray[np.int64], after: NDArray[np.int64], fold: int) -> None:
+    """Check the classes of the training part before and after a share of it is drawn."""
+    for label, name in enumerate(experiment.corpus.classes):
+        left = int((after == label).sum())
+        if left < _FEWEST:
+            count = int((before == label).sum())
+            enough = min(1.0, math.ceil(100 * (_FEWEST - 0.5) / count) / 100)
+            raise UserError(
+                f"validation.train_fraction={experiment.settings.validation.train_fraction:g} leaves {left} of the "
+                f"{count} training utterances of {name!r} in fold {fold}, but a class needs {_FEWEST} to make a pair. "
+                f"Raise it to {enough:g} or more."
+            )
+
+
+def _check_aux_task(experiment: "Experiment", parts: Fold, seed: int, fold: int) -> None:
+    settings, corpus = experiment.settings, experiment.corpus
     if experiment.aux_labels is not None:
         where = f"the training part of fold {fold} (seed {seed})"
         used = [corpus.utterances[index] for index in parts.train]

@@ -16,9 +16,12 @@ from ser.config.build import build
 from ser.config.settings import Settings
 from ser.corpora.duplicates import check_duplicates, first_copies
 from ser.corpora.load import load
+from ser.corpora.official import shared_speakers
 from ser.corpora.table import Corpus, sessions_of_folds
 from ser.data import cache
 from ser.data.checks import check_parts, folds_of
+from ser.data.folds import Columns
+from ser.data.official import with_dev
 from ser.data.replicas import Replica, replicas
 
 _log = logging.getLogger(__name__)
@@ -53,6 +56,11 @@ class Experiment:
     def configuration(self) -> str:
         """The signature of the configuration on this corpus."""
         return signature.configuration(self.settings.groups, self.fingerprint, self.settings.sources)
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The corpus' table as indices."""
+        return Columns.of(self.corpus)
 
     @cached_property
     def parameters(self) -> dict[str, str]:
@@ -92,6 +100,7 @@ def make_experiment(settings: Settings, overrides: Sequence[str] = ()) -> Experi
             the additional task needs, or a fold's training part lacks a class.
     """
     corpus, fingerprint, copies = _load(settings.corpus, settings.cache)
+    settings = with_dev(settings, corpus, overrides)
     folds = folds_of(settings, corpus)
     aux_labels, aux_classes = None, 0
     if settings.aux_task.name != "none":
@@ -135,6 +144,9 @@ def _load(options: dict[str, Any], cache_dir: Path) -> tuple[Corpus, str, NDArra
             )
         if corpus.other_sessions:
             _log.warning("%s: %s. Fold k tests the k-th session.", corpus.root, sessions_of_folds(corpus))
+        shared = shared_speakers(corpus) if corpus.official_split else None
+        if shared:
+            _log.warning("%s: %s.", corpus.root, shared)
         copies = np.array(first_copies(corpus, hashes), dtype=np.int64)
         _corpora[key] = corpus, cache.fingerprint(corpus, cache_dir), copies
     return _corpora[key]

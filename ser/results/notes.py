@@ -95,8 +95,15 @@ def corpus_note(corpus: Corpus) -> str:
     speakers = len({utterance.speaker for utterance in corpus.utterances})
     counts = Counter(utterance.emotion for utterance in corpus.utterances)
     classes = ", ".join(f"{escaped(name)} {counts[name]}" for name in corpus.classes)
-    size = f"{len(corpus.utterances)} utterances of {speakers} speakers in {len(corpus.sessions)} sessions ({classes})"
+    size = f"{len(corpus.utterances)} utterances of {speakers} speakers in {_sessions(corpus)} ({classes})"
     return f"{_about(corpus)}\n\n{size}." if corpus.synthetic else f"{_about(corpus)} {size}."
+
+
+def _sessions(corpus: Corpus) -> str:
+    if not corpus.official_split:
+        return f"{len(corpus.sessions)} sessions"
+    counts = Counter(utterance.session for utterance in corpus.utterances)
+    return f"the official split {', '.join(f'{split} {counts[split]}' for split in corpus.sessions)}"
 
 
 def mean_and_deviation(values: Sequence[float]) -> str:

@@ -252,7 +252,7 @@ def _distinct(stored: Sequence[Stored], key: str) -> str:
 
 
 def _folds(experiment: Experiment, folds: Sequence[int]) -> str:
-    whole = len(folds) == len(experiment.corpus.sessions)
+    whole = len(folds) == len(experiment.corpus.tested)
     return "all" if whole else ",".join(map(str, folds))
 
 

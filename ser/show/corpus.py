@@ -48,7 +48,8 @@ def _draw_classes(axes: "Axes", corpus: Corpus) -> None:
     for index, session in enumerate(corpus.sessions):
         of_session = [each.emotion for each in corpus.utterances if each.session == session]
         counts = np.array([of_session.count(label) for label in corpus.classes])
-        label, colour = f"{session} (fold {index + 1})", COLOURS[index if few else 0]
+        fold = "" if corpus.official_split else f" (fold {index + 1})"
+        label, colour = f"{session}{fold}", COLOURS[index if few else 0]
         axes.bar(range(len(counts)), counts, bottom=below, label=label, color=colour, edgecolor="white")
         below += counts
     for place, count in enumerate(below):
@@ -60,7 +61,7 @@ def _draw_classes(axes: "Axes", corpus: Corpus) -> None:
     axes.set_ylim(0, 1.08 * below.max())
     if few:
         beside = (1.0, 1.0)
-        axes.legend(title="session", reverse=True, loc="upper left", bbox_to_anchor=beside, fontsize=8, frameon=False)
+        axes.legend(title=corpus.part, reverse=True, loc="upper left", bbox_to_anchor=beside, fontsize=8, frameon=False)
     else:
         axes.set_title(f"each part of a bar: one of {len(corpus.sessions)} sessions", fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)

@@ -129,7 +129,7 @@ def compare(comparison: Comparison) -> int:
     by = [f"by={ALTERNATIVE}", f"against={next(iter(chosen))}"]
     analysis = ["python", "-m", "multirun_analysis", f"sweep={comparison.name}", *by]
     print(
-        "\n".join(["", _table(comparison, chosen), *ties]) + f"\n\n{tuning.VALIDATION_IS_SHARED}\n"
+        "\n".join(["", _table(comparison, chosen), *ties]) + f"\n\n{tuning.caution(jobs[0].experiment.corpus)}"
         f"With intervals and differences: {shlex.join(analysis)}",
         flush=True,
     )

@@ -22,6 +22,7 @@ from ser.config.settings import Settings, resolve
 from ser.config.words import GROUP_OF, as_typed
 from ser.corpora.problems import listing
 from ser.corpora.table import dropped_text
+from ser.data import official
 from ser.data.experiment import Experiment, make_experiment, parameters_of
 from ser.data.replicas import Replica, replicas
 from ser.errors import UserError
@@ -47,7 +48,7 @@ class Point:
         seeds, folds: what it trains.
         configuration: the signature of its configuration; None where it cannot run.
         error: why it cannot run, else None.
-        sessions: how many folds its corpus has; None where that is not known.
+        sessions: how many folds its corpus has, 1 with an official split; None where that is not known.
         classes: how many classes it has; None where that is not known.
     """
 
@@ -65,7 +66,7 @@ class Point:
         """The point of an experiment, which can run."""
         settings, corpus = experiment.settings, experiment.corpus
         planned = (experiment.overrides, experiment.parameters, settings.seeds, experiment.folds)
-        return cls(*planned, experiment.configuration, sessions=len(corpus.sessions), classes=len(corpus.classes))
+        return cls(*planned, experiment.configuration, sessions=len(corpus.tested), classes=len(corpus.classes))
 
     @property
     def part(self) -> str | None:
@@ -155,7 +156,7 @@ def make_plan(args: argparse.Namespace, dry: bool = False) -> tuple[Plan, list[E
     os.environ[SOURCES] = json.dumps({k: v for experiment in experiments for k, v in modules(experiment).items()})
     for sentence in mixed(plan):
         _log.warning(sentence)
-    found = (_dropped, changes, not_followed, without_weights, _notes)
+    found = (_dropped, official.parts_told, changes, not_followed, without_weights, _notes)
     for sentence in (sentence for of in found for sentence in of(experiments)):
         _log.info(sentence)
     _say_which_points_are_equal(plan)

@@ -15,6 +15,7 @@ from typing import Any
 from ser.config.settings import Settings, resolve
 from ser.config.words import as_typed
 from ser.corpora.problems import listing
+from ser.corpora.table import Corpus
 from ser.data.experiment import make_experiment
 from ser.errors import UserError
 from ser.sweep import queue
@@ -34,6 +35,11 @@ VALIDATION_IS_SHARED = (
     "A choice by validation WA looks at no test part, but what is a test part in one fold is a validation part in "
     "another: the accuracies are those of a configuration that was chosen on the same corpus."
 )
+
+
+def caution(corpus: Corpus) -> str:
+    """What a reader of accuracies must know of a choice by validation WA; empty where no test part validates."""
+    return "" if corpus.official_split else f"{VALIDATION_IS_SHARED}\n"
 
 
 @dataclass(frozen=True)
@@ -260,6 +266,7 @@ def chosen(search: Search, best: Trial) -> str:
     test = ", ".join(f"{name.upper()} {percent(figures[name])}" for name in ("wa", "uwa"))
     options = ["--config-dir", search.budget.config_dir] if search.budget.config_dir else []
     return (
-        f"Chosen by validation WA: {' '.join(found)}. On the test utterances: {test}.\n{VALIDATION_IS_SHARED}\n"
+        f"Chosen by validation WA: {' '.join(found)}. On the test utterances: {test}.\n"
+        f"{caution(best.job.experiment.corpus)}"
         f"With more seeds: python -m ser.run {shlex.join([*options, *fixed, *found])} repeats=20"
     )

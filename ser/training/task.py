@@ -11,7 +11,6 @@ from torch import nn
 
 from ser.config.build import build, constructor
 from ser.data.experiment import Experiment
-from ser.data.folds import Columns
 from ser.data.loaders import Singles
 from ser.data.validation import Validation
 from ser.losses.objective import Objective
@@ -130,8 +129,7 @@ def make_task(
 
 
 def _data(experiment: Experiment) -> Data:
-    packed, corpus = experiment.frames(), experiment.corpus
-    columns = Columns.of(corpus)
+    packed, corpus, columns = experiment.frames(), experiment.corpus, experiment.columns
     return Data(
         ids=tuple(utterance.id for utterance in corpus.utterances),
         sessions=columns.sessions,

@@ -146,3 +146,58 @@ def test_without_the_package_its_installation_is_told(tmp_path: Path, monkeypatc
     monkeypatch.setitem(sys.modules, "audformat", None)
     with pytest.raises(UserError, match="needs the package audformat: pip install audformat"):
         read(tmp_path, sessions=2)
+
+
+SPLIT_TABLES = ("emotion.train", "emotion.dev", "emotion.test-1")
+
+
+def test_the_official_split_is_that_of_a_column_or_scheme(database, tmp_path: Path) -> None:
+    index = audformat.filewise_index(FILES)
+    column(database, "emotion", index, emotion=["anger", "joy", "anger"])
+    database["emotion"]["partition"] = audformat.Column()
+    database["emotion"]["partition"].set(["test", "train", "Devel"])
+    root = saved(database, tmp_path)
+    corpus = read(root, columns={"split": "partition"})
+    assert ([u.session for u in corpus.utterances], corpus.official_split) == (["test", "train", "dev"], True)
+    with pytest.raises(UserError, match=r"no values of 'split'.*'corpus.columns=\{split: ...\}'"):
+        read(root, sessions="split")
+
+
+def test_a_split_that_is_kept_for_each_speaker_is_found(database, tmp_path: Path) -> None:
+    database.schemes["split"] = audformat.Scheme(labels=["train", "test"])
+    database["speaker"]["split"] = audformat.Column(scheme_id="split")
+    database["speaker"]["split"].set(["test", "train"])
+    column(database, "emotion", audformat.filewise_index(FILES), emotion=["anger", "joy", "anger"])
+    corpus = read(saved(database, tmp_path), sessions="split")
+    assert [u.session for u in corpus.utterances] == ["test", "train", "test"]
+
+
+def test_the_official_split_is_that_of_the_tables(database, tmp_path: Path) -> None:
+    for table, file, emotion in zip(SPLIT_TABLES, FILES, ("anger", "joy", "anger"), strict=True):
+        column(database, table, audformat.filewise_index([file]), emotion=[emotion])
+    root = saved(database, tmp_path)
+    with pytest.raises(
+        UserError, match=r"wav/c.wav is in no table with a split; the tables are emotion.dev, emotion.test-1"
+    ):
+        read(root, sessions="split")
+    corpus = read(root, splits={"test-1": "test"})
+    assert [u.session for u in corpus.utterances] == ["train", "dev", "test"]
+
+
+def test_a_table_says_its_split_itself(database, tmp_path: Path) -> None:
+    """The type of a table's split counts, and not the table's name."""
+    for name, kind in (("a", "test"), ("b", "train"), ("c", "dev")):
+        database.splits[name] = audformat.Split(kind)
+        database[f"train.{name}"] = audformat.Table(audformat.filewise_index([f"wav/{name}.wav"]), split_id=name)
+        database[f"train.{name}"]["emotion"] = audformat.Column(scheme_id="emotion")
+        database[f"train.{name}"]["emotion"].set(["joy" if name == "c" else "anger"])
+    corpus = read(saved(database, tmp_path), sessions="split")
+    assert [u.session for u in corpus.utterances] == ["test", "train", "dev"]
+
+
+def test_a_file_in_two_splits_is_refused(database, tmp_path: Path) -> None:
+    column(database, "train", audformat.filewise_index(FILES), emotion=["anger", "joy", "anger"])
+    column(database, "test", audformat.filewise_index(FILES[2:]), emotion=["anger"])
+    twice = r"wav/c.wav is in the split test \(table test\) and in train \(table train\)"
+    with pytest.raises(UserError, match=twice):
+        read(saved(database, tmp_path), sessions="split")

@@ -84,6 +84,7 @@ def test_json_holds_the_counts_and_nothing_else(release: Path) -> None:
         },
         "rating_ranges": {"valence": [1.5, 2.5], "activation": [2.5, 5.5], "dominance": [2.5, 4.0]},
         "copies": {"within_speaker": 0, "across": 1, "two_labels": 1, "reencoded": 0, "unseen_problems": []},
+        "shared_speakers": None,
         "dropped": {"label xxx (no agreement)": 1, "scripted turn": 1},
     }
 

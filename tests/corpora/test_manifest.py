@@ -176,7 +176,7 @@ def test_an_empty_cell_of_a_template_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"pfad": "file"}, r"names 'pfad', but the columns are path, emotion, speaker, session, id, gender, valence"),
+        ({"pfad": "file"}, r"names 'pfad', but the columns are path, emotion, speaker, session, split, id, gender"),
         ({"path": "fle"}, r"takes path from 'fle', but .*corpus.csv has no such column.*Did you mean file\?"),
         ({"path": "{file}.{suffix}"}, r"takes path from 'suffix', but .* its header is file, emotion"),
         ({"path": "file", "id": "File"}, r"takes path and id from one column, 'file'"),

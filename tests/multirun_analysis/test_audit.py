@@ -341,3 +341,10 @@ def test_a_fold_without_a_needed_metric_is_missing(metric):
     assert any(text.startswith("1 of 12 trainings are missing in the store: loss=l2: seed 1 fold 3.") for text in texts)
     assert any(f"1 of the missing trainings are stored without {metric}, in 1 cell (loss=l2)" in text for text in texts)
     assert any("unequal numbers of complete seeds: 2 in 1 cell (loss=cos); 1 in 1 cell (loss=l2)" in t for t in texts)
+
+
+def test_one_fixed_test_set_is_said_in_every_table():
+    point = Point((), {"loss": "cos"}, (0,), (1,), "c" * 32, sessions=1)
+    finding = only(audit([point], collected(point), ["loss"]))
+    assert finding.in_tables and finding.severity == "warn"
+    assert finding.text.startswith("There is one fixed test set (official split): intervals over seeds say")

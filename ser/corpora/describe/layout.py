@@ -16,32 +16,33 @@ def as_text(corpus: Corpus, summary: dict[str, Any]) -> str:
         summary: the result of ``summarise(corpus)``.
     """
     parts = [
-        _head(summary),
+        _head(corpus, summary),
         _sessions(corpus, summary),
         _speakers(corpus, summary),
         _durations(summary["durations"]),
         _ratings(summary["ratings"], summary["rating_ranges"]),
-        _copies(summary["copies"], corpus.keep_duplicates),
+        _copies(summary["copies"], corpus.part, corpus.keep_duplicates),
         _dropped(summary["dropped"]),
     ]
     return "\n\n".join(part for part in parts if part)
 
 
-def _head(summary: dict[str, Any]) -> str:
+def _head(corpus: Corpus, summary: dict[str, Any]) -> str:
     warning = "SYNTHETIC: generated signals, numbers computed on them say nothing about people\n"
     genders = ", ".join(f"{count} {gender}" for gender, count in summary["genders"].items())
     lines = [
         ("corpus", summary["corpus"]),
         ("root", summary["root"]),
         ("utterances", f"{summary['utterances']} ({genders})"),
-        *([("sessions", summary["session_rule"])] if summary["session_rule"] else []),
+        *([(f"{corpus.part}s", summary["session_rule"])] if summary["session_rule"] else []),
+        *([("speakers", summary["shared_speakers"])] if summary["shared_speakers"] else []),
     ]
     return (warning if summary["synthetic"] else "") + "\n".join(f"{name:<12}{value}" for name, value in lines)
 
 
 def _sessions(corpus: Corpus, summary: dict[str, Any]) -> str:
     """The table of the sessions, with the fold that tests each where that is not the session's own number."""
-    rows = [["session", *summary["emotions"], "all"]]
+    rows = [[corpus.part, *summary["emotions"], "all"]]
     for session, counts in summary["sessions_by_emotion"].items():
         rows.append([session, *counts.values(), sum(counts.values())])
     rows.append(["all", *summary["emotions"].values(), summary["utterances"]])
@@ -51,9 +52,11 @@ def _sessions(corpus: Corpus, summary: dict[str, Any]) -> str:
 
 
 def _speakers(corpus: Corpus, summary: dict[str, Any]) -> str:
-    gender_and_session = {u.speaker: (u.gender or "unknown", u.session) for u in corpus.utterances}
-    rows = [[speaker, *gender_and_session[speaker], count] for speaker, count in summary["speakers"].items()]
-    return aligned([["speaker", "gender", "session", "utterances"], *rows])
+    genders = {u.speaker: u.gender or "unknown" for u in corpus.utterances}
+    found = {(u.speaker, u.session) for u in corpus.utterances}
+    sessions = {who: [each for each in corpus.sessions if (who, each) in found] for who in genders}
+    rows = [[who, genders[who], ", ".join(sessions[who]), count] for who, count in summary["speakers"].items()]
+    return aligned([["speaker", "gender", corpus.part, "utterances"], *rows])
 
 
 def _durations(durations: dict[str, float]) -> str:
@@ -79,11 +82,11 @@ def _ratings(ratings: dict[str, dict[str, int]], ranges: dict[str, tuple[float, 
     return aligned([heading, *([*row, *[""] * (len(heading) - len(row))] for row in rows)])
 
 
-def _copies(copies: dict[str, Any], accepted: bool) -> str:
+def _copies(copies: dict[str, Any], part: str, accepted: bool) -> str:
     """How many utterances are copies, and what ``ser.run`` does about them."""
     counts = {
-        "within a speaker and session (kept together, in training or in validation)": copies["within_speaker"],
-        "in two sessions or under two speakers": copies["across"],
+        f"within a speaker and {part} (kept together, in training or in validation)": copies["within_speaker"],
+        f"in two {part}s or under two speakers": copies["across"],
         "with two labels": copies["two_labels"],
         "as the same sound in files of other content": copies["reencoded"],
     }

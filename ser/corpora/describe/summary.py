@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ser.corpora.duplicates import contents, contradictions, duplicated, problems, redundant, spread
+from ser.corpora.official import shared_speakers
 from ser.corpora.problems import for_each
 from ser.corpora.ratings import EDGES, RATINGS, rating_class, rating_range
 from ser.corpora.table import Corpus, Utterance
@@ -24,10 +25,11 @@ def summarise(corpus: Corpus) -> dict[str, Any]:
 
     Returns:
         Counts of utterances by emotion, gender, session and speaker, statistics of their durations (seconds; shares
-        for ``longer_than_3_s`` and ``longer_than_9_s``), what the sessions are, the one that each fold tests, counts
-        of low, medium and high ratings, the lowest and the highest rating, counts of copies (of recordings in
-        ``across`` sessions or speakers and with ``two_labels``) with what ``ser.run`` says of them, recordings
-        ``reencoded`` with what it does not see in them, and counts of dropped turns by reason.
+        for ``longer_than_3_s`` and ``longer_than_9_s``), what the sessions are, the one that each fold tests, how
+        many speakers the test set of an official split shares with the other splits, counts of low, medium and high
+        ratings, the lowest and the highest rating, counts of copies (of recordings in ``across`` sessions or speakers
+        and with ``two_labels``) with what ``ser.run`` says of them, recordings ``reencoded`` with what it does not see
+        in them, and counts of dropped turns by reason.
 
     Raises:
         UserError: audio files cannot be read; the message names them.
@@ -48,7 +50,8 @@ def summarise(corpus: Corpus) -> dict[str, Any]:
         },
         "durations": _statistics(durations(utterances)),
         "session_rule": corpus.session_rule,
-        "folds": {str(fold): session for fold, session in enumerate(corpus.sessions, 1)},
+        "folds": {str(fold): session for fold, session in enumerate(corpus.tested, 1)},
+        "shared_speakers": shared_speakers(corpus) if corpus.official_split else None,
         "ratings": {dimension: _levels(utterances, dimension) for dimension in RATINGS},
         "rating_ranges": {dimension: rating_range(utterances, dimension) for dimension in RATINGS},
         "copies": _copies(corpus),

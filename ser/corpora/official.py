@@ -1,0 +1,118 @@
+"""The official split of a corpus: its makers decided what is trained on, validated on and tested on."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+
+from ser.corpora.problems import listing
+from ser.corpora.table import DEV, TEST, TRAIN, Corpus
+from ser.errors import UserError
+
+SPLIT = "split"
+"""The value of ``corpus.sessions`` that asks for the official split, and the column that holds it."""
+
+COLUMN = f"the column {SPLIT}"
+"""Where the split is read from, for messages; audformat databases may hold it in their tables."""
+
+KNOWN = {
+    **dict.fromkeys(("train", "training"), TRAIN),
+    **dict.fromkeys(("dev", "devel", "development", "val", "valid", "validation"), DEV),
+    "test": TEST,
+}
+"""Words that corpora use for their splits, in small letters."""
+
+_SHOWN_WORDS = 20
+
+Words = Mapping[str, str | None]
+
+
+def asked(sessions: int | str | None, columns: object, words: Words | None) -> int | str | None:
+    """The key ``corpus.sessions``: ``split`` also where it is null, but another key says how the split is read.
+
+    Args:
+        sessions: the key ``corpus.sessions``.
+        columns: the key ``corpus.columns``.
+        words: the key ``corpus.splits``.
+    """
+    named = isinstance(columns, Mapping) and SPLIT in columns
+    return SPLIT if sessions is None and (named or words) else sessions
+
+
+def split_of(word: str, words: Words | None = None) -> str | None:
+    """The split that a word stands for; None if it stands for none.
+
+    >>> split_of("Development"), split_of("Test1"), split_of("Test1", {"Test1": "test"})
+    ('dev', None, 'test')
+    """
+    return dict(words or {}).get(word, KNOWN.get(word.casefold()))
+
+
+def splits_of(found: Iterable[str], words: Words | None, root: Path) -> dict[str, str]:
+    """The split that each word of a corpus stands for; words whose utterances are left out are missing.
+
+    Args:
+        found: the words.
+        words: the key ``corpus.splits``: word -> train, dev or test, or None to leave its utterances out. Words of
+            ``KNOWN`` need not be among them.
+        root: where the corpus was read from, for messages.
+
+    Returns:
+        Word -> split.
+
+    Raises:
+        UserError: a word is not known, no word stands for train or for test, or ``words`` is no such mapping or has a
+            word that does not occur.
+    """
+    there = dict.fromkeys(found)
+    listed = f"The words there are {listing(sorted(there), _SHOWN_WORDS) or 'none'}."
+    named = _checked(words)
+    for word in named:
+        if word not in there:
+            raise UserError(f"corpus.splits names {word!r}, which no labelled row of {root} has. {listed}")
+    unknown = sorted(word for word in there if word not in named and split_of(word) is None)
+    if unknown:
+        raise UserError(
+            f"{root}: {COLUMN} has {listing([*map(repr, unknown)], _SHOWN_WORDS)}, which is not train, dev or test. "
+            f"{listed} Say which split it is, or null to leave its utterances out: "
+            f"'corpus.splits={{{unknown[0]}: test}}'."
+        )
+    result = {word: split for word in there if (split := split_of(word, named))}
+    missing = [split for split in (TRAIN, TEST) if split not in result.values()]
+    if missing:
+        raise UserError(
+            f"{root}: {COLUMN} has no utterance of {' and none of '.join(missing)}. {listed} Correct it, or "
+            f"say which word it is: 'corpus.splits={{...: {missing[0]}}}'."
+        )
+    return result
+
+
+def _checked(words: Words | None) -> dict[str, str | None]:
+    """The key ``corpus.splits``, checked."""
+    given = {} if words is None else words
+    if not isinstance(given, Mapping) or not all(split in (TRAIN, DEV, TEST, None) for split in given.values()):
+        raise UserError(
+            f"corpus.splits={given} is not understood. Write it as 'corpus.splits={{Test1: test, Test2: null}}': the "
+            "corpus' word, then train, dev, test or null."
+        )
+    return {str(word): split for word, split in given.items()}
+
+
+def official_rule(splits: Collection[str]) -> str:
+    """What an official split with these splits does, in words."""
+    validation = "validates on dev" if DEV in splits else "validates on a part of train (validation=)"
+    return f"official: the one fold trains on train, {validation}, tests on test"
+
+
+def shared_speakers(corpus: Corpus) -> str | None:
+    """Say which part of a corpus with an official split is of speakers in several splits; None if nothing is."""
+    splits_by_speaker: dict[str, set[str]] = defaultdict(set)
+    for each in corpus.utterances:
+        splits_by_speaker[each.speaker].add(each.session)
+    shared = {speaker for speaker, splits in splits_by_speaker.items() if len(splits) > 1}
+    if not shared:
+        return None
+    tested = [each.speaker in shared for each in corpus.utterances if each.session == TEST]
+    return (
+        f"{len(shared)} of the {len(splits_by_speaker)} speakers are in two splits or more; {sum(tested)} of the "
+        f"{len(tested)} test utterances are theirs. The split stays as its makers decided"
+    )
