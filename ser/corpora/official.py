@@ -104,7 +104,11 @@ def official_rule(splits: Collection[str]) -> str:
 
 
 def shared_speakers(corpus: Corpus) -> str | None:
-    """Say which part of a corpus with an official split is of speakers in several splits; None if nothing is."""
+    """Count the speakers of an official split who are in several splits, as part of a sentence; None if none is.
+
+    Returns:
+        Such as ``"in two splits or more: 1 of 5, with 2 of the 4 test utterances"``.
+    """
     splits_by_speaker: dict[str, set[str]] = defaultdict(set)
     for each in corpus.utterances:
         splits_by_speaker[each.speaker].add(each.session)
@@ -112,7 +116,5 @@ def shared_speakers(corpus: Corpus) -> str | None:
     if not shared:
         return None
     tested = [each.speaker in shared for each in corpus.utterances if each.session == TEST]
-    return (
-        f"{len(shared)} of the {len(splits_by_speaker)} speakers are in two splits or more; {sum(tested)} of the "
-        f"{len(tested)} test utterances are theirs. The split stays as its makers decided"
-    )
+    of_test = f"{sum(tested)} of the {len(tested)} test utterances"
+    return f"in two splits or more: {len(shared)} of {len(splits_by_speaker)}, with {of_test}"

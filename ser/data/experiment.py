@@ -146,7 +146,7 @@ def _load(options: dict[str, Any], cache_dir: Path) -> tuple[Corpus, str, NDArra
             _log.warning("%s: %s. Fold k tests the k-th session.", corpus.root, sessions_of_folds(corpus))
         shared = shared_speakers(corpus) if corpus.official_split else None
         if shared:
-            _log.warning("%s: %s.", corpus.root, shared)
+            _log.warning("%s: speakers %s. The split stays as its makers decided.", corpus.root, shared)
         copies = np.array(first_copies(corpus, hashes), dtype=np.int64)
         _corpora[key] = corpus, cache.fingerprint(corpus, cache_dir), copies
     return _corpora[key]
