@@ -26,6 +26,7 @@ from ser.results.drivers import check_driver
 from ser.results.metrics import METRICS
 from ser.results.sqlite import local_folder
 from ser.system.environment import quiet_mlflow
+from ser.system.stored import damage_told
 from ser.system.text import from_spreadsheets, shown_address, without_passwords
 
 TOLERANCE = 1e-9
@@ -469,11 +470,11 @@ def _read_predictions(uri: str, run_id: str, artifacts: str) -> pd.DataFrame:
     folder = local_folder(artifacts)
     if folder is None:
         with tempfile.TemporaryDirectory() as temporary:
-            return _parse(_downloaded(uri, run_id, artifacts, temporary))
+            return _parse(_downloaded(uri, run_id, artifacts, temporary), run_id)
     places = _places(uri, folder)
     for place in places:
         if (place / _PREDICTIONS).is_file():
-            return _parse(place / _PREDICTIONS)
+            return _parse(place / _PREDICTIONS, run_id)
     raise UserError(
         f"The predictions of run {run_id} are not there: {places[0] / _PREDICTIONS}. A run's files are where the sweep "
         "ran (the folder mlruns beside mlflow.db): copy that folder together with the store."
@@ -505,12 +506,20 @@ def _downloaded(uri: str, run_id: str, artifacts: str, folder: str) -> Path:
         raise UserError(f"The predictions of run {run_id} cannot be fetched: {source} ({reason}).") from error
 
 
-def _parse(path: Path) -> pd.DataFrame:
-    """Read a file of predictions. A class may be called ``null`` or ``NA``, so no word means a missing value."""
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    words = frame.columns.difference([name for name in frame.columns if name.startswith("p_")])
-    frame[words] = frame[words].map(from_spreadsheets)
-    return frame.astype({"fold": "int64", **dict.fromkeys(frame.columns.difference(words), "float64")})
+def _parse(path: Path, run_id: str) -> pd.DataFrame:
+    """Read a file of predictions. A class may be called ``null`` or ``NA``, so no word means a missing value.
+
+    Raises:
+        DamagedError: the file is damaged or of another kind.
+    """
+    remedy = f"Delete it in the files of run {run_id}: the sweep's command writes it again, without training."
+    with damage_told(f"The file of predictions {path}", remedy):
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+        words = frame.columns.difference([name for name in frame.columns if name.startswith("p_")])
+        if missing := {"id", "fold", "gold", "predicted", "crop_predicted"} - set(words):
+            raise ValueError(f"it lacks the columns {', '.join(sorted(missing))}")
+        frame[words] = frame[words].map(from_spreadsheets)
+        return frame.astype({"fold": "int64", **dict.fromkeys(frame.columns.difference(words), "float64")})
 
 
 @contextmanager

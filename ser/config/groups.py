@@ -10,6 +10,7 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Annotated, Any, ClassVar, Literal, Self, get_type_hints
 
 from annotated_types import Gt, Le
+from pydantic import AfterValidator
 
 from ser.config import constructor
 from ser.config.former import former
@@ -74,11 +75,17 @@ class Feature(Option):
     NOT_FOR_TARGET = ("normalisation", "network")
 
 
+def _up_to_an_hour(seconds: float) -> float:
+    if seconds > 3600:
+        raise ValueError("must be a number of seconds up to 3600")
+    return seconds
+
+
 @dataclass(frozen=True)
 class Length(Option):
     """How utterances become segments."""
 
-    seconds: Positive
+    seconds: Annotated[Positive, AfterValidator(_up_to_an_hour)]
     tail: Literal["pad", "drop"]
     train: Literal["all", "first", "crop"]
 

@@ -49,7 +49,17 @@ def _text(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-Count = Annotated[int, Ge(1)]
+MOST = 1_000_000
+"""The largest ``Count``. A number beyond is a slip, and would end a sweep for want of memory, long after its start."""
+
+
+def _imaginable(value: int) -> int:
+    if value > MOST:
+        raise ValueError(f"must be a whole number of at most {MOST:,}")
+    return value
+
+
+Count = Annotated[int, Ge(1), AfterValidator(_imaginable)]
 Natural = Annotated[int, Ge(0)]
 Positive = Annotated[float, Gt(0)]
 NonNegative = Annotated[float, Ge(0)]

@@ -19,11 +19,10 @@ import json
 import logging
 import os
 import time
-import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.metadata import version
@@ -38,9 +37,10 @@ from ser.corpora.table import Corpus, Utterance
 from ser.errors import UserError
 from ser.features.audio import read_audio
 from ser.features.extractor import ExtractorError, FrameSource, frames_of
-from ser.system.files import hash_file, read_mapping, replacing, write_text
+from ser.system.files import hash_file, replacing, write_text
 from ser.system.pool import cores, imap
 from ser.system.progress import track
+from ser.system.stored import damage_told, intact, read_arrays, read_json
 
 VERIFIED_BYTES = 256 * 2**20
 """Audio of up to so many bytes is hashed again in every process, which takes a fraction of a second."""
@@ -51,8 +51,8 @@ _verified: set[Path] = set()
 FORMAT = 1
 """Part of every key. Raise it with every change after which the same audio and parameters give other frames."""
 
-_READ_ERRORS = (OSError, ValueError, KeyError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
-"""The exceptions that numpy and zipfile raise for a missing or damaged file."""
+_MADE_AGAIN = "The same command makes it again."
+_EXTRACTED_AGAIN = "The same command extracts them again."
 
 _SHOWN_REASONS = 5
 _SHOWN_IDS = 50
@@ -98,11 +98,13 @@ def frames(corpus: Corpus, extractor: FrameSource, directory: Path, source: Mapp
     """
     keys = _keys(corpus, extractor, directory, source)
     pack = directory / "packs" / f"{_digest(keys)}.npy"
-    packed = _open_pack(pack, extractor.dimensions)
+    packed = _open_pack(pack, len(keys), extractor.dimensions)
     if packed is not None:
         return packed
     with _locked(directory / "locks" / f"{_digest(extractor.identity())}.lock", extractor.label):
-        packed = _open_pack(pack, extractor.dimensions)  # another process may have written it in the meantime
+        packed = _open_pack(
+            pack, len(keys), extractor.dimensions
+        )  # another process may have written it in the meantime
         return packed or _make_pack(pack, keys, corpus, extractor, directory)
 
 
@@ -141,7 +143,7 @@ def changed_audio(corpus: Corpus, directory: Path) -> list[Path]:
     Raises:
         UserError: an audio file is missing or cannot be read.
     """
-    memo = read_mapping(_memo_path(corpus, directory))
+    memo = _read_memo(_memo_path(corpus, directory))
     stamps = _stamps(corpus)
     hashes = audio_hashes(corpus, directory, verify=True)
     return [path for path, stamp in stamps.items() if memo.get(stamp, hashes[path]) != hashes[path]]
@@ -153,7 +155,7 @@ def unknown_audio(corpus: Corpus, directory: Path) -> list[Path]:
     Raises:
         UserError: an audio file is missing.
     """
-    memo = read_mapping(_memo_path(corpus, directory))
+    memo = _read_memo(_memo_path(corpus, directory))
     return [path for path, stamp in _stamps(corpus).items() if stamp not in memo]
 
 
@@ -198,7 +200,7 @@ def audio_hashes(corpus: Corpus, directory: Path, verify: bool = False) -> dict[
         UserError: an audio file is missing or cannot be read.
     """
     memo_path = _memo_path(corpus, directory)
-    memo = read_mapping(memo_path)
+    memo = _read_memo(memo_path)
     stamps = _stamps(corpus)
     size = sum(int(stamp.split(" ", 1)[0]) for stamp in stamps.values())
     verify = verify or (size <= VERIFIED_BYTES and memo_path not in _verified)
@@ -212,6 +214,14 @@ def audio_hashes(corpus: Corpus, directory: Path, verify: bool = False) -> dict[
             write_text(memo_path, json.dumps(memo))
     _verified.add(memo_path)
     return {path: memo[stamp] for path, stamp in stamps.items()}
+
+
+def _read_memo(path: Path) -> dict[str, str]:
+    """The hashes that were noted, by ``_stamps``; none where there is no note."""
+    read = partial(
+        read_json, kind=dict[str, str], what="The list of the audio's hashes", remedy="They are computed again."
+    )
+    return intact(path, read) or {}
 
 
 def _memo_path(corpus: Corpus, directory: Path) -> Path:
@@ -252,14 +262,35 @@ def _locked(path: Path, label: str) -> Iterator[None]:
         lock.release()
 
 
-def _open_pack(path: Path, dimensions: int) -> Frames | None:
+def _open_pack(path: Path, utterances: int, dimensions: int) -> Frames | None:
     """The pack in the file ``path``, or None if it is missing or damaged."""
-    try:
-        with path.with_suffix(".npz").open("rb") as file, np.load(file) as index:
-            intact = bool(index["finite"]) and index["checksum"] == _checksum(path)
-            return Frames(path, index["offsets"], dimensions) if intact else None
-    except _READ_ERRORS:
+    index = intact(path.with_suffix(".npz"), partial(_read_index, utterances=utterances))
+    if index is None:
         return None
+    frames = Frames(path, index["offsets"], dimensions)
+    return frames if intact(path, lambda _: _check(frames, int(index["checksum"]))) else None
+
+
+def _read_index(path: Path, utterances: int) -> dict[str, np.ndarray]:
+    what, names = "The index of packed frames", ("offsets", "checksum", "finite")
+    index = read_arrays(path, names, what, _MADE_AGAIN)
+    with damage_told(f"{what} {path}", _MADE_AGAIN):
+        kinds = {name: (array.dtype.kind, array.shape) for name, array in index.items()}
+        if kinds != {"offsets": ("i", (utterances + 1,)), "checksum": ("i", ()), "finite": ("b", ())}:
+            raise ValueError("it holds something else")
+    return index
+
+
+def _check(frames: Frames, checksum: int) -> bool:
+    """Check that a pack is as it was written.
+
+    Raises:
+        DamagedError: it is not.
+    """
+    with damage_told(f"The file of packed frames {frames.path}", _MADE_AGAIN):
+        if checksum != _checksum(frames.path) or frames.open().shape != (frames.offsets[-1], frames.dimensions):
+            raise ValueError("it is not what was written")
+    return True
 
 
 def _checksum(path: Path) -> int:
@@ -269,7 +300,7 @@ def _checksum(path: Path) -> int:
 def _make_pack(path: Path, keys: list[str], corpus: Corpus, extractor: FrameSource, directory: Path) -> Frames:
     """Extract the frames that have no entry yet, then write all frames into one file in the order of ``keys``."""
     entries = [directory / "entries" / key[:2] / f"{key}.npz" for key in keys]
-    stored = _read_entries(entries)
+    stored = _read_entries(entries, extractor.dimensions)
     missing = {entry: u for entry, u in zip(entries, corpus.utterances, strict=True) if entry not in stored}
     if missing:
         problems = _extract_all(missing, extractor)
@@ -279,17 +310,23 @@ def _make_pack(path: Path, keys: list[str], corpus: Corpus, extractor: FrameSour
             if entry in problems
         }
         _refuse(reasons, corpus)
-        stored |= _read_entries(missing)
+        stored |= _read_entries(missing, extractor.dimensions)
     return _write_pack(path, [stored[entry] for entry in entries], extractor.dimensions)
 
 
-def _read_entries(paths: Iterable[Path]) -> dict[Path, np.ndarray]:
-    """Read the entries that exist, are intact (zip files have checksums) and hold finite numbers: path -> frames."""
-    stored = {}
-    for path in paths:
-        with suppress(*_READ_ERRORS), path.open("rb") as file, np.load(file) as entry:
-            stored[path] = entry["frames"]
-    return {path: rows for path, rows in stored.items() if np.isfinite(rows).all()}
+def _read_entries(paths: Iterable[Path], dimensions: int) -> dict[Path, np.ndarray]:
+    """Read the entries that exist and are intact: path -> frames."""
+    found = {path: intact(path, partial(_read_entry, dimensions=dimensions)) for path in paths}
+    return {path: rows for path, rows in found.items() if rows is not None}
+
+
+def _read_entry(path: Path, dimensions: int) -> np.ndarray:
+    """Read the frames of one utterance; zip files have checksums."""
+    rows = read_arrays(path, ["frames"], "The file of frames", _EXTRACTED_AGAIN)["frames"]
+    with damage_told(f"The file of frames {path}", _EXTRACTED_AGAIN):
+        if rows.dtype.kind != "f" or rows.shape[1:] != (dimensions,) or not np.isfinite(rows).all():
+            raise ValueError("it holds something else")
+    return rows
 
 
 def _extract_all(jobs: dict[Path, Utterance], extractor: FrameSource) -> dict[Path, str]:

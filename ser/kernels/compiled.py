@@ -11,6 +11,8 @@ from ser.system import compile_cache
 compile_cache.settle()
 import numba  # noqa: E402 (after its folder is settled)
 
+compile_cache.pass_over_damage()
+
 compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
 """Compile a function; its arithmetic keeps the order in which it is written."""
 

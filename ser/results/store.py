@@ -9,38 +9,41 @@ Resuming a sweep, assembling runs, delivering them to a tracking server and ever
     results/checkpoints/<signature>.safetensors    how far a replica's training is; deleted once it has ended
     results/id                             which folder this is, see folder_id
     results/sweeps/<name>/<hash>.json      the points of a sweep, as planned (ser.sweep.plan)
+
+A damaged file is put aside as <name>.damaged (ser.system.stored).
 """
 
 import hashlib
 import io
 import json
-import logging
 import re
 import uuid
 import zipfile
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from filelock import FileLock
+from numpy.typing import NDArray
+from pydantic import create_model
 
-from ser.errors import UserError
 from ser.results.metrics import weighted_accuracy
 from ser.results.outcome import Outcome
 from ser.results.weights import SUFFIX, read_about
 from ser.system.files import replacing, write_text
+from ser.system.stored import DamagedError, checked, damage_told, intact, read_arrays, read_json
 
-_log = logging.getLogger(__name__)
 ASIDE = ".unused"
 """The ending of a checkpoint that cannot be continued, in place of its own."""
 
 _ARRAYS = ("gold", "average", "crop")
-_DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
-"""What numpy and zipfile raise for a missing or damaged file."""
+_EACH_EPOCH = {"lr", "train_loss", "val_loss", "val_wa"}
+_AGAIN = "The same command trains it again."
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,46 @@ class Stored:
 
     outcome: Outcome
     about: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Corpus:
+    classes: list[str]
+    synthetic: bool
+
+
+@dataclass(frozen=True)
+class _About:
+    """What every delivery needs of ``Stored.about``."""
+
+    corpus: _Corpus
+    device: str
+    finished: datetime
+    git_commit: str | None
+
+
+@dataclass(frozen=True)
+class _Meta:
+    """What a result file holds besides its arrays, as ``ResultStore.save`` writes it."""
+
+    signature: str
+    outcome: dict[str, Any]
+    about: dict[str, Any]
+    sweeps: tuple[str, ...] = ()
+    wa: float | None = None
+
+
+_PLAIN: dict[str, Any] = {each.name: (each.type, ...) for each in fields(Outcome) if each.name not in (*_ARRAYS, "ids")}
+_Plain = create_model("_Plain", **_PLAIN)
+"""The values of an outcome besides its arrays and ids."""
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """Why a replica failed, and details, with the mark of its sweep among them."""
+
+    message: str
+    about: dict[str, Any] = field(default_factory=dict)
 
 
 class ResultStore:
@@ -87,10 +130,10 @@ class ResultStore:
 
     def is_whole(self, signature: str) -> bool:
         """Whether a replica ``has`` what is asked for and it can be read; damaged files are renamed, with a warning."""
-        if not self.has(signature):
+        if not self.has(signature) or intact(self.path(signature), lambda _: self.load(signature)) is None:
             return False
-        whole = _readable(self.path(signature), lambda _: self.load(signature))
-        return whole and (not self.weights or _readable(self.weights_path(signature), read_about))
+        reading = partial(read_about, signature=signature)
+        return not self.weights or intact(self.weights_path(signature), reading) is not None
 
     def save(self, signature: str, outcome: Outcome, about: Mapping[str, Any]) -> None:
         """Write a result, whole or not at all, and delete the note of an earlier failure.
@@ -100,7 +143,7 @@ class ResultStore:
             outcome: what the training found.
             about: plain values that say what was trained, on what, and by which code.
         """
-        plain = {key: value for key, value in vars(outcome).items() if key not in (*_ARRAYS, "ids")}
+        plain = {key: value for key, value in vars(outcome).items() if key in _PLAIN}
         sweeps = sorted({*self._sweeps_of(signature), *([about["started"]] if "started" in about else [])})
         text = json.dumps(
             {"signature": signature, "outcome": plain, "about": dict(about), "sweeps": sweeps, "wa": _wa(outcome)},
@@ -118,27 +161,31 @@ class ResultStore:
         """Read a result.
 
         Raises:
-            UserError: the file is damaged.
+            DamagedError: there is none; or it is damaged, of another training, or of a form that is not read any more.
         """
         path = self.path(signature)
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                meta = _read_meta(path)
-                arrays = {name: file[name] for name in _ARRAYS}
-                ids = tuple(file["ids"].tolist())
-        except _DAMAGED as error:
-            raise UserError(f"The result {path} is damaged ({error}). The same command trains it again.") from error
-        if meta["signature"] != signature:
-            raise UserError(f"The result {path} is of another training. The same command trains this one again.")
-        known = {field.name for field in fields(Outcome)}  # results of earlier versions have further keys
-        plain = {key: value for key, value in meta["outcome"].items() if key in known}
-        return Stored(Outcome(ids=ids, **plain, **arrays), meta["about"])
+        if not path.exists():
+            raise DamagedError(f"There is no result {path}. {_AGAIN}")
+        with damage_told(f"The result {path}", _AGAIN):
+            meta = _read_meta(path)
+            arrays = read_arrays(path, (*_ARRAYS, "ids"), "The result", _AGAIN)
+            if meta.signature != signature:
+                raise DamagedError(f"The result {path} is of another training. The same command trains this one again.")
+            _check(arrays, checked(meta.about, _About))
+            parts: dict[str, Any] = {
+                **vars(checked(meta.outcome, _Plain)),
+                **arrays,
+                "ids": tuple(arrays["ids"].tolist()),
+            }
+            outcome = Outcome(**parts)
+            _check_history(outcome)
+        return Stored(outcome, meta.about)
 
     def accuracy(self, signature: str) -> float | None:
         """The weighted accuracy of a result; None if it is missing or damaged. May be called from any thread."""
         try:
-            return _read_meta(self.path(signature)).get("wa")
-        except _DAMAGED:
+            return _read_meta(self.path(signature)).wa
+        except (FileNotFoundError, DamagedError):
             return None
 
     def fail(self, signature: str, message: str, about: Mapping[str, Any]) -> None:
@@ -159,12 +206,9 @@ class ResultStore:
             signature: the replica's signature.
             sweep: only a failure in the sweep of this mark counts; None: as the store was made.
         """
-        try:
-            note = json.loads(self._failure_path(signature).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
+        note = intact(self._failure_path(signature), _read_failure)
         wanted = sweep or self.sweep
-        return str(note["message"]) if wanted is None or note["about"].get("started") == wanted else None
+        return note.message if note and wanted in (None, note.about.get("started")) else None
 
     def _sweeps_of(self, signature: str) -> tuple[str, ...]:
         """The marks of the sweeps that made a result; read once for each version of its file.
@@ -176,9 +220,9 @@ class ResultStore:
         try:
             key = (signature, path.stat().st_mtime_ns)
             if key not in self._sweeps:
-                self._sweeps[key] = tuple(_read_meta(path).get("sweeps", ()))
+                self._sweeps[key] = _read_meta(path).sweeps
             return self._sweeps[key]
-        except _DAMAGED:
+        except (FileNotFoundError, DamagedError):
             return ()
 
     def _failure_path(self, signature: str) -> Path:
@@ -190,30 +234,51 @@ def folder_id(directory: Path) -> str:
     file, lock = directory / "id", directory / "locks" / "id.lock"
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock):
-        if not file.exists():
-            write_text(file, uuid.uuid4().hex)
-        made = file.read_text(encoding="utf-8")
+        made = intact(file, _read_id)
+        if made is None:
+            made = uuid.uuid4().hex
+            write_text(file, made)
     return hashlib.sha256(f"{made} {directory.resolve()}".encode()).hexdigest()[:16]
 
 
-def _readable(path: Path, read: Callable[[Path], object]) -> bool:
-    """Whether ``read`` can read a file; otherwise it is renamed, and a warning says so."""
-    try:
-        read(path)
-    except UserError as error:
-        aside = path.with_suffix(".damaged")
-        with suppress(FileNotFoundError):  # another process has put it aside
-            path.rename(aside)
-        _log.warning("%s It is now %s.", error, aside)
-        return False
-    return True
+def _read_id(path: Path) -> str:
+    with damage_told(f"The id {path}", "The folder gets another id."):
+        return uuid.UUID(path.read_text(encoding="utf-8")).hex
+
+
+def _read_failure(path: Path) -> _Failure:
+    return read_json(path, _Failure, "The note of a failed training", "The same command tries the training again.")
 
 
 def _wa(outcome: Outcome) -> float:
     return weighted_accuracy(outcome.gold, outcome.average.argmax(axis=1))
 
 
-def _read_meta(path: Path) -> dict[str, Any]:
+def _check(arrays: Mapping[str, NDArray[Any]], about: _About) -> None:
+    """Check that the arrays of a result fit together.
+
+    Raises:
+        ValueError: they do not.
+    """
+    utterances, classes = len(arrays["ids"]), len(about.corpus.classes)
+    both = (utterances, classes)
+    expected = {"ids": ("U", both[:1]), "gold": ("i", both[:1]), "average": ("f", both), "crop": ("f", both)}
+    found = {name: (array.dtype.kind, array.shape) for name, array in arrays.items()}
+    wrong = [name for name in expected if found[name] != expected[name]]
+    if wrong:
+        raise ValueError(f"{wrong[0]} has the type and shape {found[wrong[0]]}, not {expected[wrong[0]]}")
+    if not set(arrays["gold"].tolist()) <= set(range(classes)):
+        raise ValueError("gold has a class that the corpus lacks")
+
+
+def _check_history(outcome: Outcome) -> None:
+    if not 1 <= outcome.best_epoch <= len(outcome.history):
+        raise ValueError(f"the best epoch is {outcome.best_epoch} of {len(outcome.history)}")
+    if not all(epoch.keys() >= _EACH_EPOCH for epoch in outcome.history):
+        raise ValueError(f"an epoch lacks one of {', '.join(sorted(_EACH_EPOCH))}")
+
+
+def _read_meta(path: Path) -> _Meta:
     """What a result file holds besides its arrays, as it was written by ``ResultStore.save``.
 
     numpy reads an array's header by Python's parser, which two threads must not use at once (CPython 3.11 then raises a
@@ -221,15 +286,14 @@ def _read_meta(path: Path) -> dict[str, Any]:
     form (numpy's NPY format, version 1.0), four bytes a character.
 
     Raises:
-        OSError, KeyError, ValueError, zipfile.BadZipFile: the file is missing, damaged or of another form.
+        FileNotFoundError: there is no such file.
+        DamagedError: it is damaged or of another form.
     """
-    with zipfile.ZipFile(path) as file:
-        data = file.read("meta.npy")
-    start = 10 + int.from_bytes(data[8:10], "little")
-    if data[:8] != b"\x93NUMPY\x01\x00" or not re.search(rb"'descr': '[<>]U", data[:start]):
-        raise ValueError("its description is no text")
-    order = "utf-32-le" if b"'<U" in data[:start] else "utf-32-be"
-    meta = json.loads(data[start:].decode(order))
-    if not isinstance(meta, dict):
-        raise ValueError("its description is no mapping")
-    return meta
+    with damage_told(f"The result {path}", _AGAIN):
+        with zipfile.ZipFile(path) as file:
+            data = file.read("meta.npy")
+        start = 10 + int.from_bytes(data[8:10], "little")
+        if data[:8] != b"\x93NUMPY\x01\x00" or not re.search(rb"'descr': '[<>]U", data[:start]):
+            raise ValueError("its description is no text")
+        order = "utf-32-le" if b"'<U" in data[:start] else "utf-32-be"
+        return checked(json.loads(data[start:].decode(order)), _Meta)

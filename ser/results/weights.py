@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ser.errors import UserError, first_line
 from ser.system import tensors
+from ser.system.stored import DamagedError, checked, damage_told
 
 if TYPE_CHECKING:  # a finished sweep is shown again without torch
     from torch import Tensor
@@ -24,6 +25,36 @@ FORMAT = 1
 
 SUFFIX = ".safetensors"
 _NETWORK, _NORMALISATION = "network.", "normalisation."
+
+
+@dataclass(frozen=True)
+class _Versioned:
+    format: int
+
+
+@dataclass(frozen=True)
+class _Corpus:
+    name: str
+    classes: list[str]
+    synthetic: bool
+
+
+@dataclass(frozen=True)
+class _About:
+    """What predicting needs of ``Weights.about``."""
+
+    signature: str
+    configuration: str
+    seed: int
+    fold: int
+    groups: dict[str, dict[str, Any]]
+    parameters: dict[str, str]
+    corpus: _Corpus
+    frames: int
+    features: int
+    aux_classes: int
+    batch_size: int
+    precision: str
 
 
 @dataclass(frozen=True)
@@ -70,32 +101,42 @@ def read(path: Path) -> Weights:
     about = read_about(path)
     from safetensors.torch import load_file
 
-    found = load_file(path)
+    with damage_told(f"The file of weights {path}", _ADVICE):
+        found = load_file(path)
     return Weights(about, _below(_NETWORK, found), _below(_NORMALISATION, found))
 
 
-def read_about(path: Path) -> dict[str, Any]:
-    """Read what weights are, without the weights; errors as for ``read``."""
-    from safetensors import SafetensorError, safe_open
+def read_about(path: Path, signature: str | None = None) -> dict[str, Any]:
+    """Read what weights are, without the weights.
 
+    Args:
+        path: the file.
+        signature: the training that the weights must be of; None: of any.
+
+    Raises:
+        UserError: as for ``read``; or they are of another training.
+    """
+    from safetensors import safe_open
+
+    if not path.exists():
+        raise UserError(f"There are no weights {path}.")
+    with damage_told(f"The file of weights {path}", _ADVICE), safe_open(path, framework="numpy") as file:
+        metadata = file.metadata() or {}
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-    except FileNotFoundError as error:
-        raise UserError(f"There are no weights {path}.") from error
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"The weights {path} are damaged or of another format ({error}). {_ADVICE}") from error
-    try:
-        about = json.loads(metadata[tensors.DESCRIPTION])
-        version = int(about["format"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(
+        about: dict[str, Any] = json.loads(metadata[tensors.DESCRIPTION])
+        version = checked(about, _Versioned).format
+    except (KeyError, ValueError) as error:
+        raise DamagedError(
             f"{path} is a safetensors file, but lacks the description that ser writes. {_ADVICE}"
         ) from error
     if version > FORMAT:
-        raise UserError(
+        raise DamagedError(
             f"The weights {path} have format {version}; this version of ser reads up to {FORMAT}: update it."
         )
+    with damage_told(f"The file of weights {path}", _ADVICE):
+        checked(about, _About)
+    if signature not in (None, about["signature"]):
+        raise DamagedError(f"The weights {path} are of another training. {_ADVICE}")
     return about
 
 

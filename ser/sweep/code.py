@@ -17,7 +17,11 @@ from ser.data.replicas import replicas
 from ser.errors import UserError
 from ser.results.store import ResultStore
 from ser.sweep.handover import SOURCES
-from ser.system.files import read_mapping, write_text
+from ser.system.files import write_text
+from ser.system.stored import intact, read_json
+
+_Versions = dict[str, dict[str, dict[str, str]]]
+"""By the signature with it, each version of the code: the hashes of the modules of each group."""
 
 
 def modules(experiment: Experiment) -> dict[str, str]:
@@ -97,7 +101,7 @@ def _superseded(file: Path, experiments: list[Experiment]) -> list[tuple[tuple[s
     first = experiments[0]
     file.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{file}.lock"):
-        versions = read_mapping(file)  # the sources of each version, by the signature with it
+        versions = intact(file, _read) or {}
         if first.configuration in versions:
             return []
         write_text(file, json.dumps({**versions, first.configuration: first.settings.sources}, indent=1))
@@ -105,6 +109,10 @@ def _superseded(file: Path, experiments: list[Experiment]) -> list[tuple[tuple[s
         (_changed(sources, first.settings.sources), _results(former, experiments))
         for former, sources in versions.items()
     ]
+
+
+def _read(file: Path) -> _Versions:
+    return read_json(file, _Versions, "The list of versions of your code", "It begins anew.")
 
 
 def _sentence(edited: tuple[str, ...], number: int) -> str:

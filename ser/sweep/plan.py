@@ -11,10 +11,10 @@ import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,12 @@ from ser.sweep.handover import SOURCES
 from ser.sweep.places import check_places, stores
 from ser.system import environment
 from ser.system.files import write_text
+from ser.system.stored import intact, read_json
 
 _log = logging.getLogger(__name__)
+MOST_TRAININGS = 1_000_000
+"""The most trainings of a sweep. The paper's grids with 20 seeds have 16,400."""
+
 _LONGEST_NAME = 60  # characters of a sweep's name before its hash
 
 
@@ -206,7 +210,7 @@ def _compose(
         points = composing.points(overrides, sweep)
         if points is None:
             return None
-        settings = [resolve(composing.config(point), point) for point in points]
+        settings = list(_few_enough(resolve(composing.config(point), point) for point in points))
         launcher, in_turn, hydra = composing.launcher, composing.in_turn, composing.folder
     here = launchers.runs_here(launcher)
     if check:
@@ -225,6 +229,23 @@ def _compose(
     anew, weights = first.resume is False, first.saves
     plan = Plan(first.sweep, tuple(overrides), tuple(planned), first.results, anew, weights, launcher)
     return plan, [each for each in made if isinstance(each, Experiment)], in_turn
+
+
+def _few_enough(settings: Iterable[Settings]) -> Iterator[Settings]:
+    """Settings of points as long as they are not more trainings than anybody does; a corpus has two folds or more.
+
+    Raises:
+        UserError: they are.
+    """
+    trainings = 0
+    for one in settings:
+        trainings += len(one.seeds) * len(one.folds or (1, 2))
+        if trainings > MOST_TRAININGS:
+            raise UserError(
+                f"These are {trainings:,} trainings or more, and a sweep may have {MOST_TRAININGS:,}. Choose fewer "
+                "points, seeds (repeats=) or folds (fold=)."
+            )
+        yield one
 
 
 def compose_settings(overrides: list[str]) -> Settings:
@@ -378,7 +399,8 @@ def store_point(experiment: Experiment) -> None:
 def load_plans(results: Path, name: str) -> list[Plan]:
     """Read all stored plans of a sweep's name, the oldest first; an empty list if there are none."""
     files = sorted(_files(results, name), key=lambda path: path.stat().st_mtime)
-    return [_read(json.loads(path.read_text(encoding="utf-8")), results) for path in files]
+    found = (intact(path, partial(_read, results=results)) for path in files)
+    return [plan for plan in found if plan is not None]
 
 
 def find_plans(results: Path, name: str) -> list[Plan]:
@@ -404,7 +426,7 @@ def find_plans(results: Path, name: str) -> list[Plan]:
 
 def sweep_names(results: Path) -> list[str]:
     """The names of the sweeps in a folder of results, in alphabetical order."""
-    return sorted({file.parent.name for file in (results / "sweeps").glob("*/[!.]*.json")})
+    return sorted({file.parent.name for file in (results / "sweeps").glob("*/[!.]*.json") if file.exists()})
 
 
 def plan_time(results: Path, name: str) -> float:
@@ -413,14 +435,18 @@ def plan_time(results: Path, name: str) -> float:
 
 
 def _files(results: Path, name: str) -> list[Path]:
-    return list((results / "sweeps" / name).glob("[!.]*.json"))
+    return [file for file in (results / "sweeps" / name).glob("[!.]*.json") if file.exists()]
 
 
-def _read(plain: dict[str, Any], results: Path) -> Plan:
-    points = [_read_point(point) for point in plain["points"]]
-    return Plan(plain["sweep"], tuple(plain["overrides"]), tuple(points), results)
+@dataclass(frozen=True)
+class _Stored:
+    """A plan as ``store_plan`` writes it."""
+
+    sweep: str
+    overrides: tuple[str, ...]
+    points: tuple[Point, ...]
 
 
-def _read_point(plain: dict[str, Any]) -> Point:
-    lists = {key: tuple(plain[key]) for key in ("overrides", "seeds", "folds")}
-    return Point(**{**plain, **lists})
+def _read(path: Path, results: Path) -> Plan:
+    plan = read_json(path, _Stored, "The plan", "The command of its sweep writes it again.")
+    return Plan(plan.sweep, plan.overrides, plan.points, results)

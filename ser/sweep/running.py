@@ -8,11 +8,15 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from ser.sweep.plan import Plan
-from ser.system.files import read_mapping, write_text
+from ser.system.files import write_text
+from ser.system.stored import intact, read_json
 
 _SILENT_AFTER = 120.0
 """Seconds without a sign after which a command counts as dead: killed, or its machine was switched off."""
@@ -33,10 +37,10 @@ class Running:
     sweep: str
     host: str
     pid: int
-    mark: str
+    mark: Annotated[str, Field(pattern=r"^\d+(\.\d+)?$")]
     anew: bool
     weights: bool
-    seen: float
+    seen: float = 0.0
 
     @property
     def alive(self) -> bool:
@@ -94,12 +98,13 @@ class Sign:
 
 def running(results: Path) -> Iterator[Running]:
     """The commands in a folder of results that have not ended, the oldest first; dead ones among them."""
-    for file in sorted(_folder(results).glob("[!.]*.json")):
-        about = read_mapping(file)
-        try:
-            yield Running(**about, seen=file.stat().st_mtime)
-        except (TypeError, FileNotFoundError):  # of another version, or it has just ended
-            continue
+    found = (intact(file, _read) for file in sorted(_folder(results).glob("[!.]*.json")))
+    return (each for each in found if each is not None)
+
+
+def _read(file: Path) -> Running:
+    found = read_json(file, Running, "The sign of a running command", "If the command runs, it gives another one.")
+    return replace(found, seen=file.stat().st_mtime)
 
 
 def _folder(results: Path) -> Path:

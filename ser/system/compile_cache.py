@@ -8,11 +8,14 @@ import atexit
 import os
 import shutil
 import tempfile
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from ser.system.files import obstacle
+from ser.system.stored import damage_told, intact
 
 _VARIABLE = "NUMBA_CACHE_DIR"
 _COMPILED = ("ser", "librosa")
@@ -29,6 +32,32 @@ def settle() -> None:
     folder = tempfile.mkdtemp(prefix="ser-compiled-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ[_VARIABLE] = folder
+
+
+@lru_cache(maxsize=1)
+def pass_over_damage() -> None:
+    """Let numba compile again what it cannot read; by itself it ends with an error of pickle's.
+
+    Its readers of an index (.nbi) and of compiled code (.nbc) are replaced by ones that find nothing in a damaged file.
+    """
+    from numba.core import caching
+
+    class Reading(caching.IndexDataCacheFile):
+        def _load_index(self) -> Any:
+            return _intact(Path(self._index_path), super()._load_index) or {}
+
+        def _load_data(self, name: str) -> Any:
+            return _intact(Path(self._data_path(name)), partial(super()._load_data, name))
+
+    caching.IndexDataCacheFile = Reading  # type: ignore[misc]
+
+
+def _intact(path: Path, load: Callable[[], Any]) -> Any:
+    def read(_: Path) -> Any:
+        with damage_told(f"Numba's compiled code {path}", "It is compiled again."):
+            return load()
+
+    return intact(path, read)
 
 
 def _users_folder() -> Path:

@@ -4,6 +4,14 @@ import numpy as np
 
 from ser.results.outcome import Outcome
 
+ABOUT = {
+    "corpus": {"name": "mine", "classes": ["calm", "loud"], "synthetic": False},
+    "device": "cpu",
+    "finished": "2026-01-01T00:00:00+00:00",
+    "git_commit": None,
+}
+"""What a result must say of its training, for outcomes of two classes."""
+
 
 def outcome(gold, average, crop=None, seed=0, fold=1):
     """An outcome of two classes that predicted ``average``, and ``crop`` in the other mode."""

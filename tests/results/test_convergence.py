@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from results.outcomes import ABOUT as LEAST
 from results.outcomes import outcome
 
 from ser.results.convergence import convergence, max_epochs, relative_slope, said
@@ -82,7 +83,7 @@ def test_what_is_not_known_is_said():
 
 # The closing table
 
-ABOUT = {"parameters": {"trainer.max_epochs": "2"}}
+ABOUT = {**LEAST, "parameters": {"trainer.max_epochs": "2"}}
 
 
 def closing(folder, outcomes, parameters):

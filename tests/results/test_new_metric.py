@@ -4,7 +4,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from results.outcomes import outcome
+from results.outcomes import ABOUT, outcome
 
 from ser.results.metrics import METRICS, metric
 from ser.results.runs import run_metrics
@@ -62,7 +62,7 @@ def test_it_is_a_column_of_the_closing_table(tmp_path):
     point = Point(("loss=cos",), {"loss": "cos"}, (0,), (1, 2), "configuration")
     lacking = Point(("loss=l2",), {"loss": "l2"}, (0,), (1, 2), "another")
     for replica, fold in zip(point.replicas(), FOLDS, strict=True):
-        store.save(replica.signature, fold, {})
+        store.save(replica.signature, fold, ABOUT)
     header, first, second, *_ = table(Plan("mine", (), (point, lacking), tmp_path), store).splitlines()
     assert header.split() == ["loss", "seeds", "WA", "%", "UWA", "%", "F1", "%", "PRECISION", "%"]
     assert first.split() == ["cos", "1", "75.00", "75.00", "66.67", "75.00"]

@@ -5,14 +5,14 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
+from results.outcomes import ABOUT as LEAST
 from results.outcomes import outcome
 
-from ser.errors import UserError
 from ser.results.outcome import Outcome
 from ser.results.store import ResultStore
 
 SIGNATURE = "ab" + 30 * "0"
-ABOUT = {"device": "cpu", "parameters": {"loss": "cos"}, "started": "1.5"}
+ABOUT = {**LEAST, "parameters": {"loss": "cos"}, "started": "1.5"}
 
 
 @pytest.fixture
@@ -62,28 +62,6 @@ def test_a_failure_is_forgotten_once_there_is_a_result(store):
     assert not store.has(SIGNATURE)
     store.save(SIGNATURE, outcome([0, 1], [0, 1]), ABOUT)
     assert store.failure(SIGNATURE) is None
-
-
-DAMAGES = {
-    "empty": lambda whole: b"",
-    "cut at its begin": lambda whole: whole[:10],
-    "cut in its middle": lambda whole: whole[: len(whole) // 2],
-    "cut at its end": lambda whole: whole[:-1],
-    "other bytes": lambda whole: whole[: len(whole) // 4] + b"0123456789" + whole[len(whole) // 4 + 10 :],
-}
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_file_is_put_aside(store, damage, caplog):
-    store.save(SIGNATURE, outcome([0, 1], [0, 1]), ABOUT)
-    path = store.path(SIGNATURE)
-    path.write_bytes(DAMAGES[damage](path.read_bytes()))
-    with pytest.raises(UserError, match=r"is damaged .* The same command trains it again"):
-        store.load(SIGNATURE)
-    assert not store.is_whole(SIGNATURE)
-    assert not store.has(SIGNATURE)
-    assert path.with_suffix(".damaged").exists()
-    assert "is damaged" in caplog.text
 
 
 def test_the_accuracy_is_read_without_pythons_parser(tmp_path, monkeypatch):

@@ -99,7 +99,7 @@ def test_a_damaged_result_is_trained_again(folder, command):
     path.write_bytes(path.read_bytes()[:-100])
     done = command("loss=cos", "lambda=0.6,0.7")
     assert done.returncode == 0, done.stderr
-    assert f"{signature}.damaged" in done.stderr
+    assert f"{signature}.npz.damaged" in done.stderr
     assert store.load(signature).outcome.ids
 
 

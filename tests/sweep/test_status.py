@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from results.outcomes import outcome
+from results.outcomes import ABOUT, outcome
 from support import run
 from sweep.workplace import SMALL
 
@@ -39,7 +39,7 @@ def fill(plan, done, failed):
     """Store results for so many trainings, and failures for the ones after them."""
     store, signatures = ResultStore(plan.results), list(plan.signatures())
     for signature in signatures[:done]:
-        store.save(signature, outcome([0, 1], [0, 1]), {})
+        store.save(signature, outcome([0, 1], [0, 1]), ABOUT)
     for signature in signatures[done : done + failed]:
         store.fail(signature, "out of memory", {"started": "1"})
 

@@ -75,3 +75,30 @@ def test_the_installation_is_enough(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     compile_cache.settle.__wrapped__()
     assert "NUMBA_CACHE_DIR" not in os.environ
+
+
+@pytest.mark.parametrize("ending", ["nbi", "nbc"])
+def test_compiled_code_that_cannot_be_read_is_compiled_again(ending, tmp_path, monkeypatch, caplog):
+    import numba
+
+    compile_cache.pass_over_damage()
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "compiled"))
+    (tmp_path / "own_code.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def compiled():
+        sys.modules.pop("own_code", None)
+        from own_code import twice
+
+        assert twice(2) == 4
+        return len(twice.stats.cache_hits), len(twice.stats.cache_misses)
+
+    assert compiled() == (0, 1)
+    assert compiled() == (1, 0)
+    (file,) = (tmp_path / "compiled").rglob(f"*.{ending}")
+    for damage in (file.read_bytes()[:50], b"", b"no pickle"):
+        file.write_bytes(damage)
+        assert compiled() == (0, 1)
+        assert f"Numba's compiled code {file} is damaged" in caplog.text
+        assert compiled() == (1, 0)
+    assert len(caplog.records) == 3

@@ -10,7 +10,11 @@ from ser.results.store import ResultStore
 from ser.results.weights import FORMAT, Weights, read, write
 from ser.training.loop import train
 
-SIGNATURE = "ab" + 30 * "0"
+ABOUT = {
+    "format": FORMAT, "signature": "ab" + 30 * "0", "configuration": "c", "seed": 3, "fold": 1, "groups": {},
+    "parameters": {}, "corpus": {"name": "mine", "classes": ["calm", "loud"], "synthetic": False}, "frames": 100,
+    "features": 13, "aux_classes": 0, "batch_size": 32, "precision": "float32",
+}  # fmt: skip
 
 
 def trained(job):
@@ -58,7 +62,7 @@ def test_epochs_differ_and_the_tested_one_is_among_them(new_job):
 
 def test_what_is_written_is_read_tied_tensors_too(tmp_path):
     tied, view = torch.arange(6.0), torch.arange(6).reshape(2, 3).T
-    weights = Weights({"format": FORMAT, "seed": 3}, {"a": tied, "b": tied, "c": view}, {})
+    weights = Weights(ABOUT, {"a": tied, "b": tied, "c": view}, {})
     write(tmp_path / "folder" / "w.safetensors", weights)
     found = read(tmp_path / "folder" / "w.safetensors")
     assert found.about == weights.about
@@ -76,7 +80,7 @@ class TestRefused:
         path = tmp_path / "w.safetensors"
         write(path, Weights({"format": FORMAT}, {"a": torch.zeros(50)}, {}))
         path.write_bytes(path.read_bytes()[:keep])
-        with pytest.raises(UserError, match=r"The weights .* are damaged or of another format .*save=best"):
+        with pytest.raises(UserError, match=r"The file of weights .* is damaged .*save=best"):
             read(path)
 
     def test_another_programs(self, tmp_path):
@@ -104,5 +108,5 @@ def test_a_result_without_weights_counts_as_missing_only_where_weights_are_asked
     path = asked.store.weights_path(replica.signature)
     path.write_bytes(path.read_bytes()[:-1])
     assert asked.missing() == [replica], "damaged weights are put aside"
-    assert path.with_suffix(".damaged").exists()
+    assert path.with_name(f"{path.name}.damaged").exists()
     assert not finished.missing()

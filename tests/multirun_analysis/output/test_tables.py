@@ -108,7 +108,8 @@ def test_a_latex_caption_has_no_number_of_its_own(title):
 
 
 HOSTILE = [
-    "a_b", "50 %", "$x_{b$", r"\input{/etc/passwd}", "#1", "{", "}", "~", "^2", "a & b", "<tag>", "a|b", "λ=0.6", "±1", "–",
+    "a_b", "50 %", "$x_{b$", r"\input{/etc/passwd}", "#1", "{", "}", "~",
+    "^2", "a & b", "<tag>", "a|b", "λ=0.6", "±1", "–",
     "≥ 5", "≤ 3", "× 2", "→ x", "…", "“q”", "Zoë łódź", "it's \"so\"", "[0.5", "] x", "*", "\\\\", "--", "`x`",
 ]  # fmt: skip
 
