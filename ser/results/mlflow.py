@@ -106,13 +106,15 @@ def _not_taken(uri: str, runs: Sequence[Run], results: Path, why: str) -> UserEr
     )
 
 
-def prepare(uri: str | None, experiment: str) -> None:
+def prepare(uri: str | None, experiment: str, results: Path) -> None:
     """Import MLflow and open the store, which takes seconds, before the first runs are there to be delivered.
 
     Args:
-        uri, experiment: as for ``deliver``.
+        uri, experiment, results: as for ``deliver``.
     """
-    _experiment(resolve_uri(uri), experiment)
+    uri = resolve_uri(uri)
+    with _lock(uri, experiment, results):  # two jobs that set the same tag for the first time would clash
+        _experiment(uri, experiment)
 
 
 def pages(uri: str | None) -> dict[str, dict[str, str]]:

@@ -15,6 +15,7 @@ from ser.config import signature
 from ser.data.experiment import Experiment
 from ser.data.replicas import Replica
 from ser.errors import UserError
+from ser.results.claims import Claims
 from ser.results.notes import corpus_note
 from ser.results.outcome import Outcome
 from ser.results.runs import Origin, parent_run, run_metrics, seed_run
@@ -45,6 +46,7 @@ class Job:
         self.started = os.environ.get(STARTED, str(time.time()))
         anew = self.settings.resume is False
         self.store = ResultStore(self.settings.results, self.started if anew else None, self.settings.saves)
+        self._claims = Claims(self.settings.results)
 
     @property
     def engine(self) -> tuple[str, int | None, str, int | None]:
@@ -67,11 +69,26 @@ class Job:
 
     def missing(self) -> list[Replica]:
         """The trainings without a result that counts, by ``resume``, but for those that failed in this command."""
-        missing = [each for each in self.experiment.replicas() if not self.store.is_whole(each.signature)]
-        missing = [each for each in missing if self.store.failure(each.signature, self.started) is None]
-        if self.settings.resume == "failed":
-            return [replica for replica in missing if self.store.failure(replica.signature) is not None]
-        return missing
+        return [replica for replica in self.experiment.replicas() if self.is_missing(replica)]
+
+    def is_missing(self, replica: Replica) -> bool:
+        """Whether a training is one of the ``missing`` ones."""
+        name = replica.signature
+        if self.store.is_whole(name) or self.store.failure(name, self.started) is not None:
+            return False
+        return self.settings.resume != "failed" or self.store.failure(name) is not None
+
+    def claim(self, replica: Replica) -> bool:
+        """Claim a training for this process; False if another process is doing it."""
+        return self._claims.take(self._claim_name(replica))
+
+    def release(self, replica: Replica) -> None:
+        """End the claim of a training."""
+        self._claims.release(self._claim_name(replica))
+
+    def _claim_name(self, replica: Replica) -> str:
+        """With resume=false, two commands each train for themselves."""
+        return "-".join(filter(None, (replica.signature, self.store.sweep)))
 
     def task(self) -> "Task":
         """Make the task of the trainings.
@@ -152,7 +169,7 @@ class Job:
         if tracking.name != "none":
             from ser.results import mlflow
 
-            mlflow.prepare(tracking.uri, self._tracking_experiment)
+            mlflow.prepare(tracking.uri, self._tracking_experiment, self.settings.results)
 
     def deliver(self) -> float | None:
         """Log the finished runs to the tracking store.

@@ -1,12 +1,15 @@
 """All trainings of a sweep on this machine as one queue, so that no core waits for a job's slowest fold.
 
-Trainings are done in the order of the jobs. A job's runs are delivered as soon as its last training has ended, while
-trainings of later jobs go on. Order and queue change no number.
+Trainings are done in the order of the jobs. A training is claimed before it is done (``ser.results.claims``): one that
+another process is doing is passed over, and waited for when nothing else is left. A job's runs are delivered as soon as
+its last training has ended, those of a long job after each seed, while other trainings go on. Order, queue and claims
+change no number.
 """
 
 import itertools
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +21,12 @@ if TYPE_CHECKING:  # a finished sweep is shown again without torch
     from ser.training.engines import Work
 
 _log = logging.getLogger(__name__)
+
+_BETWEEN_LOOKS = 0.5
+"""Seconds between two looks at the trainings of other processes, when nothing else is left to do."""
+
+_BETWEEN_DELIVERIES = 30.0
+"""Seconds after which the finished seeds of a job are delivered, though others of its seeds are not finished."""
 
 
 def train_all(jobs: Sequence[Job]) -> dict[Job, Exception | None]:
@@ -33,28 +42,30 @@ def train_all(jobs: Sequence[Job]) -> dict[Job, Exception | None]:
         The jobs that were trained, with the reason where trainings could not begin or go on: a class that cannot be
         built, or code that was edited. Left out are jobs whose engine failed as a whole: they train for themselves.
     """
-    trained: dict[Job, Exception | None] = {}
-    queue = _Queue(deliver=True)
-    for _, same_engine in itertools.groupby(jobs, key=lambda job: job.engine):
-        group = list(same_engine)
-        try:
-            queue.run(group)
-        except Exception as error:
-            _log.debug("one queue of %d jobs: %s", len(group), error)
-            continue
-        trained.update((job, queue.errors.get(job)) for job in group)
-    return trained
+    queue, left, broken = _Queue(), list(jobs), set[Job]()
+    while left:
+        for _, same_engine in itertools.groupby(left, key=lambda job: job.engine):
+            group = list(same_engine)
+            try:
+                queue.run(group)
+            except Exception as error:
+                _log.debug("one queue of %d jobs: %s", len(group), error)
+                broken.update(group)
+        left = queue.wait(job for job in left if job not in broken)
+    return {job: queue.errors.get(job) for job in jobs if job not in broken}
 
 
 def train(job: Job) -> None:
-    """Do the missing trainings of one job.
+    """Do the missing trainings of one job, and deliver its runs.
 
     Raises:
         FailedTrainingsError: some failed, here or before in this command.
         Exception: the trainings could not begin.
     """
-    queue = _Queue(deliver=False)
-    queue.run([job])
+    queue, left = _Queue(), [job]
+    while left:
+        queue.run(left)
+        left = queue.wait(left)
     if job in queue.errors:
         raise queue.errors[job]
     job.check()
@@ -88,67 +99,131 @@ class _Queue:
         errors: the jobs whose trainings could not begin or go on, with the reason.
     """
 
-    def __init__(self, deliver: bool) -> None:
+    def __init__(self) -> None:
         self.errors: dict[Job, Exception] = {}
-        self._deliver = deliver
+        self._delivers = True
+        self._delivered: dict[Job, float] = {}
+        """When a job was delivered last, or began (``time.monotonic``)."""
         self._job_of: dict[str, Job] = {}
-        """The job of every training that was handed out, by the training's signature."""
-        self._running: dict[Job, int] = {}
-        """How many trainings of a job have been handed out and have not ended."""
+        """The job of every training, by the training's signature."""
+        self._left: dict[Job, list[Replica]] = {}
+        """The trainings of a job that have not ended, as far as it is known here."""
+        self._claimed: set[Replica] = set()
+        """The trainings that this process does."""
+        self._elsewhere: set[Replica] = set()
+        """The trainings that another process was doing."""
+        self._said = False
 
     def run(self, jobs: Sequence[Job]) -> None:
-        """Train jobs that have the same engine."""
+        """Do the trainings of jobs that have the same engine, but for those that other processes are doing."""
         work = self._work(jobs)
-        first = next(work, None)
-        if first is None:
-            return
-        from ser.training.engines import choose
+        try:
+            first = next(work, None)
+            if first is None:
+                return
+            from ser.training.engines import choose
 
-        queue = self._opening_tracking(itertools.chain([first], work), jobs[0])
-        with closing(choose(*jobs[0].engine)(queue)) as results:  # an interrupt ends its workers at once
-            for replica, result in results:
-                self._ended(self._job_of[replica.signature], replica, result)
+            queue = self._opening_tracking(itertools.chain([first], work), jobs[0])
+            with closing(choose(*jobs[0].engine)(queue)) as results:  # an interrupt ends its workers at once
+                for replica, result in results:
+                    self._ended(self._job_of[replica.signature], replica, result)
+        finally:
+            for replica in list(self._claimed):
+                self._release(replica)
+
+    def wait(self, jobs: Iterable[Job]) -> list[Job]:
+        """Wait a moment for the trainings that other processes are doing.
+
+        Returns:
+            The jobs that these trainings belong to. To ``run`` them again finds the results, and does the trainings
+            whose process has ended without one.
+        """
+        waiting = [job for job in jobs if self._left.get(job) and job not in self.errors]
+        if waiting:
+            if not self._said:
+                number = sum(len(self._left[job]) for job in waiting)
+                _log.info("Waiting for trainings that another process is doing: %d", number)
+            self._said = True
+            time.sleep(_BETWEEN_LOOKS)
+        return waiting
 
     def _opening_tracking(self, work: "Iterator[Work]", job: Job) -> "Iterator[Work]":
         """Open the tracking store when the workers have enough to do, or all trainings are handed out."""
         busy = job.settings.engine.workers or pool.cores()
         yield from itertools.islice(work, busy + busy // 2)
-        if self._deliver:
+        if self._delivers:
             try:
                 job.open_tracking()
             except Exception as error:  # told by the job, which tries again when Hydra comes to it
                 _log.debug("%s", error)
-                self._deliver = False
+                self._delivers = False
         yield from work
 
     def _work(self, jobs: Sequence[Job]) -> "Iterator[Work]":
-        """Each missing training with its task, which is made when the job's turn comes."""
+        """Each training that can be claimed, with its task, which is made when the job's turn comes."""
         for job in jobs:
+            task = None
+            for replica in self._begin(job):
+                if job in self.errors:
+                    break
+                try:
+                    if not self._claim(job, replica):
+                        continue
+                    task = task or job.task()
+                except Exception as error:
+                    self.errors[job] = error
+                    break
+                yield task, replica
+
+    def _begin(self, job: Job) -> list[Replica]:
+        """The trainings that are left of a job, whose turn may come for the first time."""
+        if job not in self._left:
+            self._left[job], self._delivered[job] = [], time.monotonic()
             try:
-                missing = [replica for replica in job.missing() if replica.signature not in self._job_of]
-                if not missing:
-                    continue
-                task = job.task()
+                self._left[job] = [replica for replica in job.missing() if replica.signature not in self._job_of]
             except Exception as error:
                 self.errors[job] = error
-                continue
-            self._job_of.update((replica.signature, job) for replica in missing)
-            self._running[job] = len(missing)
-            for replica in missing:
-                if job in self.errors:
-                    self._running[job] -= 1
-                else:
-                    yield task, replica
+            self._job_of.update((replica.signature, job) for replica in self._left[job])
+        return list(self._left[job])
+
+    def _claim(self, job: Job, replica: Replica) -> bool:
+        """Claim a training that is still missing; False if another process is doing it, or has done it."""
+        if not job.claim(replica):
+            self._elsewhere.add(replica)
+            return False
+        self._claimed.add(replica)
+        if job.is_missing(replica):
+            self._elsewhere.discard(replica)
+            return True
+        self._release(replica)
+        self._done(job, replica)
+        return False
+
+    def _release(self, replica: Replica) -> None:
+        self._claimed.discard(replica)
+        self._job_of[replica.signature].release(replica)
 
     def _ended(self, job: Job, replica: Replica, result: Outcome | Exception) -> None:
-        self._running[job] -= 1
         try:
             job.keep(replica, result)
         except Exception as error:
             self.errors[job] = error
-        if self._running[job] == 0 and self._deliver:
-            try:
-                job.deliver()
-            except Exception as error:  # told by the job, which tries again when Hydra comes to it
-                _log.debug("%s", error)
-                self._deliver = False
+        self._release(replica)
+        self._done(job, replica)
+
+    def _done(self, job: Job, replica: Replica) -> None:
+        """Cross a training off, and those of its job that other processes have done; deliver what is finished."""
+        self._left[job] = [each for each in self._left[job] if each != replica and not self._done_elsewhere(job, each)]
+        finished = not any(each.seed == replica.seed for each in self._left[job])
+        long = time.monotonic() - self._delivered[job] >= _BETWEEN_DELIVERIES
+        if not self._delivers or (self._left[job] and not (finished and long)):
+            return
+        try:
+            job.deliver()
+        except Exception as error:  # told by the job, which tries again when Hydra comes to it
+            _log.debug("%s", error)
+            self._delivers = False
+        self._delivered[job] = time.monotonic()
+
+    def _done_elsewhere(self, job: Job, replica: Replica) -> bool:
+        return replica in self._elsewhere and not job.is_missing(replica)

@@ -15,11 +15,9 @@ from typing import Annotated
 from pydantic import Field
 
 from ser.sweep.plan import Plan
+from ser.system.alive import is_alive
 from ser.system.files import write_text
 from ser.system.stored import intact, read_json
-
-_SILENT_AFTER = 120.0
-"""Seconds without a sign after which a command counts as dead: killed, or its machine was switched off."""
 
 
 @dataclass(frozen=True)
@@ -45,20 +43,7 @@ class Running:
     @property
     def alive(self) -> bool:
         """Whether it has given a sign lately, and its process is there if that is on this machine."""
-        if self.host == socket.gethostname() and not _is_there(self.pid):
-            return False
-        return time.time() - self.seen < _SILENT_AFTER
-
-
-def _is_there(pid: int) -> bool:
-    """Whether this machine has a process of that number."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # another user's
-        return True
-    return True
+        return is_alive(self.host, self.pid, time.time() - self.seen)
 
 
 class Sign:

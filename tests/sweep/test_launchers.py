@@ -17,7 +17,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from support import REPOSITORY, free_port, run
-from sweep.workplace import SMALL, rows
+from sweep.workplace import SMALL, rows, telling_what_is_trained, trained
 
 from ser.config.paths import conf_dir
 from ser.errors import UserError
@@ -303,7 +303,9 @@ def test_the_documented_ray_example_is_what_make_runs():
 
 def test_two_sweeps_at_once_in_one_folder(tmp_path, tiny):
     command = [sys.executable, "-m", "ser.run", "-m", *SMALL, f"corpus.root={tiny}", "loss=none", "seed=0,1", "fold=1"]
-    both = [subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    told = telling_what_is_trained(tmp_path)
+    both = [subprocess.Popen(command, cwd=tmp_path, env=told, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     ends = [process.communicate(timeout=300)[1] for process in both]
     assert [process.returncode for process in both] == [0, 0], "\n".join(ends)
     assert rows(tmp_path, "select count(*) from runs") == [(2,)]
+    assert len(set(trained(tmp_path))) == len(trained(tmp_path)) == 2

@@ -2,12 +2,15 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
+from results.claiming import another_process, claim_for
 from support import experiment, run
 from sweep.workplace import SMALL, rows
 
@@ -132,6 +135,88 @@ def test_a_tracking_store_that_fails_costs_no_training(jobs, monkeypatch):
     queue.train_all(made)
     assert tried == made[:1], "the jobs try again when Hydra comes to them"
     assert not [replica for job in made for replica in job.missing()]
+
+
+@pytest.fixture
+def claimed(tmp_path):
+    """``claimed(replica)``: a claim of another process of this machine, which is returned."""
+    with ExitStack() as processes:
+
+        def claim(replica):
+            process = processes.enter_context(another_process())
+            claim_for(tmp_path, replica.signature, socket.gethostname(), process.pid, "r")
+            return process
+
+        yield claim
+
+
+@pytest.mark.parametrize("end", ["a result", "a kill", "a failure"])
+def test_a_training_of_another_process_is_waited_for_at_the_end(jobs, claimed, monkeypatch, end):
+    """Meanwhile the others are done. It is done here where that process ended without a result."""
+    (done,) = jobs("loss=cos")
+    queue.train(done)
+    theirs, theirs_too = done.experiment.replicas()
+    stored = done.store.load(theirs.signature)
+    made, kept, delivered, waited = jobs("loss=cos", "loss=l2"), [], [], []
+    for replica in (theirs, theirs_too):
+        done.store.path(replica.signature).unlink()
+    process = claimed(theirs)
+
+    def wait(seconds):
+        waited.append(list(kept))
+        if end == "a result":
+            done.store.save(theirs.signature, stored.outcome, stored.about)
+        if end == "a failure":
+            done.store.fail(theirs.signature, "no", {"started": made[0].started})
+        process.kill()
+        process.wait()
+
+    monkeypatch.setenv("SER_SWEEP_STARTED", "now")
+    monkeypatch.setattr(queue.time, "sleep", wait)
+    monkeypatch.setattr(Job, "deliver", lambda job: delivered.append((made.index(job), len(kept))))
+    monkeypatch.setattr(
+        Job, "keep", lambda job, replica, result: kept.append(replica.signature) or keep(job, replica, result)
+    )
+    assert set(queue.train_all(made).values()) == {None}
+    first = [theirs_too.signature, *signatures(made[1])]
+    assert waited == [first]
+    assert kept == first + ([theirs.signature] if end == "a kill" else [])
+    assert delivered == [(1, 3), (0, len(kept))]
+    assert not list(done.store.directory.glob("claims/*"))
+
+
+def test_the_last_of_two_processes_to_end_delivers(jobs, claimed, monkeypatch):
+    """Without waiting for the end of the sweep: the other one's result is there already."""
+    made, seen = jobs("loss=cos", "loss=l2"), []
+    queue.train(made[0])
+    theirs = made[0].experiment.replicas()[0]
+    stored = made[0].store.load(theirs.signature)
+    for name in signatures(made[0]):
+        made[0].store.path(name).unlink()
+    process = claimed(theirs)
+
+    def keep_theirs_too(job, replica, result):
+        made[0].store.save(theirs.signature, stored.outcome, stored.about)
+        process.kill()
+        keep(job, replica, result)
+
+    monkeypatch.setattr(Job, "keep", keep_theirs_too)
+    monkeypatch.setattr(
+        Job, "deliver", lambda job: seen.append((made.index(job), sum(map(job.store.has, signatures(made[1])))))
+    )
+    queue.train_all(made)
+    assert seen == [(0, 0), (1, 2)]
+
+
+def test_a_seed_of_a_long_job_is_delivered_when_its_folds_are_there(jobs, monkeypatch):
+    for between, seeds in ((0.0, [1, 2, 3]), (3600.0, [3])):
+        monkeypatch.setattr(queue, "_BETWEEN_DELIVERIES", between)
+        (job,), seen = jobs("repeats=3"), []
+        for path in job.store.directory.glob("replicas/*/*"):
+            path.unlink()
+        monkeypatch.setattr(Job, "deliver", lambda job, seen=seen: seen.append(len(job._finished())))
+        queue.train(job)
+        assert seen == seeds
 
 
 def killed(folder, sweep):

@@ -1,5 +1,6 @@
 """A working directory in which a small sweep was run, and how it is copied for a test that changes something."""
 
+import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -37,3 +38,32 @@ def contents(folder):
     """Size and time of every file under a folder, but for SQLite's own while it reads."""
     files = [path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(("-wal", "-shm"))]
     return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in files}
+
+
+_TELLING = """\
+from ser.sweep.job import Job
+
+def keep(job, replica, result, keep=Job.keep):
+    with open({file!r}, "a") as told:
+        told.write(replica.signature + "\\n")
+    keep(job, replica, result)
+
+Job.keep = keep
+"""
+
+
+def telling_what_is_trained(folder):
+    """The environment of commands that write down each training that they have done, for ``trained``.
+
+    Python imports the module ``sitecustomize`` when it starts: in the command, and in the processes of a launcher.
+    """
+    place = folder / "telling"
+    place.mkdir()
+    (place / "sitecustomize.py").write_text(_TELLING.format(file=str(place / "trained")))
+    path = os.pathsep.join(filter(None, [str(place), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path}
+
+
+def trained(folder):
+    """The signature of each training that commands in a folder have done, as often as it was done."""
+    return (folder / "telling" / "trained").read_text().splitlines()
