@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from ser.config.words import GROUP_OF, as_typed
 from ser.errors import UserError
 from ser.system.command import run_command
+from ser.system.files import write_text
 from ser.system.text import aligned
 
 if TYPE_CHECKING:  # these modules import pandas, scipy and matplotlib, which --help and a list of sweeps do without
@@ -129,6 +131,8 @@ def _robustness(arguments: Sequence[str]) -> str:
     from multirun_analysis.robustness.tables import tables
 
     command = _parsed(arguments, more=OPTIONS)
+    if command.what:
+        raise UserError(f"{command.what} robustness: make one at a time.")
     if show(command.options) == "commands":
         return commands(command.overrides, command.options)
     judged = robustness(command.overrides, command.options)
@@ -196,7 +200,7 @@ def _claims_or_report(command: CommandLine) -> str:
     written = _written([*report.tables, report.verdicts], command, name)
     drawn = _drawn(report.drawings, command, name)
     page = _folder(command, name) / "report.html"
-    page.write_text(report.html(), encoding="utf-8")
+    write_text(page, report.html())
     return _with_findings(findings, f"{written}\n{drawn}\nThe report: {page}")
 
 
@@ -290,7 +294,7 @@ def _written(tables: Sequence[Table], command: CommandLine, name: str, findings:
     tables = told(tables, findings)
     for table in tables:
         for ending, text in (("md", table.markdown()), ("tex", table.latex()), ("csv", table.csv())):
-            (folder / f"{table.name}.{ending}").write_text(text, encoding="utf-8")
+            write_text(folder / f"{table.name}.{ending}", text)
     beside = ", ".join(table.name for table in tables if table.aside)
     also = f", with {beside}" if beside else ""
     return "\n".join([*(table.markdown() for table in tables if not table.aside), f"Written to {folder}{also}."])
@@ -316,6 +320,7 @@ def _with_findings(findings: Sequence[Finding], text: str) -> str:
 def _of_sweeps(command: CommandLine) -> str:
     """A list of all sweeps; or one sweep, from its result files or, with ``by``, from the tracking store."""
     given = dict(override.split("=", 1) for override in command.overrides)
+    _refuse_without_effect(given)
     unknown = sorted(given.keys() - set(_SWEEP_KEYS))
     if unknown:
         raise UserError(f"{unknown[0]} is no key for a sweep: there are {', '.join(_SWEEP_KEYS)}, out and audit.")
@@ -332,6 +337,13 @@ def _of_sweeps(command: CommandLine) -> str:
     if not names:
         return f"There are no sweeps in {results}."
     return overview(results, names)
+
+
+def _refuse_without_effect(given: Mapping[str, str]) -> None:
+    """Refuse what belongs to tables by keys where no such table is made: WA would be shown for another metric."""
+    for key in ("against", "metric"):
+        if key in given and ("over" in given or "by" not in given):
+            raise UserError(f"{key}={given[key]} is for the tables of by=KEYS, without over=.")
 
 
 def _of_sweep(results: Path, given: Mapping[str, str], command: CommandLine) -> str:
@@ -402,8 +414,10 @@ def _over(study: Study, given: Mapping[str, str], command: CommandLine) -> str:
     (drawing,) = _marked([learning(study, name) if over == "epoch" else draw(study, name, over, by)], given)
     written = _drawn([drawing], command, study.name, study.findings)
     keys = ",".join(GROUP_OF.get(key, key) for key in study.swept)
+    places = [f"{key}={given[key]}" for key in ("results.dir", "tracking.uri", "tracking.experiment") if key in given]
+    rows = shlex.join(["python", "-m", "multirun_analysis", f"sweep={name}", f"by={keys}", *places])
     following = [
-        [f"python -m multirun_analysis sweep={name} by={keys}", "# every row, with paired tests and recall"],
+        [rows, "# every row, with paired tests and recall"],
         ["python -m ser.ui", "# the runs in MLflow's page"],
         ["python -m ser.run --help", "# what else can be swept, and on which corpora"],
     ]

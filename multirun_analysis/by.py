@@ -164,17 +164,29 @@ def _differences(name: str, title: str, keys: Sequence[str], groups: Groups, aga
         return []
     labels = {values: " ".join(f"{key}={value}" for key, value in zip(keys, values, strict=True)) for values in groups}
     others = [values for values in groups if values != reference]
+    lacking = [values for values in groups if _lacks(groups[values], metric)]
+    if reference in lacking:
+        raise UserError(
+            f"metric={metric}: runs of {labels[reference]}, which the others are compared with, were stored before it "
+            "was a metric. The command that trained them stores them again with resume=false."
+        )
+    apart = [values for values in others if not share_seeds(groups[reference], groups[values])]
     compared = [
         Comparison(f"{labels[reference]} - {labels[values]}", groups[reference], groups[values], metric)
         for values in others
-        if share_seeds(groups[reference], groups[values])
+        if values not in (*apart, *lacking)
     ]
-    apart = [labels[values] for values in others if not share_seeds(groups[reference], groups[values])]
     chosen = "is the row that was asked for" if against else "has the highest mean validation WA"
     notes = [f"{labels[reference]} {chosen}; the differences are of test {metric.upper()}."]
-    notes += [f"No seed in common with it: {'; '.join(apart)}."] if apart else []
+    for why, rows in (("No seed in common with it", apart), (f"Stored without {metric.upper()}", lacking)):
+        notes += [f"{why}: {'; '.join(labels[values] for values in rows)}."] if rows else []
     file, title = f"{name}_differences", f"{title}: differences, paired by seed"
     return [comparisons.table(file, title, compared, notes)] if compared else []
+
+
+def _lacks(group: Group, metric: str) -> bool:
+    """Whether a run of a group was stored before a metric was added."""
+    return any(bool(np.isnan(scores.of(metric)).any()) for scores in group)
 
 
 def _best(groups: Groups) -> tuple[str, ...] | None:

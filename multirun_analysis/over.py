@@ -17,7 +17,8 @@ Groups = Mapping[tuple[str, ...], list[Scores]]
 
 _READING = (
     f"Means over seeds with 95 % intervals; below {FEWEST_SEEDS} seeds a dash for each seed, which says more than an "
-    "interval. Small hollow marks: the highest seed."
+    "interval. Small hollow marks: the highest seed. The intervals of a sentence below are wider: they hold together "
+    "at 95 % (Bonferroni)."
 )
 _FEWEST_SEEDS = 3  # with fewer, nothing is decided (docs/statistics.md)
 
@@ -94,7 +95,9 @@ def _compared(groups: Mapping[str, Group], where: str) -> list[str]:
     pairs = list(combinations(groups, 2))
     seeds = len(common_seeds([scores for group in groups.values() for scores in group]))
     if seeds < _FEWEST_SEEDS:
-        return [f"{head}{seeds} common seed{'s' * (seeds != 1)} decide nothing between {', '.join(groups)}."]
+        return [
+            f"{head}{seeds} common seed{'s decide' if seeds != 1 else ' decides'} nothing between {', '.join(groups)}."
+        ]
     apart = [text for first, second in pairs if (text := _told_apart(groups, first, second, len(pairs)))]
     if len(apart) == len(pairs):
         return [f"{head}{'; '.join(apart)}."]
@@ -124,17 +127,22 @@ def _keys(study: Study, over: str, by: Sequence[str]) -> tuple[str, list[str]]:
         raise UserError(f"over={over}: the sweep does not vary it. It varies {', '.join(swept) or 'nothing'}.")
     for scores in study.scores:
         try:
-            scores.number(key)
+            _place(scores[key])
         except ValueError:
-            raise UserError(f"over={over}: {scores[key] or 'nothing'} is no number. Use by={over}.") from None
+            raise UserError(f"over={over}: {scores[key]} is no number. Use by={over}.") from None
     chosen = [GROUP_OF.get(each, each) for each in by]
     check_keys(study, chosen)
     return key, [other for other in chosen or swept if other != key]
 
 
 def _along(group: Group, key: str) -> dict[float, list[Scores]]:
-    """The points of a curve by their number, ascending."""
-    return {float(values[0]): points for values, points in by_values(group, [key]).items()}
+    """The points of a curve by their number, ascending; those without the key by NaN."""
+    return {_place(values[0]): points for values, points in by_values(group, [key]).items()}
+
+
+def _place(value: str) -> float:
+    """The number that a parameter is; NaN for a point that does not have the parameter."""
+    return float(value or "nan")
 
 
 def _point(key: str, x: float, group: Group) -> CurvePoint:

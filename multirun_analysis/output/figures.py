@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from multirun_analysis.inference.statistics import Interval, Summary
 from multirun_analysis.output.drawings import Band, Curve, CurvePoint, Drawing, LearningCurves, Panel
 from multirun_analysis.output.tables import FEWEST_SEEDS, Missing
+from ser.system.files import replacing
 from ser.system.pictures import COLOURS, MARKERS, plain_text
 
 _LINES = ("-", "--", "-.", ":")
@@ -108,9 +109,12 @@ def save(drawing: Drawing | LearningCurves, folder: Path) -> None:
     """Write a drawing as PNG and PDF into a folder, which is made if it does not exist; as in ``png``."""
     folder.mkdir(parents=True, exist_ok=True)
     figure = draw(drawing)
-    (folder / f"{drawing.name}.png").write_bytes(_png(figure, drawing))
     about = {"Title": drawing.title, "Subject": "\n".join(drawing.notes)}
-    figure.savefig(folder / f"{drawing.name}.pdf", metadata={"CreationDate": None, "ModDate": None, **about})
+    with replacing(folder / f"{drawing.name}.png") as temporary:
+        temporary.write_bytes(_png(figure, drawing))
+    with replacing(folder / f"{drawing.name}.pdf") as temporary:
+        metadata = {"CreationDate": None, "ModDate": None, **about}
+        figure.savefig(temporary, format="pdf", metadata=metadata)
 
 
 def draw_panel(axes: Any, panel: Panel, label: str) -> None:

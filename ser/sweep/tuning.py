@@ -262,11 +262,14 @@ def chosen(search: Search, best: Trial) -> str:
     """What the search chose, its accuracies on the test utterances, and the command that trains it with more seeds."""
     figures: dict[str, Any] = best.job.metrics()
     found = [as_typed(override) for override in best.overrides]
-    fixed = [as_typed(override) for override in search.fixed if not override.startswith("sweep=")]
+    unused = 1 + max(best.job.settings.seeds)
+    replaced = ("sweep=", "seed=", "repeats=")
+    fixed = [as_typed(override) for override in search.fixed if not override.startswith(replaced)]
     test = ", ".join(f"{name.upper()} {percent(figures[name])}" for name in ("wa", "uwa"))
     options = ["--config-dir", search.budget.config_dir] if search.budget.config_dir else []
     return (
         f"Chosen by validation WA: {' '.join(found)}. On the test utterances: {test}.\n"
         f"{caution(best.job.experiment.corpus)}"
-        f"With more seeds: python -m ser.run {shlex.join([*options, *fixed, *found])} repeats=20"
+        "With seeds that chose nothing: python -m ser.run "
+        f"{shlex.join([*options, *fixed, *found])} seed={unused} repeats=20"
     )

@@ -259,6 +259,18 @@ def test_rows_without_a_common_seed_are_not_compared(hand):
     assert "No seed in common with it: loss=l2." in differences.notes
 
 
+def test_rows_that_were_stored_without_a_metric_are_not_compared_in_it(hand):
+    scores = [
+        hand.scores({"loss": loss}, wa=[0.5, 0.6], f1=f1) for loss, f1 in (("cos", 0.5), ("l2", np.nan), ("x", 0.4))
+    ]
+    study = hand.study(*scores, swept=("loss",))
+    _, differences, *_ = tables(study, "mine", ["loss"], against="cos", metric="f1")
+    assert [row[0] for row in differences.rows] == ["loss=cos - loss=x"]
+    assert "Stored without F1: loss=l2." in differences.notes
+    with pytest.raises(UserError, match="metric=f1: runs of loss=l2, which the others are compared with, were stored"):
+        tables(study, "mine", ["loss"], against="l2", metric="f1")
+
+
 # A metric that was added to ``ser.results.metrics``
 
 
@@ -394,7 +406,11 @@ MISTAKES = {
     "one of two unknown": (["sweep=fig3", "by=loss,nokey"], "by=nokey: the sweep has no such key"),
     "unknown sweep": (
         ["sweep=fig5", "by=loss"],
-        "There is no sweep fig5 in results/sweeps. There are: fig2, fig3, fig4, table2. See results.dir=.",
+        r"There is no sweep fig5 in results/sweeps. Did you mean fig4 or fig3 or fig2\? See results.dir=.",
+    ),
+    "another sweep": (
+        ["sweep=mine", "by=loss"],
+        "There is no sweep mine in results/sweeps. There are: fig2, fig3, fig4, table2. See results.dir=.",
     ),
     "unknown sweep without by": (["sweep=fig5"], "There is no sweep fig5 in results/sweeps"),
     "a key of ser.run": (["sweep=fig3", "by=loss", "repeats=2"], "repeats is no key for a sweep: there are sweep, by"),

@@ -121,6 +121,27 @@ def test_conditions_choose_configurations():
             narrowed(plan, where)
 
 
+def test_a_configuration_without_the_key_has_no_place_on_its_axis():
+    """The baseline over the margin of a loss."""
+    points = [({"loss": "cos", "loss.margin": margin}, was) for margin, was in (("0.1", 0.5), ("0.2", 0.6))]
+    scores = []
+    for parameters, wa in [*points, ({"loss": "none"}, 0.4)]:
+        point = Point((), {"corpus": "mine", **parameters}, (0, 1, 2), (1,), repr(parameters), sessions=1)
+        scores.append(Scores(point, pd.DataFrame({"wa": [wa, wa + 0.01 * len(parameters), wa - 0.02]})))
+    made = Study(tuple(scores), ("loss", "loss.margin"), EMPTY)
+    drawing = draw(made, "s", "loss.margin")
+    places = {curve.label: [point.x for point in curve.points] for curve in drawing.panels[0].curves}
+    assert places == {"loss=cos": [0.1, 0.2], "loss=none": [None]}
+    assert read(made, "loss.margin")[0].startswith("averaged over loss.margin: loss=cos is above loss=none")
+
+
+@pytest.mark.parametrize("key", ["metric=uwa", "against=none"])
+@pytest.mark.parametrize("table", ["over=lambda", "over=lambda by=loss", ""])
+def test_what_would_have_no_effect_is_refused(key, table):
+    with pytest.raises(UserError, match=f"{key} is for the tables of by=KEYS, without over="):
+        main(["sweep=s", *table.split(), key])
+
+
 def test_the_baseline_has_no_place_on_the_axis_of_lambda():
     drawing = draw(study({**FAR, ("none", "0"): [0.40, 0.41, 0.45]}), "s", "lambda")
     places = {curve.label: [point.x for point in curve.points] for curve in drawing.panels[0].curves}

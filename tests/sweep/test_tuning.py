@@ -81,7 +81,7 @@ def test_the_best_trial_is_that_of_the_best_validation_accuracy_and_the_same_sea
     assert lines[1].split()[-1] == f"{100 * best.value:.2f}"
     text = tuning.chosen(search, best)
     assert f"WA {100 * best.job.metrics()['wa']:.2f}, UWA" in text
-    assert "sweep=" not in text and "lambda.weight" not in text and text.endswith("repeats=20")
+    assert "sweep=" not in text and "lambda.weight" not in text and text.endswith(" seed=1 repeats=20")
     (plan,) = (tmp_path / "results" / "sweeps" / "search").glob("*.json")
     assert len(json.loads(plan.read_text())["points"]) == 5
 
