@@ -54,7 +54,7 @@ def run(*arguments: str, cwd: Path, env: dict[str, str] | None = None, module: s
     Variables that Python reads when it starts, but for its path, need a Python that starts.
     """
     environment = {**os.environ, **(env or {})}
-    at_start = {name for name in env or {} if name.startswith(("PYTHON", "LC_", "LANG"))} - {"PYTHONPATH"}
+    at_start = {name for name in env or {} if name.startswith(("PYTHON", "LC_", "LANG", "TMPDIR"))} - {"PYTHONPATH"}
     if sys.platform.startswith("linux") and not at_start:
         done = run_forked(module, arguments, cwd, environment, timeout=540)
     else:

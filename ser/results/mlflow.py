@@ -26,6 +26,7 @@ from ser.results.mlflow_models import MODEL, export_model
 from ser.results.runs import Run
 from ser.results.store import folder_id
 from ser.system.environment import quiet_mlflow
+from ser.system.files import naming
 from ser.system.text import HIDDEN, shown_address, without_passwords
 
 DEFAULT_URI = "sqlite:///mlflow.db"
@@ -257,7 +258,8 @@ class _Experiment:
         if found is not None and self._has_files(run, found):
             return str(found.info.run_id)
         with tempfile.TemporaryDirectory() as folder:
-            run.write_files(Path(folder))
+            with naming(Path(folder)):
+                run.write_files(Path(folder))
             if found is None:
                 return self._log(run, tags, folder)
             self.client.log_artifacts(found.info.run_id, folder)

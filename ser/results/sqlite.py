@@ -60,10 +60,17 @@ def make(path: Path) -> None:
         command = [sys.executable, "-c", _MAKE, f"sqlite:///{temporary}", str(_files(path))]
         made = subprocess.run(command, capture_output=True, text=True, check=False)
         if made.returncode:
-            raise UserError(f"MLflow could not make {path}: {(made.stderr.strip().splitlines() or ['?'])[-1]}")
+            temporary.unlink(missing_ok=True)
+            raise UserError(f"MLflow could not make {path}: {_reason(made.stderr)}")
         with closing(sqlite3.connect(temporary)) as database:
             database.execute("PRAGMA journal_mode=WAL")
         os.replace(temporary, path)
+
+
+def _reason(printed: str) -> str:
+    """What a traceback ends with, without SQLAlchemy's address for more."""
+    lines = [line for line in printed.strip().splitlines() if not line.startswith("(Background on this error")]
+    return (lines or ["?"])[-1]
 
 
 def keep_files_beside(path: Path, experiment: str) -> None:

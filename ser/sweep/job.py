@@ -1,9 +1,11 @@
 """One job of a sweep: which trainings lack a result, what is stored of them, and its runs in the tracking store."""
 
+import errno
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -33,9 +35,16 @@ if TYPE_CHECKING:  # a finished sweep is shown again without torch
 
 _log = logging.getLogger(__name__)
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+"""The codes of a full disk, and of a quota that is used up."""
+
 
 class FailedTrainingsError(UserError):
     """Trainings failed; each has a note in the result store, from which the closing table tells the reason."""
+
+
+class NotStoredError(UserError):
+    """A result cannot be stored, since the disk is full, say: further trainings would be in vain."""
 
 
 class Job:
@@ -79,8 +88,13 @@ class Job:
         return self.settings.resume != "failed" or self.store.failure(name) is not None
 
     def claim(self, replica: Replica) -> bool:
-        """Claim a training for this process; False if another process is doing it."""
-        return self._claims.take(self._claim_name(replica))
+        """Claim a training for this process; False if another process is doing it.
+
+        Raises:
+            NotStoredError: the claim cannot be written.
+        """
+        with self._storing():
+            return self._claims.take(self._claim_name(replica))
 
     def release(self, replica: Replica) -> None:
         """End the claim of a training."""
@@ -135,10 +149,28 @@ class Job:
 
         Raises:
             UserError: code was edited while the sweep ran, so that nothing is stored.
+            NotStoredError: it cannot be written.
         """
-        if isinstance(result, Exception):
-            self._failed(replica, result)
-            return
+        with self._storing():
+            if isinstance(result, OSError) and result.errno in _NO_ROOM:  # for weights
+                raise result
+            if isinstance(result, Exception):
+                self._failed(replica, result)
+            else:
+                self._save(replica, result)
+
+    @contextmanager
+    def _storing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            results = self.settings.results
+            raise NotStoredError(
+                f"No result can be stored: {error.strerror} ({error.filename or results}). The sweep has stopped; what "
+                f"is finished is kept. Make room in {results}, and the same command goes on from here."
+            ) from error
+
+    def _save(self, replica: Replica, result: Outcome) -> None:
         assert (result.seed, result.fold) == (replica.seed, replica.fold)
         check_unchanged(self.experiment)
         finished = datetime.now(UTC).isoformat(timespec="milliseconds")

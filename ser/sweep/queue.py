@@ -14,7 +14,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from ser.results.outcome import Outcome, Replica
-from ser.sweep.job import Job
+from ser.sweep.job import Job, NotStoredError
 from ser.system import pool
 
 if TYPE_CHECKING:  # a finished sweep is shown again without torch
@@ -41,6 +41,9 @@ def train_all(jobs: Sequence[Job]) -> dict[Job, Exception | None]:
     Returns:
         The jobs that were trained, with the reason where trainings could not begin or go on: a class that cannot be
         built, or code that was edited. Left out are jobs whose engine failed as a whole: they train for themselves.
+
+    Raises:
+        NotStoredError: a result cannot be stored; the trainings are ended.
     """
     queue, left, broken = _Queue(), list(jobs), set[Job]()
     while left:
@@ -48,6 +51,8 @@ def train_all(jobs: Sequence[Job]) -> dict[Job, Exception | None]:
             group = list(same_engine)
             try:
                 queue.run(group)
+            except NotStoredError:
+                raise
             except Exception as error:
                 _log.debug("one queue of %d jobs: %s", len(group), error)
                 broken.update(group)
@@ -170,6 +175,8 @@ class _Queue:
                     if not self._claim(job, replica):
                         continue
                     task = task or job.task()
+                except NotStoredError:
+                    raise
                 except Exception as error:
                     self.errors[job] = error
                     break
@@ -206,6 +213,8 @@ class _Queue:
     def _ended(self, job: Job, replica: Replica, result: Outcome | Exception) -> None:
         try:
             job.keep(replica, result)
+        except NotStoredError:
+            raise
         except Exception as error:
             self.errors[job] = error
         self._release(replica)

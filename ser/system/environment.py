@@ -1,6 +1,7 @@
 """What a result was made with: versions of libraries, the commit of the code, the device. Looked up once a process."""
 
 import hashlib
+import logging
 import os
 import platform
 import subprocess
@@ -69,9 +70,13 @@ def device(wanted: str) -> str:
 
 
 def quiet_mlflow() -> None:
-    """Set what MLflow reads from the environment: few retries, short waits, no telemetry, no word of git or of runs."""
+    """Set what MLflow reads from the environment: few retries, short waits, no telemetry, no word of git or of runs.
+
+    It would also print a traceback for each error of a database, and then raise it.
+    """
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # the address has its password in it
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # as in conf/hydra/job_logging

@@ -96,7 +96,7 @@ def on_workers(queue: Iterable[Work], workers: int) -> Generator[Finished, None,
                 yield item[1], result
         for (_, replica), result in _run(suspects, workers, at_a_time=1):
             yield replica, result
-    except (KeyboardInterrupt, GeneratorExit):
+    except BaseException:  # Ctrl-C, an end from outside, or an error of the queue itself
         pool.close(kill=True)
         raise
 

@@ -7,19 +7,18 @@ import sys
 import time
 
 import pytest
-from support import run
 from sweep.workplace import SMALL, rows, telling_what_is_trained, trained
 
 SWEEPS = (
     ("loss=cos,l2", "lambda=0.6,0.7", "repeats=2"),
     ("loss=l2,cos", "lambda=0.7,0.9", "repeats=2"),
     ("loss=cos", "lambda=0.6,0.7,0.9", "repeats=3"),
-    ("loss=none,l2", "lambda=0.6", "repeats=2"),
+    ("loss=l2", "lambda=0.6,0.9", "repeats=2"),
 )
-"""Overlapping sweeps of fold 1, which have 17 trainings."""
+"""Overlapping sweeps of fold 1."""
 
-SEEDS = 3 * 3 + 3 * 2 + 2  # cos and l2 of three λ, and the baseline
-PARENTS = 3 * 2 + 3 + 1
+SEEDS = 3 * 3 + 3 * 2  # cos and l2 of three λ each
+PARENTS = 3 * 2 + 3
 """The runs over two seeds of each configuration, and those over three seeds of cos."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -60,11 +59,8 @@ def test_eight_commands_on_a_fresh_corpus_cache_and_store_do_each_training_once(
 def test_a_training_of_a_killed_command_is_taken_over(tmp_path):
     """By another command that waits for it."""
     told = telling_what_is_trained(tmp_path)
-    first = ["engine=serial", "loss=none", "trainer.max_epochs=100000", "trainer.patience=9999", "trainer.min_lr=1e-30"]
-    done = run(
-        *SMALL, "corpus.root=corpus", "loss=cos", "fold=1", "trainer.max_epochs=1", "tracking=none", cwd=tmp_path
-    )
-    assert done.returncode == 0, done.stderr
+    endless = ("trainer.max_epochs=100000", "trainer.patience=9999", "trainer.min_lr=1e-30", "tracking=none")
+    first = ("engine=serial", "loss=none", *endless)
     owner = start(tmp_path, told, *first)
     while not list(tmp_path.glob("results/claims/*")):
         assert owner.poll() is None

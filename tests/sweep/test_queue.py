@@ -1,5 +1,6 @@
 """A sweep's trainings as one queue."""
 
+import errno
 import os
 import signal
 import socket
@@ -17,7 +18,7 @@ from sweep.workplace import SMALL, rows
 from ser.errors import UserError
 from ser.results.store import ResultStore
 from ser.sweep import queue
-from ser.sweep.job import Job
+from ser.sweep.job import Job, NotStoredError
 from ser.system import pool
 from ser.training import engines
 
@@ -135,6 +136,26 @@ def test_a_tracking_store_that_fails_costs_no_training(jobs, monkeypatch):
     queue.train_all(made)
     assert tried == made[:1], "the jobs try again when Hydra comes to them"
     assert not [replica for job in made for replica in job.missing()]
+
+
+@pytest.mark.parametrize("where", ["result", "weights"])
+def test_a_result_that_cannot_be_stored_ends_the_sweep(jobs, monkeypatch, where):
+    """Rather than that all others are trained in vain."""
+    made, tried = jobs("loss=cos", "loss=l2"), []
+    full = OSError(errno.ENOSPC, "No space left on device", "replicas/ab.npz")
+
+    def save(*_):
+        tried.append(where)
+        raise full
+
+    if where == "weights":
+        monkeypatch.setattr(engines, "attempt", lambda task, replica: tried.append(where) or full)
+    monkeypatch.setattr(ResultStore, "save", save)
+    with pytest.raises(NotStoredError, match=r"No space left on device \(replicas/ab.npz\).*Make room in .*/r, and"):
+        queue.train_all(made)
+    assert tried == [where]
+    assert not list(made[0].store.directory.glob("failed/*"))
+    assert not list(made[0].store.directory.glob("claims/*"))
 
 
 @pytest.fixture
