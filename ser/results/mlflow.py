@@ -51,7 +51,9 @@ def deliver(
 ) -> None:
     """Log those runs of a configuration that the store lacks, under their parent run, and renew the experiment's note.
 
-    Several jobs may deliver at once. A lock lets one job at a time look up what is there and log what is missing.
+    Several jobs may deliver at once. A lock lets one job at a time look up what is there and log what is missing. Jobs
+    of another folder of results have another lock, where the store is no SQLite file: of runs that both log at the same
+    moment one is kept.
 
     Args:
         runs: a run for each seed.
@@ -72,15 +74,24 @@ def deliver(
     try:
         with _lock(uri, experiment, results):
             store, owner = _experiment(uri, experiment), folder_id(results)
-            logged = store.logged(runs[0].tags["configuration"], owner)
+            configuration = runs[0].tags["configuration"]
+            logged = store.logged(configuration, owner)
             if started is not None:
                 logged = {key: run for key, run in logged.items() if run.data.tags.get("started") == started}
             if store.log_missing(runs, parent, logged, {_OWNER: owner}):
+                if started is None and not _has_one_lock(uri):
+                    store.drop_copies(configuration, logged)
+                    store.log_missing(runs, parent, store.logged(configuration, owner), {_OWNER: owner})
                 store.describe(about)
     except _delivery_errors() as error:
         if not _experiment.cache_info().currsize:
             _unreachable[uri] = _reason(error, uri), time.monotonic()
         raise _not_taken(uri, runs, results, _reason(error, uri)) from error
+
+
+def _has_one_lock(uri: str) -> bool:
+    """Whether all who write to a store have the same lock, those of other folders of results too."""
+    return sqlite.path_of(uri) is not None
 
 
 def _lock(uri: str, experiment: str, results: Path) -> FileLock:
@@ -223,6 +234,23 @@ class _Experiment:
             elif run.data.tags.get(_OWNER) == owner:
                 self.client.delete_run(run.info.run_id)
         return found
+
+    def drop_copies(self, configuration: str, logged: Mapping[str, Any]) -> None:
+        """Delete copies of runs that another folder of results logged at the same moment, with the same numbers.
+
+        Of equal runs that with the least id is kept. So all who look keep the same one, and who looks last sees all.
+
+        Args:
+            configuration: the configuration's signature.
+            logged: the runs that were there before, which stay.
+        """
+        copies: dict[str, list[str]] = {}
+        for run in self._search(f"tags.configuration = '{configuration}'"):
+            if run.info.status == "FINISHED" and run.data.tags["signature"] not in logged:
+                copies.setdefault(run.data.tags["signature"], []).append(run.info.run_id)
+        for ids in copies.values():
+            for extra in sorted(ids)[1:]:
+                self.client.delete_run(extra)
 
     def _search(self, condition: str) -> Iterator[Any]:
         token = None

@@ -1,8 +1,11 @@
 """Two folders of results that deliver to one tracking store."""
 
 import shutil
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
+from mlflow.store.tracking import sqlalchemy_store
 from mlflow.tracking import MlflowClient
 
 from ser.results import mlflow
@@ -56,6 +59,33 @@ def test_only_unfinished_runs_of_the_same_folder_are_taken_over(uri, tmp_path, m
         ("b", "FINISHED", "active"),
         ("b", "RUNNING", "deleted"),
     ]
+
+
+@pytest.mark.parametrize("order", ["ab", "ba"])
+def test_of_runs_that_two_folders_log_at_the_same_moment_one_is_left(uri, tmp_path, monkeypatch, order):
+    """On a server, where folders of results have no lock in common: both see that nothing is there."""
+    theirs, ours = tmp_path / "theirs", tmp_path / "ours"
+    monkeypatch.setattr(mlflow, "_lock", lambda *_: nullcontext())
+    monkeypatch.setattr(mlflow, "_has_one_lock", lambda uri: False)
+    drawn = iter([f"{first}{number:031x}" for number in range(3) for first in order])
+    monkeypatch.setattr(sqlalchemy_store, "uuid", SimpleNamespace(uuid4=lambda: SimpleNamespace(hex=next(drawn))))
+    look, looks = mlflow._Experiment.logged, []
+
+    def both_look(store, configuration, owner):
+        found = look(store, configuration, owner)
+        looks.append(owner)
+        if len(looks) == 1:
+            mlflow.deliver([run("a"), run("b")], run("parent"), uri, "ser", theirs, "")
+        return found
+
+    monkeypatch.setattr(mlflow._Experiment, "logged", both_look)
+    mlflow.deliver([run("a"), run("b")], run("parent"), uri, "ser", ours, "")
+    active = [state for state in states(uri) if state[2] == "active"]
+    assert active == [(name, "FINISHED", "active") for name in ("a", "b", "parent")]
+    assert len(states(uri)) == 6, "each was logged twice"
+    left = {one.data.tags["signature"]: one for one in MlflowClient(uri).search_runs(["1"])}
+    parents = {left[name].data.tags["mlflow.parentRunId"] for name in ("a", "b")}
+    assert parents == {left["parent"].info.run_id}
 
 
 def test_a_copy_of_a_folder_has_an_id_of_its_own(tmp_path):
