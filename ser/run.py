@@ -133,6 +133,7 @@ def _sweep() -> int:
     plan, here = planned
     os.environ[PLANNED], os.environ[SWEPT] = plan.name, ",".join(plan.swept)
     sys.argv += launchers.handover(plan.launcher)
+    launchers.tell_of_kills(plan.launcher)
     _cannot_run.update(point.overrides for point in plan.points if point.error)
 
     def run() -> None:

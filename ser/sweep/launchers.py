@@ -7,8 +7,10 @@ import os
 import shutil
 import subprocess
 from collections.abc import Collection
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
+from hydra.utils import get_class
 from omegaconf import OmegaConf
 
 from ser.config.words import quoted
@@ -19,9 +21,11 @@ from ser.system.text import shown_address
 
 _SUBMITIT = "hydra_plugins.hydra_submitit_launcher.submitit_launcher"
 
+JOBLIB_LAUNCHER = "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher"
+
 LOCAL_LAUNCHERS = (
     BASIC_LAUNCHER,
-    "hydra_plugins.hydra_joblib_launcher.joblib_launcher.JoblibLauncher",
+    JOBLIB_LAUNCHER,
     f"{_SUBMITIT}.LocalLauncher",
 )
 """The classes of launchers whose jobs run on this machine."""
@@ -73,6 +77,26 @@ def check(launcher: Any, sweep: str, stores: Collection[str] = ()) -> None:
             f"SLURM still has jobs of the sweep {sweep} ({', '.join(jobs)}), which this command would submit again. "
             f"Wait for them, or end them: scancel --me --name={name}"
         )
+
+
+def tell_of_kills(launcher: Any) -> None:
+    """Let joblib's launcher say in one message that one of its processes was killed, where Hydra prints a traceback."""
+    if _class(launcher) != JOBLIB_LAUNCHER:
+        return
+    kind: Any = get_class(JOBLIB_LAUNCHER)
+    launch = kind.launch
+
+    def telling(*arguments: Any, **more: Any) -> Any:
+        try:
+            return launch(*arguments, **more)
+        except BrokenProcessPool as error:
+            raise UserError(
+                "A process of the launcher was killed (out of memory?), and joblib has ended the others. Finished "
+                "trainings are kept: the same command goes on from here. Fewer jobs at once need less memory: "
+                "see hydra.launcher.n_jobs."
+            ) from error
+
+    kind.launch = telling
 
 
 def what_goes_on(launcher: Any, sweep: str) -> str | None:

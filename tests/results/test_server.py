@@ -1,4 +1,4 @@
-"""A real ``mlflow server`` on a real PostgreSQL database, as docs/cluster.md sets them up."""
+"""A real ``mlflow server`` on a real PostgreSQL database, set up as in docs/cluster.md, and what if one is killed."""
 
 import getpass
 import os
@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -59,25 +59,44 @@ def started(command, port, how=signal.SIGTERM, **more):
                 os.killpg(process.pid, how)
 
 
+@contextmanager
+def postgresql(folder, port, how=signal.SIGINT):
+    """PostgreSQL's server on the data in a folder; its end is a signal to all of its processes."""
+    command = [program("postgres"), "-D", folder / "data", "-k", folder, "-p", str(port)]
+    with started([*command, "-c", "listen_addresses=127.0.0.1"], port, how, **as_user(folder)):
+        answers = [program("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
+        for _ in range(240):  # it listens before it answers
+            if subprocess.run(answers, check=False).returncode == 0:
+                break
+            time.sleep(0.25)
+        yield
+
+
+def as_user(folder):
+    return {"user": USER, "cwd": folder, "stdout": subprocess.DEVNULL}
+
+
 @pytest.fixture
-def database():
-    """The address of an empty database of a PostgreSQL server that runs for this test."""
-    with tempfile.TemporaryDirectory() as folder:  # a short path: the server's socket lies there
-        data, port = Path(folder) / "data", free_port()
+def cluster():
+    """The folder and the port of a PostgreSQL server that does not run, and the address of an empty database of it."""
+    with tempfile.TemporaryDirectory() as name:  # a short path: the server's socket lies there
+        folder, port, owner = Path(name), free_port(), USER or getpass.getuser()
         if ROOT:
             shutil.chown(folder, USER)
-        options = {"user": USER, "cwd": folder, "stdout": subprocess.DEVNULL}
-        owner = USER or getpass.getuser()
-        subprocess.run([program("initdb"), "-D", data, "-U", owner, "--auth=trust"], check=True, **options)
-        command = [program("postgres"), "-D", data, "-k", folder, "-p", str(port), "-c", "listen_addresses=127.0.0.1"]
-        with started(command, port, signal.SIGINT, **options):
-            address = ["-h", "127.0.0.1", "-p", str(port), "-U", owner, "mlflow"]
-            for _ in range(40):  # it listens before it answers
-                if subprocess.run([program("createdb"), *address], stderr=subprocess.DEVNULL, check=False).returncode:
-                    time.sleep(0.25)
-                else:
-                    break
-            yield f"postgresql+psycopg://{owner}@127.0.0.1:{port}/mlflow"
+        made = [program("initdb"), "-D", folder / "data", "-U", owner, "--auth=trust"]
+        subprocess.run(made, check=True, **as_user(folder))
+        with postgresql(folder, port):
+            create = [program("createdb"), "-h", "127.0.0.1", "-p", str(port), "-U", owner, "mlflow"]
+            subprocess.run(create, check=True)
+        yield folder, port, f"postgresql+psycopg://{owner}@127.0.0.1:{port}/mlflow"
+
+
+@pytest.fixture
+def database(cluster):
+    """The address of an empty database of a PostgreSQL server that runs for this test."""
+    folder, port, address = cluster
+    with postgresql(folder, port):
+        yield address
 
 
 @contextmanager
@@ -120,6 +139,45 @@ def test_sweeps_into_a_server_on_postgresql_that_is_killed_between_them(database
         assert "cos" in shown.stdout
     assert not (work / "mlruns").exists()
     assert not (work / "mlflow.db").exists()
+
+
+def test_a_sweep_whose_database_is_killed_while_it_runs(cluster, tiny, tmp_path):
+    """The server of MLflow goes on; PostgreSQL is started again after two more results."""
+    folder, port, database = cluster
+    served, work, address = tmp_path / "served", tmp_path / "work", free_port()
+    served.mkdir()
+    work.mkdir()
+    sweep = ("-m", *SMALL, f"corpus.root={tiny}", "engine=serial", "loss=cos,l2", "lambda=0.6,0.7,0.9", "repeats=3")
+    sweep = (*sweep, "fold=1", "trainer.max_epochs=30", f"tracking.uri=http://127.0.0.1:{address}")
+    results = lambda: len(list(work.glob("results/replicas/*/*.npz")))  # noqa: E731
+
+    def wait_for_more(process, number):
+        while results() < number:
+            assert process.poll() is None, "it was too fast"
+            time.sleep(0.1)
+
+    with ExitStack() as running:
+        with postgresql(folder, port, signal.SIGKILL):
+            running.enter_context(tracking_server(database, served, address))
+            command = [sys.executable, "-m", "ser.run", *sweep]
+            process = running.enter_context(subprocess.Popen(command, cwd=work, stderr=subprocess.PIPE, text=True))
+            wait_for_more(process, 7)
+            before = len(stored(work, address))
+        wait_for_more(process, 9)
+        with postgresql(folder, port):
+            printed = process.communicate()[1]
+            print(
+                f"{before} runs before PostgreSQL was killed, exit status {process.returncode} after it was restarted"
+            )
+            assert process.returncode in (0, 1), printed
+            assert results() == 18, "it costs no training"
+            assert "Traceback" not in printed
+            done = run(*sweep, cwd=work)
+            assert done.returncode == 0, done.stderr
+            found = stored(work, address)
+            assert len(found) == 18 + 6, "each seed, and a parent for each point"
+    assert before >= 3
+    assert len(list(served.glob("artifacts/*/*/artifacts/predictions.csv"))) == 18
 
 
 def stored(work, port):
