@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
         The exit status.
 
     Raises:
-        UserError: an argument is not understood, or the port is taken.
+        UserError: an argument is not understood, the port is taken, or the store cannot be opened.
     """
     if {"-h", "--help"} & set(arguments):
         print(_HELP)
@@ -43,8 +43,10 @@ def main(arguments: list[str]) -> int:
     given = assignments(arguments, {"port": "5000", "uri": ""})
     _check_port(given["port"])
     from ser.results.mlflow import pages, resolve_uri
+    from ser.results.opening import check_store
 
     uri = resolve_uri(given["uri"])
+    check_store(uri)  # MLflow would make its tables in the database of another program
     known = {"MLFLOW_BACKEND_STORE_URI": uri}  # not on the command line, which other users see
     print(_addresses(f"http://127.0.0.1:{given['port']}", pages(uri)), flush=True)
     command = [sys.executable, "-m", "mlflow", "ui", "--workers", "1", "--port", given["port"]]

@@ -182,6 +182,11 @@ def checked(group: str, option: Mapping[str, Any], overrides: Sequence[str]) -> 
     Raises:
         UserError: a key is missing or unknown, or a value is of the wrong type or out of range.
     """
+    if not option.get("name"):
+        typed = [override for override in overrides if override.partition("=")[0].lstrip("+") == group]
+        raise UserError(
+            f"The option {typed[-1] if typed else group} lacks the key name: add it to the option's file in {group}/."
+        )
     option = former(group, option)
     kind, name, target = GROUPS[group], str(option.get("name", "")), option.get("_target_")
     needed = ["name", *(["_target_"] if kind.NEEDS_TARGET and name != "none" else [])]

@@ -93,7 +93,8 @@ def check(annotation: Any, value: Any) -> Any:
             raise ValueError(f"must be {describe(annotation)}")
         return value
     try:
-        return _adapter(annotation).validate_python(value)
+        found = _adapter(annotation).validate_python(value)
+        return found + 0.0 if isinstance(found, float) else found  # -0.0 becomes 0.0: an equal number, one signature
     except ValidationError as error:
         first = error.errors()[0]
         if first["type"] == "value_error":

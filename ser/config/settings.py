@@ -150,6 +150,11 @@ def resolve(cfg: DictConfig, overrides: Sequence[str] = ()) -> Settings:
     missing = [group for group in (*GROUPS, "corpus") if plain.get(group) is None]
     if missing:
         raise UserError(f"{missing[0]} has no option (was it deleted with ~{missing[0]}?). Choose one: see --help.")
+    wrong = [group for group in (*GROUPS, "corpus") if not isinstance(plain[group], dict)]
+    if wrong:
+        raise UserError(
+            f"The option of {wrong[0]} holds {shown(plain[wrong[0]])}. Its file needs lines such as name: mine."
+        )
     groups = {group: checked(group, plain[group], overrides) for group in GROUPS}
     top = {key: value_of(key, _lookup(plain, key), annotation, overrides) for key, annotation in TOP.items()}
     decisive, notes = canonical({group: groups[group] for group in DECISIVE}, overrides)

@@ -381,7 +381,7 @@ def _context_tags() -> dict[str, str]:
 
 
 def _reason(error: Exception, uri: str) -> str:
-    return without_passwords(first_line(error), uri)
+    return without_passwords(first_line(error), uri).strip()
 
 
 def _delivery_errors() -> tuple[type[Exception], ...]:

@@ -152,11 +152,13 @@ def check_number(points: int, typed: str) -> None:
 
 
 def _decimal(text: str) -> Decimal | None:
+    """A number as it is written; None for other texts, and for numbers that a float cannot hold, such as 1e-400."""
     try:
         number = Decimal(text.strip())
-    except InvalidOperation:
+        near = float(number)
+    except (InvalidOperation, ValueError):  # ValueError: "sNaN"
         return None
-    return number if math.isfinite(float(number)) else None
+    return number if math.isfinite(near) and bool(near) == bool(number) else None
 
 
 def _text(number: Decimal) -> str:

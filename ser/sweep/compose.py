@@ -16,15 +16,19 @@ from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Overrid
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from ser.config.groups import GROUPS, unknown_key
 from ser.config.paths import conf_dir
 from ser.config.settings import TOP
 from ser.config.words import pasteable, quoted
-from ser.errors import UserError
+from ser.errors import UserError, first_line
 from ser.sweep.commandline import check_number, range_length
 from ser.sweep.hydra_internals import BASIC_LAUNCHER, BASIC_SWEEPER, parse_override, split_points
 from ser.sweep.launchers import INSTALLATION
+
+_FUNCTIONS = ("choice", "glob", "interval", "range", "shuffle", "sort", "tag")
+"""What a value of Hydra's grammar may be made by."""
 
 _NUMBERS_TYPED = {"lambda": "0.6", "length": "3"}
 _VALUE_KEY = re.compile(r"(?!hydra\.)[a-z_]+(\.\w+)+|seed|repeats|fold|device|resume|save|sweep")
@@ -68,11 +72,11 @@ def with_folder(overrides: list[str], sweep: bool, config_name: str | None, conf
 
 def _with_folder(override: str, folder: str) -> str:
     """An override, which may be a sweep, with the folder in place of ``_OUTPUT``, in quotes where it needs them."""
-    key, parsed = override.partition("=")[0], _parse_one(override)
+    key, parsed = override.partition("=")[0], read_override(override)
     given = [override]
     if parsed.is_sweep_override():
         given = [f"{key}={value}" for value in parsed.sweep_string_iterator()]
-    values = [str(_parse_one(each).value()) for each in given]
+    values = [str(read_override(each).value()) for each in given]
     return f"{key}={','.join(quoted(value.replace(_OUTPUT, folder)) for value in values)}"
 
 
@@ -134,9 +138,12 @@ class Composer:
         swept = [override for override in (*_parse(params), *parsed) if override.is_sweep_override()]
         check_number(math.prod(map(_values, swept)), " ".join(str(override.input_line) for override in swept))
         try:
-            return split_points([*_parse(params), *parsed])
+            points = split_points([*_parse(params), *parsed])
         except HydraException as error:
             raise UserError(str(error)) from error
+        if not points:
+            raise UserError(f"{' '.join(str(each.input_line) for each in swept)}: this sweep has no points.")
+        return points
 
     def config(self, point: Sequence[str]) -> DictConfig:
         """The configuration of a point, equal to the one that Hydra composes.
@@ -173,9 +180,11 @@ class Composer:
             return compose(self._name, overrides=[*self._always, *overrides], return_hydra_config=True)
         except MissingConfigException as error:
             raise UserError(_no_such_option(error)) from error
+        except YAMLError as error:
+            raise UserError(f"The file of an option is no YAML: {' '.join(str(error).split())}.") from error
         except ConfigCompositionException as error:
             raise UserError(self._no_such_key(error)) from error
-        except ValueError as error:  # the choice of a group is a number or a mapping
+        except (ValueError, AssertionError) as error:  # a group's choice is a number or a mapping; a key is below null
             raise UserError(f"{error} (in {' '.join(overrides)})") from error
 
 
@@ -209,7 +218,12 @@ def _values(override: Override) -> int:
 
 
 @lru_cache(maxsize=4096)
-def _parse_one(override: str) -> Override:
+def read_override(override: str) -> Override:
+    """An override as Hydra reads it.
+
+    Raises:
+        UserError: it cannot be read; the message shows the form that can.
+    """
     try:
         return parse_override(override)
     except HydraException as error:
@@ -229,6 +243,8 @@ def _how_to_type(override: str, error: HydraException) -> str:
         )
     if key != key.strip() or value != value.strip():
         return f"there must be no blanks around the equals sign: {shlex.quote(f'{key.strip()}={value.strip()}')}"
+    if re.match(rf"({'|'.join(_FUNCTIONS)})\(", value):
+        return f"{first_line(error)}."
     if ",," in value or value.endswith(","):
         return "a value is missing before or behind a comma."
     closing = {"[": "]", "{": "}"}.get(value[:1])
@@ -271,7 +287,7 @@ def _check_form(override: Override) -> None:
 
 
 def _parse(overrides: Iterable[str]) -> list[Override]:
-    return [_parse_one(override) for override in overrides]
+    return [read_override(override) for override in overrides]
 
 
 def _set(config: DictConfig, override: Override) -> None:
@@ -280,8 +296,8 @@ def _set(config: DictConfig, override: Override) -> None:
         OmegaConf.update(config, key, override.value(), force_add=False)
     except OmegaConfBaseException as error:
         group = key.split(".")[0]
-        known = _keys_of(config, group)
-        raise UserError(f"There is no key {key} ({override.input_line}).{unknown_key(key, known)}") from error
+        known, wrong = _keys_of(config, group), error.full_key or key  # a key within a mapping may be the wrong one
+        raise UserError(f"There is no key {wrong} ({override.input_line}).{unknown_key(wrong, known)}") from error
 
 
 def _no_such_option(error: MissingConfigException) -> str:

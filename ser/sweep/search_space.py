@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from hydra.core.override_parser.types import IntervalSweep, Override
-from hydra.errors import HydraException
 
 from ser.config.words import GROUP_OF
 from ser.errors import UserError
-from ser.sweep.hydra_internals import parse_override
+from ser.sweep.compose import read_override
 
 
 @dataclass(frozen=True)
@@ -71,11 +70,8 @@ def search_space(overrides: Sequence[str]) -> tuple[list[Dimension], list[str]]:
     Raises:
         UserError: an override cannot be read, an interval has no numbers in it, or a key is given twice.
     """
-    try:
-        parsed = [parse_override(override) for override in overrides]
-        dimensions = [_dimension(each) for each in parsed if each.is_sweep_override()]
-    except HydraException as error:
-        raise UserError(str(error)) from error
+    parsed = [read_override(override) for override in overrides]
+    dimensions = [_dimension(each) for each in parsed if each.is_sweep_override()]
     keys = [str(each.key_or_group) for each in parsed]
     twice = next((key for key in keys if keys.count(key) > 1), None)
     if twice:
