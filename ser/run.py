@@ -109,6 +109,10 @@ def _sweep() -> int:
         raise UserError("--experimental-rerun is not supported: a pickle can run code. Type the command again.")
     flags = commandline.flags_of(sys.argv[1:], args.overrides)
     dry = commandline.take_dry_run(args.overrides)
+    if args.config_dir or args.config_name:
+        from ser.sweep.secrets import with_hidden_password
+
+        args.overrides = with_hidden_password(args.overrides, args.config_name, args.config_dir)
     if not commandline.trains(args):
         sys.argv[1:] = [*flags, *args.overrides]
         end_with_reader()  # Hydra prints, and would print a traceback

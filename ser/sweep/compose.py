@@ -156,6 +156,20 @@ class Composer:
             _set(config, override)
         return config
 
+    def stores(self, overrides: Sequence[str]) -> list[str]:
+        """The addresses of the tracking stores of a command line as they are written, each once.
+
+        Raises:
+            UserError: there is no such option or key.
+        """
+        parsed = _parse(overrides)
+        fixed = [str(override.input_line) for override in parsed if not override.is_sweep_override()]
+        swept = [override for override in parsed if override.is_sweep_override()]
+        options = [list(each.sweep_string_iterator()) for each in swept if each.key_or_group == "tracking"]
+        points = [[*fixed, f"tracking={option}"] for option in options[-1]] if options else [fixed]
+        written = [OmegaConf.to_container(self.config(point).tracking, resolve=False) for point in points]
+        return list(dict.fromkeys(str(each["uri"]) for each in written if isinstance(each, dict) and each.get("uri")))
+
     def _base(self, options: tuple[str, ...]) -> DictConfig:
         if options not in self._bases:
             config = self._compose(list(options))

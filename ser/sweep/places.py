@@ -6,9 +6,11 @@ from pathlib import Path
 from ser.config.settings import Settings
 from ser.errors import UserError
 from ser.results import sqlite
+from ser.results.drivers import DATABASES
 from ser.results.mlflow import resolve_uri
 from ser.results.opening import check_store
 from ser.system.files import obstacle
+from ser.system.text import shown_address
 
 
 def check_places(settings: Sequence[Settings], hydra: Mapping[str, str]) -> None:
@@ -33,6 +35,17 @@ def check_places(settings: Sequence[Settings], hydra: Mapping[str, str]) -> None
 def stores(settings: Sequence[Settings]) -> list[str]:
     """The tracking stores that a sweep delivers to, each once."""
     return list(dict.fromkeys(resolve_uri(one.tracking.uri) for one in settings if one.tracking.name != "none"))
+
+
+def files_here(settings: Sequence[Settings]) -> list[str]:
+    """A sentence for each tracking store that is a database without a server: MLflow keeps its files in this folder."""
+    return [
+        f"tracking.uri={shown_address(uri)} is a database, which keeps no files: predictions, pictures and networks go "
+        f"to {Path('mlruns').absolute()}. To have them in one place for all machines, start an MLflow server on the "
+        "database (docs/cluster.md) and give its address."
+        for uri in stores(settings)
+        if uri.partition(":")[0].partition("+")[0] in DATABASES
+    ]
 
 
 def _check_folders(places: Iterable[tuple[str, Path]]) -> None:

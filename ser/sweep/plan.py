@@ -30,7 +30,7 @@ from ser.sweep import launchers
 from ser.sweep.code import changes, modules, not_followed, without_weights
 from ser.sweep.compose import composer
 from ser.sweep.handover import SOURCES
-from ser.sweep.places import check_places, stores
+from ser.sweep.places import check_places, files_here, stores
 from ser.system import environment
 from ser.system.files import write_text
 from ser.system.stored import intact, read_json
@@ -160,7 +160,7 @@ def make_plan(args: argparse.Namespace, dry: bool = False) -> tuple[Plan, list[E
     os.environ[SOURCES] = json.dumps({k: v for experiment in experiments for k, v in modules(experiment).items()})
     for sentence in mixed(plan):
         _log.warning(sentence)
-    found = (_dropped, official.parts_told, changes, not_followed, without_weights, _notes)
+    found = (_dropped, official.parts_told, changes, not_followed, without_weights, _stores, _notes)
     for sentence in (sentence for of in found for sentence in of(experiments)):
         _log.info(sentence)
     _say_which_points_are_equal(plan)
@@ -331,6 +331,10 @@ def _dropped(experiments: Sequence[Experiment]) -> list[str]:
         for corpus in corpora.values()
         if corpus.dropped
     ]
+
+
+def _stores(experiments: Sequence[Experiment]) -> list[str]:
+    return files_here([experiment.settings for experiment in experiments])
 
 
 def _notes(experiments: Sequence[Experiment]) -> list[str]:

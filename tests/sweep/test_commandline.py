@@ -1,12 +1,16 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from support import settings
 
 from ser.errors import UserError
 from ser.results.mlflow import resolve_uri
 from ser.sweep.commandline import flags_of, hide_password, rewrite
 from ser.sweep.hydra_internals import parse_flags
+from ser.sweep.places import files_here
+from ser.sweep.secrets import with_hidden_password
 
 
 @pytest.mark.parametrize(
@@ -139,3 +143,45 @@ def test_addresses_with_passwords_are_not_swept_over(monkeypatch):
     with pytest.raises(UserError, match="give one address") as refused:
         hide_password(["tracking.uri=http://u:secret@a,http://u:secret@b"])
     assert "secret" not in str(refused.value)
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A folder of one's own options: a tracking store with a password, and one without."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+    (tmp_path / "own" / "tracking").mkdir(parents=True)
+    for name, user in (("mine", "me:hunter2"), ("open", "me")):
+        text = f"name: none\nuri: postgresql://{user}@host/runs\nexperiment: null\n"
+        (tmp_path / "own" / "tracking" / f"{name}.yaml").write_text(text)
+    return str(tmp_path / "own")
+
+
+def test_a_password_in_ones_own_options_goes_to_mlflow_by_the_environment_alone(own):
+    shown = "postgresql://me:***@host/runs"
+    assert with_hidden_password(["tracking=mine", "loss=cos,l2"], None, own) == [
+        "tracking=mine", "loss=cos,l2", f"tracking.uri='{shown}'"
+    ]  # fmt: skip
+    assert resolve_uri(shown) == "postgresql://me:hunter2@host/runs"
+    for typed in (["tracking=open"], ["tracking=mine", f"tracking.uri='{shown}'"], ["loss=cos"], ["loss=[cos]"]):
+        assert with_hidden_password(typed, None, own) == typed
+    with pytest.raises(UserError, match="delivers to one store") as refused:
+        with_hidden_password(["tracking=mine,open"], None, own)
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_password_in_ones_own_options_is_in_no_file_of_a_sweep(own, folder, command):
+    done = command("--config-dir", own, "tracking=mine", "loss=cos", "lambda=0.6")
+    assert done.returncode == 0, done.stderr
+    stored = {path.name: path.read_text() for path in folder.glob("multirun/*/*/.hydra/*.yaml")}
+    assert "postgresql://me:***@host/runs" in stored["config.yaml"]
+    assert stored.keys() == {"config.yaml", "hydra.yaml", "overrides.yaml"}
+    plans = [path.read_text() for path in folder.glob("results/sweeps/*/*.json")]
+    assert not any("hunter2" in text for text in (*stored.values(), *plans, done.stdout, done.stderr))
+
+
+def test_a_database_without_a_server_keeps_files_where_the_sweep_runs(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://me:hunter2@host/runs")
+    (said,) = files_here([settings("tracking.uri='postgresql://me:***@host/runs'") for _ in range(2)])
+    assert said.startswith("tracking.uri=postgresql://me:***@host/runs is a database, which keeps no files")
+    assert f"go to {Path('mlruns').absolute()}. To have them in one place" in said
+    assert not files_here([settings(f"tracking.uri={uri}") for uri in ("sqlite:///m.db", "http://host")])
