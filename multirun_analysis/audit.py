@@ -124,7 +124,7 @@ class _Compared:
     @cached_property
     def _keys(self) -> list[str]:
         """The parameters by which points are named: those that differ, unless another choice determines them."""
-        rows = [(point, _free_parameters(point.parameters, ())) for point in self.points]
+        rows = [(point, _free_parameters(point, ())) for point in self.points]
         keys = differing([point.parameters for point in self.points])
         return [
             key for key in keys if key in self.swept or any(len(values) > 1 for values in _by_value(key, rows))
@@ -345,7 +345,7 @@ def _never_fell(compared: _Compared) -> Iterator[Finding]:
 
 def _unswept_differences(compared: _Compared) -> Iterator[Finding]:
     """Parameters in which the points differ although they were not swept."""
-    rows = [(point, _free_parameters(point.parameters, compared.swept)) for point in compared.points]
+    rows = [(point, _free_parameters(point, compared.swept)) for point in compared.points]
     for key in sorted({key for _, parameters in rows for key in parameters} - compared.swept):
         for points_by_value in _by_value(key, rows):
             if len(points_by_value) > 1:
@@ -372,24 +372,27 @@ def _option(key: str, parameters: Mapping[str, str]) -> str:
     prefix, dot, last = key.partition(".")
     if not dot or (prefix in NUMBERS and last == "name"):
         return ""
-    return parameters[f"{prefix}.name" if prefix in NUMBERS else prefix]
+    return parameters.get(f"{prefix}.name" if prefix in NUMBERS else prefix, "")
 
 
-def _free_parameters(parameters: Mapping[str, str], swept: Collection[str]) -> dict[str, str]:
+def _free_parameters(point: Point, swept: Collection[str]) -> dict[str, str]:
     """The parameters that a point could have chosen freely.
 
-    Left out are those that another choice determines (``ser.config.canonical``), and the corpus' keys, among them the
-    place of its files: the fingerprint tells its content. The schedule of a constant number is called ``constant``.
+    Left out are those that another choice determines (``ser.config.canonical``, an official split), and the corpus'
+    keys, among them the place of its files: the fingerprint tells its content. The schedule of a constant number is
+    called ``constant``.
     """
-    determined = ["corpus."]
+    parameters, determined = point.parameters, ["corpus."]
     if parameters.get("loss") == "none":
         determined += ["lambda", "loader", "position", "trainer.batch_norm"] + ["loss"] * ("lambda" in swept)
     if parameters.get("aux_task") == "none" and "aux_task.weight" in swept:
         determined += ["aux_task"]
     if parameters.get("feature.log") == "natural":
         determined += ["feature.top_db"]
-    names = {f"{prefix}.name": "constant" for prefix in NUMBERS}
-    return {key: value for key, value in {**names, **parameters}.items() if not key.startswith(tuple(determined))}
+    by_split = ("validation", "validation.fraction") if point.sessions == 1 else ()
+    named = {f"{prefix}.name": "constant" for prefix in NUMBERS} | parameters
+    free = {key: value for key, value in named.items() if not key.startswith(tuple(determined))}
+    return {key: value for key, value in free.items() if key not in by_split}
 
 
 def _leaks(compared: _Compared) -> Iterator[Finding]:

@@ -11,9 +11,6 @@ from ser.errors import UserError
 SPLIT = "split"
 """The value of ``corpus.sessions`` that asks for the official split, and the column that holds it."""
 
-COLUMN = f"the column {SPLIT}"
-"""Where the split is read from, for messages; audformat databases may hold it in their tables."""
-
 KNOWN = {
     **dict.fromkeys(("train", "training"), TRAIN),
     **dict.fromkeys(("dev", "devel", "development", "val", "valid", "validation"), DEV),
@@ -72,15 +69,15 @@ def splits_of(found: Iterable[str], words: Words | None, root: Path) -> dict[str
     unknown = sorted(word for word in there if word not in named and split_of(word) is None)
     if unknown:
         raise UserError(
-            f"{root}: {COLUMN} has {listing([*map(repr, unknown)], _SHOWN_WORDS)}, which is not train, dev or test. "
-            f"{listed} Say which split it is, or null to leave its utterances out: "
+            f"{root}: the column {SPLIT} has {listing([*map(repr, unknown)], _SHOWN_WORDS)}, which is not train, dev "
+            f"or test. {listed} Say which split it is, or null to leave its utterances out: "
             f"'corpus.splits={{{unknown[0]}: test}}'."
         )
     result = {word: split for word in there if (split := split_of(word, named))}
     missing = [split for split in (TRAIN, TEST) if split not in result.values()]
     if missing:
         raise UserError(
-            f"{root}: {COLUMN} has no utterance of {' and none of '.join(missing)}. {listed} Correct it, or "
+            f"{root}: the column {SPLIT} has no utterance of {' and none of '.join(missing)}. {listed} Correct it, or "
             f"say which word it is: 'corpus.splits={{...: {missing[0]}}}'."
         )
     return result

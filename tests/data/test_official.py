@@ -11,7 +11,9 @@ from support import experiment, run
 
 from ser.data.official import parts_told
 from ser.errors import UserError
+from ser.results.notes import corpus_note
 from ser.results.store import ResultStore
+from ser.sweep.tuning import caution
 from ser.training.sampling import Sampling
 from ser.training.task import make_task
 
@@ -91,6 +93,8 @@ def test_any_validation_is_the_one_on_dev(tmp_path):
         (),
         ("mine has an official split dev to validate on: validation=speaker has no effect",),
     ]
+    assert "26 utterances of 6 speakers in the official split test 4, dev 6, train 16" in corpus_note(every[0].corpus)
+    assert caution(every[0].corpus) == ""
     shares = [made(file, f"validation.train_fraction={share}") for share in ("0.5", "1")]
     assert [chosen.configuration == every[0].configuration for chosen in shares] == [False, True]
     assert parts_told([*shares, *every]) == [

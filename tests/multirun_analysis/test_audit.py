@@ -348,3 +348,23 @@ def test_one_fixed_test_set_is_said_in_every_table():
     finding = only(audit([point], collected(point), ["loss"]))
     assert finding.in_tables and finding.severity == "warn"
     assert finding.text.startswith("There is one fixed test set (official split): intervals over seeds say")
+
+
+def test_what_an_official_split_decides_is_no_difference():
+    """One corpus validates on its dev, the other has none; both are trained on a share that was not swept."""
+
+    def found(share):
+        dev = {"validation": "session", "validation.train_fraction": "1"}
+        drawn = {"validation": "stratified", "validation.fraction": "0.2", "validation.train_fraction": share}
+        points = [
+            Point((), {"corpus": name, "loss": "cos", **keys}, (0,), (1,), name * 32, sessions=1)
+            for name, keys in (("a", dev), ("b", drawn))
+        ]
+        findings = audit(points, collected(*points), ["corpus"])
+        return [finding.text for finding in findings if "not swept" in finding.text]
+
+    assert found("1") == []
+    assert found("0.5") == [
+        "The cells differ in validation.train_fraction, which was not swept: 1 in 1 cell (corpus=a); 0.5 in 1 cell "
+        "(corpus=b)."
+    ]
