@@ -53,9 +53,11 @@ def _sessions(corpus: Corpus, summary: dict[str, Any]) -> str:
 
 def _speakers(corpus: Corpus, summary: dict[str, Any]) -> str:
     genders = {u.speaker: u.gender or "unknown" for u in corpus.utterances}
-    found = {(u.speaker, u.session) for u in corpus.utterances}
-    sessions = {who: [each for each in corpus.sessions if (who, each) in found] for who in genders}
-    rows = [[who, genders[who], ", ".join(sessions[who]), count] for who, count in summary["speakers"].items()]
+    found, order = {(u.speaker, u.session) for u in corpus.utterances}, corpus.sessions
+    rows = [
+        [who, genders[who], ", ".join(session for session in order if (who, session) in found), count]
+        for who, count in summary["speakers"].items()
+    ]
     return aligned([["speaker", "gender", corpus.part, "utterances"], *rows])
 
 
