@@ -21,7 +21,7 @@ from multirun_analysis.output.tables import Missing
 from ser.config.words import applies, corpora_title, labels
 from ser.errors import UserError
 from ser.show.vectors import scatter
-from ser.system.pictures import COLOURS, plain_text
+from ser.system.pictures import COLOURS, legible, legible_text, plain_text
 
 __all__ = ["confusion", "learning", "over", "vectors"]
 
@@ -88,7 +88,7 @@ def learning(histories: pd.DataFrame, metric: str = "val_wa", *, axes: Axes | No
     for index, (label, rows) in enumerate(cells.items()):
         colour, line = COLOURS[index % len(COLOURS)], _LINES[index // len(COLOURS) % len(_LINES)]
         count = len(rows[["seed", "fold"]].drop_duplicates())
-        name = f"{label} ({count} training{'s' * (count > 1)})".strip()
+        name = f"{legible_text(label)} ({count} training{'s' * (count > 1)})".strip()
         drawn = band(by_epoch(rows, metric))
         drawn = drawn if len(cells) <= _MOST_BANDS else Band(drawn.mean, drawn.mean, drawn.mean)
         draw_band(axes, drawn, 100 if is_accuracy else 1, colour, name, line)
@@ -123,7 +123,7 @@ def confusion(predictions: pd.DataFrame, *, axes: Axes | None = None) -> Axes:
     counts = confusion_matrix(gold, predicted, labels=classes).astype(float)
     utterances = counts.sum(axis=1, keepdims=True)
     shares = np.divide(100 * counts, utterances, out=np.full_like(counts, np.nan), where=utterances > 0)
-    picture = ConfusionMatrixDisplay(shares, display_labels=classes)
+    picture = ConfusionMatrixDisplay(shares, display_labels=legible(classes))
     picture.plot(cmap="Blues", values_format=".1f", colorbar=False, ax=axes)
     axes.set(xlabel="predicted", ylabel="true class")
     wa = 100 * (gold == predicted).mean()
@@ -204,4 +204,5 @@ def _word(metric: str) -> str:
 
 def _corpus(frame: pd.DataFrame) -> str:
     """The names of the corpora, for titles."""
-    return corpora_title([str(name) for name in pd.unique(frame["corpus"])], bool(frame["synthetic"].any()))
+    names = [str(name) for name in pd.unique(frame["corpus"])]
+    return legible_text(corpora_title(names, bool(frame["synthetic"].any())))

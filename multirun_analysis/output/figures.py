@@ -15,7 +15,7 @@ from multirun_analysis.inference.statistics import Interval, Summary
 from multirun_analysis.output.drawings import Band, Curve, CurvePoint, Drawing, LearningCurves, Panel
 from multirun_analysis.output.tables import FEWEST_SEEDS, Missing
 from ser.system.files import replacing
-from ser.system.pictures import COLOURS, MARKERS, plain_text
+from ser.system.pictures import COLOURS, MARKERS, legible_text, plain_text
 
 _LINES = ("-", "--", "-.", ":")
 _CELLS_ACROSS = 6  # learning curves that stand side by side
@@ -58,7 +58,7 @@ def _draw_learning(curves: LearningCurves) -> Figure:
         above.tick_params(labelbottom=False)
         draw_band(above, panel.loss, 1, COLOURS[1])
         draw_band(below, panel.accuracy, 100, COLOURS[0])
-        above.set_title(panel.label, fontsize=9)
+        above.set_title(legible_text(panel.label), fontsize=9)
         below.set_xlabel("epoch")
         below.set_ylim(0, 100)
         below.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -70,7 +70,7 @@ def _draw_learning(curves: LearningCurves) -> Figure:
 
 def _set_title(figure: Figure, title: str) -> None:
     """Write a title above a figure, in several lines if it is wider than the figure. A sweep's name is one word."""
-    lines = textwrap.wrap(title, int(_LETTERS * figure.get_figwidth()), break_on_hyphens=False)
+    lines = textwrap.wrap(legible_text(title), int(_LETTERS * figure.get_figwidth()), break_on_hyphens=False)
     figure.suptitle("\n".join(lines), fontsize=11)
 
 
@@ -171,12 +171,12 @@ def _draw_curve(axes: Any, curve: Curve, index: int, shift: float, xs: Sequence[
     line = _LINES[index % len(_LINES)]
     level = [point.summary for point in curve.points if point.x is None]
     if level:
-        _draw_level(axes, level[0], colour, line, curve.label)
+        _draw_level(axes, level[0], colour, line, legible_text(curve.label))
         return
     places = [point.x + shift for point in curve.points if point.x is not None]
     summaries = [None if isinstance(point.summary, Missing) else point.summary for point in curve.points]
     means = [float("nan") if summary is None else 100 * summary.mean for summary in summaries]
-    axes.plot(places, means, color=colour, marker=marker, markersize=5, linestyle=line, label=curve.label)
+    axes.plot(places, means, color=colour, marker=marker, markersize=5, linestyle=line, label=legible_text(curve.label))
     complete = [(x, summary) for x, summary in zip(places, summaries, strict=True) if summary is not None]
     _draw_intervals(axes, complete, colour)
     _draw_highest(axes, complete, colour, marker)

@@ -12,7 +12,7 @@ from ser.data.experiment import Experiment
 from ser.results.metrics import confusion, unweighted_accuracy, weighted_accuracy
 from ser.results.outcome import Outcome, pooled
 from ser.results.store import Stored
-from ser.system.pictures import plain_text
+from ser.system.pictures import legible, legible_text, plain_text
 from ser.system.text import for_spreadsheets, without_passwords
 
 DATA = ("configuration.json", "predictions.csv")
@@ -82,8 +82,8 @@ def _draw_confusion(path: Path, experiment: Experiment, name: str, stored: Seque
         shade = "white" if recall[row, column] > 0.55 else "black"
         text = f"{count}\n{100 * recall[row, column]:.0f} %"
         axes.text(column, row, text, ha="center", va="center", color=shade, fontsize=9)
-    axes.set_xticks(range(len(classes)), classes)
-    axes.set_yticks(range(len(classes)), classes)
+    axes.set_xticks(range(len(classes)), legible(classes))
+    axes.set_yticks(range(len(classes)), legible(classes))
     axes.set(xlabel="predicted", ylabel="gold")
     wa, uwa = 100 * weighted_accuracy(gold, predicted), 100 * unweighted_accuracy(gold, predicted)
     axes.set_title(f"{_title(experiment, name)}, pooled WA {wa:.2f} %, UWA {uwa:.2f} %", fontsize=9)
@@ -116,4 +116,4 @@ def _draw_curves(path: Path, experiment: Experiment, name: str, outcomes: Sequen
 
 def _title(experiment: Experiment, name: str) -> str:
     """The run's name, and on the next line its corpus."""
-    return f"{textwrap.fill(name, _TITLE_WIDTH)}\n{experiment.corpus.title}"
+    return legible_text(f"{textwrap.fill(name, _TITLE_WIDTH)}\n{experiment.corpus.title}")

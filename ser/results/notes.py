@@ -16,6 +16,7 @@ from scipy.special import stdtrit
 from ser.corpora.table import Corpus
 from ser.results.convergence import ENDINGS, Convergence
 from ser.results.metrics import METRICS
+from ser.system.pictures import legend
 from ser.system.text import percent
 
 KEPT = "*This note is written anew whenever runs are delivered. Delete this line, and it stays as you write it.*"
@@ -56,7 +57,7 @@ def seed_note(
     ]
     table = _table(["fold", *_headings(), "epochs", "ended"], [*rows, ["mean", *_percents(metrics), "", ""]])
     files = _links(page, "curves.png", "confusion.png", "predictions.csv", "configuration.json")
-    return _joined(f"{_about(corpus)} {files}", table, _made_by(command))
+    return _joined(f"{_about(corpus)} {files}", *_legend(corpus), table, _made_by(command))
 
 
 def parent_note(page: str, corpus: Corpus, seeds: Mapping[int, Mapping[str, float]], folds: str, command: str) -> str:
@@ -75,7 +76,8 @@ def parent_note(page: str, corpus: Corpus, seeds: Mapping[int, Mapping[str, floa
     what = f"{len(seeds)} seeds ({min(seeds)} to {max(seeds)}), folds: {folds}. {SPREAD}"
     what += "" if few else " The interval is Student's t."
     files = _links(page, "curves.png", "confusion.png")
-    return _joined(f"{_about(corpus)} {files}", _table(["", "mean", *columns], rows), what, _made_by(command))
+    table = _table(["", "mean", *columns], rows)
+    return _joined(f"{_about(corpus)} {files}", *_legend(corpus), table, what, _made_by(command))
 
 
 def experiment_note(about: str, ranked: Iterable[Ranked]) -> str:
@@ -137,6 +139,11 @@ def escaped(text: str) -> str:
     'a\\|b &lt;i&gt;\\*x\\*&lt;/i&gt;'
     """
     return re.sub(r"([\\`*_{}\[\]()#+!|~-])", r"\\\1", html.escape(" ".join(text.split()), quote=False))
+
+
+def _legend(corpus: Corpus) -> list[str]:
+    """What numbers stand for in pictures, if they stand for classes."""
+    return [escaped(said)] if (said := legend(corpus.classes)) else []
 
 
 def _about(corpus: Corpus) -> str:

@@ -22,7 +22,7 @@ from ser.sweep.hydra_internals import parse_flags
 from ser.sweep.plan import Plan
 from ser.system import environment
 from ser.system.command import run_command
-from ser.system.pictures import save
+from ser.system.pictures import legend, save
 from ser.system.progress import ConsoleHandler, track
 from ser.system.text import aligned
 
@@ -97,6 +97,7 @@ def _corpus(overrides: list[str], config_dir: str | None, given: dict[str, str])
         point = [override for override in overrides if not re.match(r"[+~]*feature\b", override)]
         logmel = resolve(composing.config([*point, "feature=logmel"]), point)
     folder, name = _folder(given, experiment), experiment.corpus.utterances[index].id
+    print(legend(experiment.corpus.classes), end="\n" * bool(legend(experiment.corpus.classes)))
     whole = corpus.draw(experiment.corpus, experiment.settings.length.seconds)
     one = utterance.draw(experiment, index, logmel)
     safe = re.sub(r"[^\w.+-]", "_", name)

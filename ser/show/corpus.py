@@ -6,7 +6,7 @@ import numpy as np
 
 from ser.corpora.describe.summary import durations
 from ser.corpora.table import Corpus
-from ser.system.pictures import COLOURS, plain_text
+from ser.system.pictures import COLOURS, legible, legible_text, plain_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +31,7 @@ def draw(corpus: Corpus, length: float) -> "Figure":
     utterances = corpus.utterances
     seconds = np.array(durations(utterances))
     figure = Figure(figsize=(10.5, 4.4), dpi=120, layout="constrained")
-    figure.suptitle(f"{corpus.title}: {len(utterances)} utterances, {seconds.sum() / 60:.0f} min")
+    figure.suptitle(f"{legible_text(corpus.title)}: {len(utterances)} utterances, {seconds.sum() / 60:.0f} min")
     left, right = figure.subplots(1, 2)
     _draw_classes(left, corpus)
     _draw_durations(right, corpus, seconds, length)
@@ -49,12 +49,12 @@ def _draw_classes(axes: "Axes", corpus: Corpus) -> None:
         of_session = [each.emotion for each in corpus.utterances if each.session == session]
         counts = np.array([of_session.count(label) for label in corpus.classes])
         fold = "" if corpus.official_split else f" (fold {index + 1})"
-        label, colour = f"{session}{fold}", COLOURS[index if few else 0]
+        label, colour = f"{legible_text(session)}{fold}", COLOURS[index if few else 0]
         axes.bar(range(len(counts)), counts, bottom=below, label=label, color=colour, edgecolor="white")
         below += counts
     for place, count in enumerate(below):
         axes.annotate(f"{count:.0f}", (place, count), (0, 2), textcoords="offset points", ha="center")
-    axes.set_xticks(range(len(corpus.classes)), corpus.classes)
+    axes.set_xticks(range(len(corpus.classes)), legible(corpus.classes))
     if len(corpus.classes) > _MOST_LEVEL:
         axes.tick_params(axis="x", rotation=30)
     axes.set_ylabel("utterances")
@@ -74,7 +74,7 @@ def _draw_durations(axes: "Axes", corpus: Corpus, seconds: np.ndarray, length: f
         own = np.sort(seconds[emotions == label])
         shares = 100 * np.arange(1, len(own) + 1) / len(own)
         style = ("-", "--")[index // len(COLOURS) % 2]
-        name = f"{label} (median {np.median(own):.1f} s)"
+        name = f"{legible(corpus.classes)[index]} (median {np.median(own):.1f} s)"
         axes.step(own, shares, where="post", label=name, color=COLOURS[index % len(COLOURS)], linestyle=style)
     longer = 100 * float((seconds > length).mean())
     axes.axvline(length, color="0.4", linewidth=1, linestyle=":", label=f"length={length:g} s; {longer:.0f} % longer")

@@ -11,7 +11,7 @@ from ser.corpora.table import Utterance
 from ser.data.experiment import Experiment
 from ser.errors import UserError
 from ser.features.audio import read_audio
-from ser.system.pictures import COLOURS, plain_text
+from ser.system.pictures import COLOURS, legible_text, plain_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,7 +68,7 @@ def draw(experiment: Experiment, index: int, logmel: Settings) -> "Figure":
 
 
 def _title(utterance: Utterance, duration: float, corpus: str) -> str:
-    return (
+    return legible_text(
         f"{utterance.id}: {utterance.emotion}, speaker {utterance.speaker}, session {utterance.session}, "
         f"{duration:.2f} s ({corpus})"
     )

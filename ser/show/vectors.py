@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ser.system.pictures import COLOURS, MARKERS, plain_text
+from ser.system.pictures import COLOURS, MARKERS, legible, legible_text, plain_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -93,10 +93,10 @@ def scatter(axes: "Axes", vectors: ArrayLike, labels: ArrayLike, classes: Sequen
     names = list(classes) or np.unique(labels).tolist()
     first = next(name for name in names if name in labels)
     places = np.where(places[labels == first].mean(axis=0) < 0, -places, places)
-    for index, label in enumerate(names):
+    for index, (label, shown) in enumerate(zip(names, legible(names), strict=True)):
         x, y = places[labels == label].T
         colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
-        axes.scatter(x, y, s=22, color=colour, marker=marker, alpha=0.75, linewidths=0, label=label)
+        axes.scatter(x, y, s=22, color=colour, marker=marker, alpha=0.75, linewidths=0, label=shown)
     for name, share in zip("xy", analysis.explained_variance_ratio_, strict=True):
         axes.set(**{f"{name}label": f"component {'xy'.index(name) + 1} ({100 * share:.0f} % of the variance)"})
     axes.set_aspect("equal", "datalim")
@@ -174,7 +174,7 @@ def draw(trained: Sequence[Trained], classes: Sequence[str], title: str) -> "Fig
 
     names = list(dict.fromkeys(one.name for one in trained))
     figure = Figure(figsize=(4 * len(names) + 3.6, 5), dpi=120, layout="constrained")
-    figure.suptitle(title)
+    figure.suptitle(legible_text(title))
     grid = figure.add_gridspec(2, len(names) + 1, width_ratios=[*[1.0] * len(names), 0.75])
     pictures = [figure.add_subplot(grid[:, column]) for column in range(len(names))]
     for axes, name in zip(pictures, names, strict=True):
@@ -205,7 +205,7 @@ def _share_scale(pictures: "Sequence[Axes]") -> None:
 
 def _wrapped(name: str) -> str:
     """A name of several words with a line for each."""
-    return name.replace(" ", "\n")
+    return legible_text(name).replace(" ", "\n")
 
 
 def _draw_figures(
