@@ -12,8 +12,8 @@ FLOORS = (
 """The folders and files of ``ser``; each uses only those that come later."""
 
 ANALYSIS = (
-    "__main__", "plot", "robustness", "paper", "by", "over", "comparisons", "convergence", "likeness", "classes",
-    "grids", "audit", "output", "store", "inference",
+    "__main__", "plot", "robustness", "paper", "over", "by", "where", "comparisons", "convergence", "likeness",
+    "classes", "grids", "audit", "output", "store", "inference",
 )  # fmt: skip
 """The same for ``multirun_analysis``."""
 

@@ -366,7 +366,10 @@ def mixed(plan: Plan) -> list[str]:
     """
     if plan_file(plan).exists():
         return []
-    held = load_plans(plan.results, plan.name)
+    try:
+        held = load_plans(plan.results, plan.name)
+    except (UserError, ValueError, KeyError, TypeError):  # a damaged plan is told where the sweep is read
+        return []
     mine, theirs = _configurations([plan]), _configurations(held)
     others = [one for one in held if not _configurations([one]) <= mine]
     if not others or mine <= theirs:

@@ -91,6 +91,8 @@ def test_a_grid_that_grows_under_its_name_is_not(tmp_path, typed, losses, said):
     found = sweeps.mixed(planned(typed, losses))
     assert bool(found) == said
     assert all("(1, of 'loss=cos,l2')" in sentence for sentence in found)
+    sweeps.plan_file(planned(["loss=cos,l2"], [])).write_text("{")
+    assert sweeps.mixed(planned(typed, losses)) == [], "a damaged plan stops no sweep"
 
 
 @pytest.mark.parametrize(
