@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from ser.errors import UserError
 from ser.predict.find import load
 from ser.predict.predictor import Predictor
 from ser.predict.recording import Recording
@@ -27,15 +28,22 @@ class Served:
             params: not used.
 
         Returns:
-            A DataFrame with the columns ``emotion`` and ``p_<class>`` for each class, a row for each file.
-
-        Raises:
-            UserError: a file cannot be read.
+            A DataFrame with the columns ``emotion`` and ``p_<class>`` for each class, a row for each file. Where a file
+            cannot be used, these are None, and a column ``error`` says why.
         """
         import pandas
 
         speakers = model_input["speaker"] if "speaker" in model_input else [None] * len(model_input)
         pairs = zip(model_input["path"], speakers, strict=True)
-        answers = self.predictor.predict(Recording(path, Path(path), speaker=speaker) for path, speaker in pairs)
-        rows = [[answer.emotion, *answer.probabilities.tolist()] for answer in answers]
-        return pandas.DataFrame(rows, columns=["emotion", *(f"p_{name}" for name in self.predictor.classes)])
+        answers = self.predictor.attempt(Recording(path, Path(path), speaker=speaker) for path, speaker in pairs)
+        columns = ["emotion", *(f"p_{name}" for name in self.predictor.classes)]
+        rows = [
+            [*[None] * len(columns), str(answer)]
+            if isinstance(answer, UserError)
+            else [answer.emotion, *answer.probabilities.tolist(), None]
+            for answer in answers
+        ]
+        found = pandas.DataFrame(rows, columns=[*columns, "error"])
+        if found["error"].isna().all():
+            return found.drop(columns="error")
+        return found.astype(object).where(found.notna(), None)  # None is null in JSON; NaN is no JSON
