@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -54,7 +54,8 @@ class Settings:
 
     ``lambda_`` is the group ``lambda``. ``folds`` is None where all folds are asked for. ``notes`` says what the
     canonical form changed, for the log. ``corpus_stored`` is the corpus as it is stored and shown: what comes from the
-    environment, such as ``${oc.env:DATA}/emodb``, stands there unresolved.
+    environment, such as ``${oc.env:DATA}/emodb``, stands there unresolved. ``metrics`` holds users' own metrics: the
+    full name of each function, by the metric's name.
     """
 
     corpus: dict[str, Any]
@@ -79,6 +80,7 @@ class Settings:
     sweep: str
     results: Path
     cache: Path
+    metrics: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @property
@@ -173,6 +175,7 @@ def resolve(cfg: DictConfig, overrides: Sequence[str] = ()) -> Settings:
         sweep=_sweep_name(top["sweep"] or "single"),
         results=Path(top["results.dir"]),
         cache=Path(top["cache.dir"]),
+        metrics=_metrics(plain["metrics"]),
         notes=notes,
     )
     settings.sources  # noqa: B018 (refuses a class without source here, before anything runs)
@@ -206,6 +209,13 @@ def _folds(value: Any) -> tuple[int, ...] | None:
     return tuple(sorted(set(folds)))
 
 
+def _metrics(value: Any) -> dict[str, str]:
+    metrics = {} if value is None else value
+    if not isinstance(metrics, dict) or not all(isinstance(target, str) for target in metrics.values()):
+        raise UserError(f"metrics={shown(value)} is not understood. Write 'metrics={{kappa: mypkg.metrics.kappa}}'.")
+    return {str(name): target for name, target in metrics.items()}
+
+
 def _sweep_name(value: str) -> str:
     if not re.fullmatch(r"\w[\w.+-]*", value):
         raise UserError(f"sweep={value} must be usable as a folder's name: use letters, digits and . _ + - only.")
@@ -225,10 +235,10 @@ def _device(value: str) -> str:
 
 def _check_top(plain: dict[str, Any], overrides: Sequence[str]) -> None:
     """Refuse keys that nothing reads, such as a misspelt ``+seeed=5``."""
-    known = {"corpus", "fold", *GROUPS, *(key.partition(".")[0] for key in TOP)}
+    known = {"corpus", "fold", "metrics", *GROUPS, *(key.partition(".")[0] for key in TOP)}
     extra = [key for key in plain if key not in known]
     if extra:
-        keys = [*GROUPS, "corpus", "fold", *TOP]
+        keys = [*GROUPS, "corpus", "fold", "metrics", *TOP]
         raise UserError(f"There is no key {extra[0]} ({origin(extra[0], overrides)}).{unknown_key(extra[0], keys)}")
 
 

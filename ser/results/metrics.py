@@ -1,14 +1,21 @@
 """Metrics of classification, as pure functions on arrays (Lian et al. 2018, section 4).
 
-A new metric is one function here, marked with ``@metric``: it is then logged to MLflow for every run, fold and
-prediction mode, and is a column of the closing table and of ``python -m multirun_analysis sweep=... by=...``.
+A new metric is one function here, marked with ``@metric``, or a user's own (``add_own``): it is then logged to MLflow
+for every run, fold and prediction mode, and is a column of the closing table and of ``python -m multirun_analysis
+sweep=... by=...``.
 ``calibration_error`` is none of these, since it needs probabilities; nor are ``recalls``, one for each class.
 """
 
-from collections.abc import Callable
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from ser.config.build import locate
+from ser.errors import UserError
 
 Metric = Callable[[ArrayLike, ArrayLike], float]
 
@@ -30,6 +37,48 @@ def metric(name: str) -> Callable[[Metric], Metric]:
         return function
 
     return register
+
+
+@dataclass(frozen=True)
+class _Own:
+    """A user's function, whose faults are told by the metric's name."""
+
+    name: str
+    target: str
+    function: Metric
+
+    def __call__(self, gold: ArrayLike, predicted: ArrayLike) -> float:
+        try:
+            value = float(self.function(gold, predicted))
+        except Exception as error:
+            raise UserError(f"metrics.{self.name}: {self.target}: {type(error).__name__}: {error}") from error
+        if not math.isfinite(value):
+            raise UserError(f"metrics.{self.name}: {self.target} gave {value}. A metric is a finite number.")
+        return value
+
+
+def add_own(targets: Mapping[str, str]) -> None:
+    """Log users' own functions beside the other metrics, and try each on four answers.
+
+    Args:
+        targets: name -> ``package.module.function``, the key ``metrics``.
+
+    Raises:
+        UserError: a name cannot be used or is another metric's, or a function cannot be imported or fails.
+    """
+    for name, target in targets.items():
+        there = METRICS.get(name)
+        if isinstance(there, _Own) and there.target == target:
+            continue
+        if there is not None or not re.fullmatch("[a-z][a-z0-9_]*", name):
+            why = "there is a metric of this name" if there is not None else "a name has small letters, digits and _"
+            raise UserError(f"metrics.{name}={target}: {why}. Give another name.")
+        try:
+            function = _Own(name, target, locate(target))
+        except UserError as error:
+            raise UserError(f"metrics.{name}: {error}") from error
+        function(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]))
+        METRICS[name] = function
 
 
 def confusion(gold: ArrayLike, predicted: ArrayLike, classes: int) -> NDArray[np.int64]:

@@ -184,7 +184,7 @@ class Composer:
         key = re.search(r"override '([^']+)'", str(error).splitlines()[0])
         if key is None:
             return str(error)
-        top = [*GROUPS, "corpus", "experiment", "fold", *TOP]
+        top = [*GROUPS, "corpus", "experiment", "fold", "metrics", *TOP]
         config = compose(self._name, overrides=self._always)
         inner = [name for group in (*GROUPS, "corpus") for name in _keys_of(config, group)]
         return f"There is no key {key[1]}.{unknown_key(key[1], [*top, *inner], top)}"

@@ -18,6 +18,7 @@ from ser.data.experiment import Experiment
 from ser.data.replicas import Replica
 from ser.errors import UserError
 from ser.results.claims import Claims
+from ser.results.metrics import add_own
 from ser.results.notes import corpus_note
 from ser.results.outcome import Outcome
 from ser.results.runs import Origin, parent_run, run_metrics, seed_run
@@ -52,6 +53,7 @@ class Job:
 
     def __init__(self, experiment: Experiment) -> None:
         self.experiment, self.settings = experiment, experiment.settings
+        add_own(self.settings.metrics)
         self.started = os.environ.get(STARTED, str(time.time()))
         anew = self.settings.resume is False
         self.store = ResultStore(self.settings.results, self.started if anew else None, self.settings.saves)

@@ -11,7 +11,7 @@ import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property, partial
@@ -26,6 +26,7 @@ from ser.data import official
 from ser.data.experiment import Experiment, make_experiment, parameters_of
 from ser.data.replicas import Replica, replicas
 from ser.errors import UserError
+from ser.results.metrics import add_own
 from ser.sweep import launchers
 from ser.sweep.code import changes, modules, not_followed, without_weights
 from ser.sweep.compose import composer
@@ -96,6 +97,7 @@ class Plan:
         anew: whether earlier results do not count (resume=false).
         weights: whether results without weights do not count (save=best or all).
         launcher: Hydra's configuration of its launcher; None where no launcher runs the jobs.
+        metrics: users' own metrics, see ``ser.results.metrics.add_own``.
     """
 
     name: str
@@ -105,12 +107,14 @@ class Plan:
     anew: bool = False
     weights: bool = False
     launcher: Any = field(default=None, compare=False)
+    metrics: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, overrides: Sequence[str], experiments: Sequence[Experiment]) -> "Plan":
         """The plan of experiments that can run; ``overrides`` tell it from other plans of the same name."""
         settings, points = experiments[0].settings, tuple(map(Point.of, experiments))
-        return cls(settings.sweep, tuple(overrides), points, settings.results, settings.resume is False, settings.saves)
+        how = settings.resume is False, settings.saves
+        return cls(settings.sweep, tuple(overrides), points, settings.results, *how, metrics=settings.metrics)
 
     @property
     def typed(self) -> str:
@@ -212,6 +216,8 @@ def _compose(
             return None
         settings = list(_few_enough(resolve(composing.config(point), point) for point in points))
         launcher, in_turn, hydra = composing.launcher, composing.in_turn, composing.folder
+    for one in settings:
+        add_own(one.metrics)
     here = launchers.runs_here(launcher)
     if check:
         check_places(settings, hydra)
@@ -227,7 +233,8 @@ def _compose(
     planned = [_point(*each) for each in zip(made, settings, points, strict=True)]
     first = settings[0]
     anew, weights = first.resume is False, first.saves
-    plan = Plan(first.sweep, tuple(overrides), tuple(planned), first.results, anew, weights, launcher)
+    said = tuple(overrides), tuple(planned)
+    plan = Plan(first.sweep, *said, first.results, anew, weights, launcher, first.metrics)
     return plan, [each for each in made if isinstance(each, Experiment)], in_turn
 
 
@@ -291,7 +298,7 @@ def _words(override: str) -> str:
     return f"{GROUP_OF.get(key, key).rpartition('.')[2]}-{value.replace(',', '+')}"
 
 
-_ASIDE = re.compile(r"(engine|tracking|hydra|results|cache)\b.*|resume|device|save|sweep")
+_ASIDE = re.compile(r"(engine|tracking|hydra|results|cache)\b.*|resume|device|save|sweep|metrics")
 
 
 def _decisive(overrides: Sequence[str]) -> list[str]:
@@ -390,7 +397,8 @@ def _configurations(plans: Iterable[Plan]) -> set[str]:
 def store_plan(plan: Plan) -> None:
     """Write a plan down. A sweep's name has one file for each different command line."""
     plain = {"sweep": plan.name, "overrides": plan.overrides, "points": [vars(point) for point in plan.points]}
-    write_text(plan_file(plan), json.dumps(plain, indent=1))
+    metrics = {"metrics": dict(plan.metrics)} if plan.metrics else {}
+    write_text(plan_file(plan), json.dumps({**plain, **metrics}, indent=1))
 
 
 def plan_file(plan: Plan) -> Path:
@@ -411,7 +419,7 @@ def load_plans(results: Path, name: str) -> list[Plan]:
 
 
 def find_plans(results: Path, name: str) -> list[Plan]:
-    """Read all stored plans of a sweep that a user names, the oldest first.
+    """Read all stored plans of a sweep that a user names, the oldest first, and make their own metrics known.
 
     Args:
         results: the folder of results.
@@ -428,7 +436,18 @@ def find_plans(results: Path, name: str) -> list[Plan]:
         near = get_close_matches(name, names, n=3)
         meant = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(names) or 'none'}."
         raise UserError(f"There is no sweep {name} in {results / 'sweeps'}. {meant} See results.dir=.")
+    for plan in plans:
+        _add_metrics(plan)
     return plans
+
+
+def _add_metrics(plan: Plan) -> None:
+    """Make a stored plan's own metrics known; those that cannot be imported here are left out."""
+    for name, target in plan.metrics.items():
+        try:
+            add_own({name: target})
+        except UserError as error:
+            _log.warning("The sweep %s is read without this metric: %s", plan.name, error)
 
 
 def sweep_names(results: Path) -> list[str]:
@@ -452,8 +471,9 @@ class _Stored:
     sweep: str
     overrides: tuple[str, ...]
     points: tuple[Point, ...]
+    metrics: dict[str, str] = field(default_factory=dict)
 
 
 def _read(path: Path, results: Path) -> Plan:
     plan = read_json(path, _Stored, "The plan", "The command of its sweep writes it again.")
-    return Plan(plan.sweep, plan.overrides, plan.points, results)
+    return Plan(plan.sweep, plan.overrides, plan.points, results, metrics=plan.metrics)

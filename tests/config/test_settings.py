@@ -73,6 +73,7 @@ DECIDES = {
     "trainer.precision": "bf16", "position.vector": "probabilities",
 }  # fmt: skip
 DECIDES_NOTHING = {
+    "metrics": "{kappa: mypkg.kappa}",
     "device": "cpu", "resume": "false", "save": "best", "sweep": "mine", "results.dir": "there", "cache.dir": "there",
     "engine.workers": "3", "engine.stack": "4", "tracking.uri": "sqlite:///other.db", "tracking.experiment": "other",
     "engine.name": None, "tracking.name": None, "trainer.checkpoint_minutes": "null",

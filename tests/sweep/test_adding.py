@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 from unittest.mock import patch
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from support import REPOSITORY, run
 from sweep.workplace import SMALL
 
-from ser.results.metrics import METRICS, metric
+from ser.results.metrics import METRICS, add_own, metric
 
 PAGE = (REPOSITORY / "docs" / "adding.md").read_text(encoding="utf-8")
 FILES = re.findall(r"^`(my\S+)`\n\n```\w+\n(.+?)```$", PAGE, flags=re.MULTILINE | re.DOTALL)
@@ -28,13 +29,16 @@ def here(tmp_path):
 
 
 def test_its_files_and_commands_work_together(here):
-    assert len(FILES) == 11
+    assert len(FILES) == 12
     by_module = {module: shlex.split(arguments) for module, arguments in COMMANDS}
     assert by_module.keys() == {"ser.run", "ser.corpora"}
     small = [each for each in SMALL if each.startswith(("trainer", "device"))]
     done = run(*by_module["ser.run"], *small, "fold=1", "tracking=none", cwd=here)
     assert done.returncode == 0, done.stderr
     assert "2 of 2 trainings done, 0 failed" in done.stderr
+    assert "F1_WEIGHTED %" in done.stdout
+    again = run("sweep=last", cwd=here, module="multirun_analysis")
+    assert "F1_WEIGHTED %" in again.stdout, again.stderr
     described = run(*by_module["ser.corpora"], cwd=here, module="ser.corpora")
     assert (described.returncode, "utterances  24" in described.stdout) == (0, True), described.stderr
 
@@ -44,10 +48,10 @@ def test_the_loss_of_another_library(here):
     assert (done.returncode, "MultiSimilarityLoss" in done.stdout) == (0, True), done.stderr
 
 
-def test_its_metric():
-    (code,) = re.findall(r"^```python\n(@metric.+?)```$", PAGE, flags=re.MULTILINE | re.DOTALL)
-    with patch.dict(METRICS):
-        exec(code, {"metric": metric})
+def test_its_metric(here, monkeypatch):
+    monkeypatch.syspath_prepend(here)
+    with patch.dict(METRICS), patch.dict(sys.modules):
+        add_own({"f1_weighted": "mypkg.metrics.weighted_f1"})
         value = METRICS["f1_weighted"](np.array([0, 0, 0, 1]), np.array([0, 0, 1, 1]))
     assert value == pytest.approx((3 * 4 / 5 + 2 / 3) / 4)
 
