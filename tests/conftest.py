@@ -1,11 +1,16 @@
+import os
 from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+"""Set before PyTorch is imported, here and in what the tests start: each core has a process of pytest, and threads that
+wait for one another take more than half of the time."""
+
 collect_ignore = ["former/make.py", "numerics/golden.py"]  # commands, whose doctests there are none of
 
 
-SHARED = ("grids", "finished")
+SHARED = ("grids", "finished", "place")
 """Fixtures that take long to make: the tests that need them are begun first, and each is made once."""
 
 

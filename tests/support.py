@@ -2,12 +2,14 @@
 
 import ast
 import contextlib
+import copy
 import io
 import json
 import os
 import socket
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 from forking import run_forked
@@ -33,7 +35,12 @@ def model_folder(folder: Path, kind: str, **sizes: int) -> str:
 
 
 def composed(*overrides: str):
-    """The configuration of a command line, as Hydra composes it."""
+    """The configuration of a command line, as Hydra composes it; a copy, since the same is composed again and again."""
+    return copy.deepcopy(_composed(overrides))
+
+
+@cache
+def _composed(overrides: tuple[str, ...]):
     with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
         return compose("config", overrides=rewrite(overrides))
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import joblib
 import pytest
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from ser.errors import UserError
 from ser.system import pool
@@ -64,6 +64,7 @@ def test_where_the_fork_server_cannot_start_workers_are_spawned(monkeypatch):
         raise OSError("AF_UNIX path too long")
 
     monkeypatch.setattr(forkserver, "ensure_running", fail)
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
     assert pool.workers(1)._mp_context.get_start_method() == "spawn"
     assert pool.workers(1).submit(threads).result() == {1}
 
@@ -136,8 +137,13 @@ def test_the_cores_of_a_bound_process():
 
 def test_few_items_are_computed_with_one_thread_as_in_a_worker():
     """Else features would differ in their last bits between a job of one core and a machine of many."""
-    used = list(pool.imap(lambda _: max(each["num_threads"] for each in threadpool_info()), range(3), "items"))
-    assert used == [1, 1, 1]
+
+    def most(_):
+        return max(each["num_threads"] for each in threadpool_info())
+
+    with threadpool_limits(2):
+        assert most(None) == 2
+        assert list(pool.imap(most, range(3), "items")) == [1, 1, 1]
 
 
 def test_slurm_grants_cores(unlaunched, monkeypatch):

@@ -1,22 +1,12 @@
 """Small tasks on the generated corpus."""
 
 import pytest
-import torch
 from support import experiment
 
 from ser.sweep.job import Job
 from ser.training.task import make_task
 
 SMALL = ("length=1", "model.channels=4", "trainer.max_epochs=2", "trainer.lr=1e-3", "tracking=none", "device=cpu")
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """As in the engines, and as fast where several processes of pytest share the cores."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture
