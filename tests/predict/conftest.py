@@ -2,7 +2,7 @@
 
 import pytest
 from support import experiment, run
-from sweep.workplace import SMALL
+from sweep.workplace import SERIAL, SMALL
 
 CONFIGURATION = ("loss=cos", "repeats=2", "fold=[1,2]")
 
@@ -12,7 +12,7 @@ def place(tmp_path_factory, tiny):
     """A working directory after the sweep ``mine`` of two configurations, two seeds and two folds; to be read only."""
     folder = tmp_path_factory.mktemp("predict")
     more = ("loss=cos,none", *CONFIGURATION[1:], "save=best", "sweep=mine")
-    done = run("-m", *SMALL, f"corpus.root={tiny}", *more, cwd=folder)
+    done = run("-m", *SMALL, SERIAL, f"corpus.root={tiny}", *more, cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder
 

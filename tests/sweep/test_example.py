@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from support import run
+from sweep.workplace import SERIAL
 
 from ser.aux_tasks.task import IGNORED
 from ser.losses.contrast import of_batch
@@ -20,7 +21,7 @@ def test_its_command_trains_a_loss_a_model_and_a_feature_of_ones_own(tiny, tmp_p
     overrides = command.partition("ser.run ")[2].split()
     assert overrides[-4:] == ["loss=cos,pull", "model=cnn,gru", "feature=mfcc,energy", "lambda=0.6"]
     small = ["corpus.size=tiny", f"corpus.root={tiny}", "length=1", "fold=1", "trainer.max_epochs=1", "tracking=none"]
-    done = run(*overrides, *small, cwd=folder)
+    done = run(*overrides, *small, SERIAL, cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "8 of 8 trainings done, 0 failed" in done.stderr
     assert len(list(folder.glob("results/replicas/*/*.npz"))) == 8
