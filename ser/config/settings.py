@@ -254,7 +254,8 @@ def _check_learning_rates(trainer: Option, overrides: Sequence[str]) -> None:
 def _check_what_the_model_takes(settings: Settings, overrides: Sequence[str]) -> None:
     """Compare a segment's frames, and a frame's values, with the ranges of the network's constructor."""
     model, feature, length = settings.model, settings.feature, settings.length
-    values, frames = build(feature).dimensions, settings.segment_frames
+    extractor, frames = build(feature), settings.segment_frames
+    values = extractor.dimensions // extractor.layers
     taken = constructor.arguments(model.target or "") or {}
     shortest = least(taken.get("frames"), model.arguments)
     if frames < shortest:

@@ -58,7 +58,12 @@ class FrameSource(ABC):
     @property
     @abstractmethod
     def dimensions(self) -> int:
-        """The number of values in a frame."""
+        """The number of values in a frame, of all its layers."""
+
+    @property
+    def layers(self) -> int:
+        """How many layers a frame holds side by side, of which the network learns a mixture; 1: there are no layers."""
+        return 1
 
     @property
     def frame_rate(self) -> float:

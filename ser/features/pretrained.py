@@ -41,7 +41,7 @@ class _Sizes(NamedTuple):
 
 @dataclass(frozen=True)
 class Pretrained(FrameSource):
-    """A hidden layer of a frozen model, or the mean of all of them.
+    """A hidden layer of a frozen model, the mean of all of them, or all of them, for the network to mix.
 
     The whole utterance is normalised as the model's ``preprocessor_config.json`` says. One of more than 30 s is then
     computed in the smallest number of nearly equal pieces of at most 30 s; attention does not cross their borders. A
@@ -53,7 +53,8 @@ class Pretrained(FrameSource):
         hop: distance between two frames (samples), the product of the strides of the model's convolutions.
         weights: the folder with the model.
         layer: 0 is the input of the first transformer layer, n the output of the n-th; "mean" is their mean, the 0th
-            included.
+            included; "mixture" gives all of them side by side, of which the network learns a weighted sum
+            (``ser.models.mixture``).
         precision: the type of the frames, and of their values in the cache.
 
     Raises:
@@ -62,7 +63,7 @@ class Pretrained(FrameSource):
 
     hop: Count = 320
     weights: ModelFolder | None = None
-    layer: Natural | Literal["mean"] = "mean"
+    layer: Natural | Literal["mean", "mixture"] = "mean"
     precision: Literal["float32", "float16"] = "float32"
 
     KIND: ClassVar[str]
@@ -79,13 +80,19 @@ class Pretrained(FrameSource):
         require(self.hop == sizes.hop, f"hop={self.hop}", f"{sizes.hop}, the product of the model's strides")
         rate = f"{sizes.sample_rate}, the model's"
         require(self.sample_rate == sizes.sample_rate, f"sample_rate={self.sample_rate}", rate)
-        fits = self.layer == "mean" or int(self.layer) <= sizes.layers
-        require(fits, f"layer={self.layer}", f"mean, or from 0 to {sizes.layers}, the number of the model's layers")
+        fits = isinstance(self.layer, str) or self.layer <= sizes.layers
+        which = f"mean, mixture, or from 0 to {sizes.layers}, the number of the model's layers"
+        require(fits, f"layer={self.layer}", which)
 
     @property
     def dimensions(self) -> int:
-        """The size of the model's hidden layers."""
-        return self._sizes.dimensions
+        """The size of the model's hidden layers, times their number for a mixture."""
+        return self._sizes.dimensions * self.layers
+
+    @property
+    def layers(self) -> int:
+        """The number of hidden layers in a frame."""
+        return self._sizes.layers + 1 if self.layer == "mixture" else 1
 
     def identity(self) -> dict[str, object]:
         """The class, the parameters and the content of the model; not its path, see ``FrameSource``."""
@@ -100,6 +107,8 @@ class Pretrained(FrameSource):
 
     def __call__(self, signal: np.ndarray) -> np.ndarray:
         """(samples,) -> float32 or float16, (1 + (samples - 400) // 320, dimensions) for a model of the usual sizes.
+
+        A mixture's frames hold layer 0, then layer 1, and so on.
 
         Raises:
             UserError: the signal is too short for one frame, or a value is too large for float16.
@@ -129,7 +138,12 @@ class Pretrained(FrameSource):
 
         with torch.inference_mode(), _one_thread():
             layers = model(values, output_hidden_states=True).hidden_states
-            frames = torch.stack(layers).mean(dim=0) if self.layer == "mean" else layers[int(self.layer)]
+            if self.layer == "mean":
+                frames = torch.stack(layers).mean(dim=0)
+            elif self.layer == "mixture":
+                frames = torch.cat(layers, dim=-1)
+            else:
+                frames = layers[self.layer]
         return frames[0].numpy()
 
     def _stored(self, frames: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from ser.config.groups import Feature, Length, Option
 from ser.config.settings import read_sources
 from ser.data.segments import Segments, cut, frame_sums, normalisation
 from ser.errors import UserError
+from ser.models.mixture import make_model
 from ser.predict.recording import Analysed, Recording, analyse
 from ser.results.evaluate import average
 from ser.results.weights import Weights, read
@@ -213,7 +214,8 @@ def trained_network(weights: Weights, option: Option, file: Path) -> Network:
     about = weights.about
     classes = len(about["corpus"]["classes"])
     with torch.random.fork_rng(devices=[]):  # building a network draws random numbers
-        model = constructor(option)(frames=about["frames"], features=about["features"], classes=classes)
+        layers = about.get("layers", 1)  # weights of before there was a mixture lack it
+        model = make_model(constructor(option), layers, about["frames"], about["features"], classes)
         network = Network(model, classes, about["aux_classes"])
     try:
         network.load_state_dict(weights.network)

@@ -14,6 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ser.data import randomness
 from ser.errors import UserError
 from ser.kernels.narrow import NarrowLinear
+from ser.models.mixture import make_model
 from ser.training.task import Task
 
 
@@ -56,13 +57,13 @@ def make_network(task: Task, features: int, seed: int, fold: int) -> Network:
 
     Args:
         task: the task.
-        features: D, features of a frame.
+        features: D, features of a frame, of all its layers.
         seed: the replica's seed.
         fold: the replica's fold.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(randomness.torch_seed(seed, fold, "initialisation"))
-        model = task.model(frames=task.segment_frames, features=features, classes=len(task.data.classes))
+        model = make_model(task.model, task.layers, task.segment_frames, features, len(task.data.classes))
         network = Network(model, len(task.data.classes), task.data.aux_classes)
     if task.recipe.statistics == "epoch":
         for norm in batch_norms(network).values():

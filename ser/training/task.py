@@ -73,6 +73,7 @@ class Task:
         saving: which weights are kept, and where; None: none.
         train_fraction: share of the training part that is used, of every class.
         checkpoints: where and how often the states of trainings are kept while they last; None: never.
+        layers: how many layers a frame holds, of which the network learns a mixture (``ser.models.mixture``).
     """
 
     data: Data
@@ -90,6 +91,7 @@ class Task:
     saving: Saving | None = None
     train_fraction: float = 1.0
     checkpoints: Checkpoints | None = None
+    layers: int = 1
 
 
 def make_task(
@@ -125,6 +127,7 @@ def make_task(
         saving=saving,
         train_fraction=settings.validation.train_fraction,
         checkpoints=checkpoints,
+        layers=build(settings.feature).layers,
     )
 
 

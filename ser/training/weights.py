@@ -64,6 +64,7 @@ def save_weights(
         "epoch": epoch,
         "frames": task.segment_frames,
         "features": statistics["mean"].shape[-1],
+        "layers": task.layers,
         "aux_classes": task.data.aux_classes,
         "batch_size": task.recipe.batch_size,
         "precision": task.recipe.precision,

@@ -297,7 +297,7 @@ def test_the_network_follows_the_frame_rate(model, tmp_path):
         (["feature.weights=nowhere"], "feature.weights=nowhere is not a folder"),
         (["feature.weights={empty}"], "has no config.json and no preprocessor_config.json and no model.safetensors"),
         (["feature.weights={hubert}"], "holds a model of type hubert, not wavlm"),
-        (["feature.weights={wavlm}", "feature.layer=13"], "feature.layer=13 .* mean, or from 0 to 12"),
+        (["feature.weights={wavlm}", "feature.layer=13"], "feature.layer=13 .* mean, mixture, or from 0 to 12"),
         (["feature.weights={wavlm}", "feature.layer=last"], "feature.layer must be a whole number .* one of mean"),
         (["feature.weights={wavlm}", "feature.hop=160"], "feature.hop=160 .* 320, the product of the model's strides"),
         (["feature.weights={wavlm}", "feature.sample_rate=8000"], "feature.sample_rate=8000 .* 16000, the model's"),

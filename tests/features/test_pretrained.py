@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from support import run
+from support import experiment, run
 
 from ser.corpora.emodb import read
 from ser.data import cache
@@ -22,6 +22,10 @@ from ser.errors import UserError
 from ser.features import pretrained
 from ser.features.extractor import ExtractorError
 from ser.features.pretrained import Hubert, Wav2Vec2, WavLM
+from ser.predict.predictor import Predictor
+from ser.results.weights import read as read_weights
+from ser.sweep.job import Job
+from ser.training.loop import train
 
 transformers = pytest.importorskip("transformers", reason="needs the extra: pip install '.[transformers]'")
 
@@ -72,6 +76,13 @@ def test_frames_are_the_models_hidden_layers(kind, folders, noise):
         assert frames.dtype == np.float32 and frames.shape == (1 + (32000 - 400) // 320, 16)
         assert (extractor.dimensions, extractor.frame_rate) == (16, 50)
         np.testing.assert_allclose(frames, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_mixture_has_all_layers_side_by_side(kind, folders, noise):
+    extractor = kind(weights=folders[kind], layer="mixture")
+    assert (extractor.dimensions, extractor.layers, kind(weights=folders[kind]).layers) == (48, 3, 1)
+    np.testing.assert_allclose(extractor(noise), np.concatenate(by_hand(folders[kind], noise), axis=1), atol=1e-5)
 
 
 def test_float16_is_the_rounded_value_and_is_stored_as_such(folders, noise, emodb, tmp_path):
@@ -210,6 +221,24 @@ def test_a_sweep_from_the_command_line_and_again_from_a_warm_cache(folders, emod
     again = subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, text=True, timeout=300)
     assert again.returncode == 0, again.stderr
     assert len(list(tmp_path.glob("results/replicas/*/*.npz"))) == 2
+
+
+def test_a_mixture_is_trained_kept_and_predicts(folders, emodb, tmp_path):
+    job = Job(experiment(
+        "corpus=emodb", f"corpus.root={emodb.root}", "feature=wavlm", f"feature.weights={folders[WavLM]}", "length=1",
+        "feature.layer=mixture", "feature.precision=float16", "trainer.max_epochs=2", "trainer.lr=1e-2", "fold=1",
+        "model.channels=2", "device=cpu", "tracking=none", "save=best", f"cache.dir={tmp_path}/c",
+        f"results.dir={tmp_path}/r",
+    ))  # fmt: skip
+    (replica,) = job.experiment.replicas()
+    outcome = train(job.task(), replica.seed, replica.fold)
+    file = job.store.weights_path(replica.signature)
+    learned = read_weights(file).network["model.weights"]
+    assert learned.shape == (3,)
+    assert len(set(learned.tolist())) == 3, "they left their common start"
+    recordings = [next(u.path for u in emodb.utterances if u.id == name) for name in outcome.ids]
+    found = np.stack([each.probabilities for each in Predictor([file]).predict(recordings)])
+    np.testing.assert_array_equal(found, outcome.average)
 
 
 @pytest.mark.parametrize("kind", KINDS)
