@@ -40,10 +40,10 @@ SEEDS    := 20
 DEVICE   := auto
 LAUNCHER :=
 ARGS     :=
-EXPERIMENTS := baseline fig2 table2 fig3 fig4
+EXPERIMENTS := baseline fig2 table2 fig3 fig4 attentive
 OVERRIDES = corpus=$(CORPUS) $(if $(ROOT),'corpus.root=$(ROOT)') repeats=$(SEEDS) device=$(DEVICE) \
 	$(if $(LAUNCHER),hydra/launcher=$(LAUNCHER)) $(ARGS)
-SCOPED = $(foreach e,$(EXPERIMENTS),$(addprefix $(e):,$(ARGS_$(e))))
+SCOPED = $(foreach e,$(EXPERIMENTS) multi_view contrastive e2e,$(addprefix $(e):,$(ARGS_$(e))))
 # $(call reproduce,EXPERIMENTS,TABLE): a sweep of which parts fail is still shown, as far as it is there
 define reproduce
 	@failed=0; \
@@ -53,20 +53,22 @@ define reproduce
 	if [ $$failed -eq 1 ]; then echo "Parts of the grid failed: see above." >&2; exit 1; fi
 endef
 
-.PHONY: table1 table2 table3 fig2 fig3 fig4 paper
+.PHONY: table1 table2 table3 fig2 fig3 fig4 e2e paper
 table1: $(READY) ## the paper's network beside the one that is built
 	@$(BIN)/python -m multirun_analysis table1 $(ARGS)
 table2: $(READY) ## additional tasks (CORPUS= ROOT= SEEDS=20 DEVICE=auto LAUNCHER= ARGS=, for all of these)
 	$(call reproduce,table2,table2)
-table3: $(READY) ## settings of the contrastive loss and the baseline
-	$(call reproduce,baseline fig3 fig4,table3)
+table3: $(READY) ## settings of the contrastive loss, the baseline and the attentive CNN
+	$(call reproduce,baseline fig3 fig4 attentive,table3)
 fig2: $(READY) ## both features over 1 to 15 s
 	$(call reproduce,fig2,fig2)
 fig3: $(READY) ## loaders and positions over lambda
 	$(call reproduce,fig3,fig3)
 fig4: $(READY) ## contrastive losses over lambda
 	$(call reproduce,fig4,fig4)
-paper: $(READY) ## all of them, and one report.html
+e2e: $(READY) ## how much the end-to-end network varies between trainings, beside baseline and contrastive loss
+	$(call reproduce,baseline contrastive e2e,e2e)
+paper: $(READY) ## tables 1 to 3, figures 2 to 4, and one report.html
 	$(call reproduce,$(EXPERIMENTS),report)
 
 .PHONY: together

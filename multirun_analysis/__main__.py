@@ -39,9 +39,10 @@ _HELP = """Tables and figures from the tracking store (MLflow), with intervals o
   python -m multirun_analysis sweep=NAME by=lambda where='loss=cos,l2 feature=mfcc'    of these configurations only; so
                                                            with over= and for the closing table
 
-Of the paper there are table1, table2, table3, fig2, fig3, fig4, claims and report. They take every override of ser.run,
-and read the runs that ser.run trains with the same overrides. To give an override to a single experiment, put the
-experiment's name before it: fig2:length=1,2,3 (experiments: baseline, fig2, table2, fig3, fig4).
+Of the paper there are table1, table2, table3, fig2, fig3, fig4, e2e, claims and report. They take every override of
+ser.run, and read the runs that ser.run trains with the same overrides. To give an override to a single experiment, put
+the experiment's name before it: fig2:length=1,2,3 (experiments: baseline, fig2, table2, fig3, fig4; of table3 also
+attentive and multi_view; of e2e: baseline, contrastive, e2e).
 
   out=FOLDER           where files are written (default: reports/<corpus>)
   audit=shout          make tables of runs that should not be compared, and say so in each (default: refuse)
@@ -56,6 +57,7 @@ EXPERIMENTS = {
     "fig4": ("fig4",),
     "claims": ("fig2", "table2", "baseline", "fig3", "fig4"),
     "report": ("fig2", "table2", "baseline", "fig3", "fig4"),
+    "e2e": ("baseline", "contrastive", "e2e"),
 }
 """What can be made of the paper, and the experiments from whose runs it is made."""
 
@@ -66,8 +68,15 @@ AXES = {
     "fig2": ("feature", "length"),
     "fig3": _SETTING,
     "fig4": _SETTING,
+    "e2e": (*_SETTING, "feature", "length", "model", "model.hidden"),
 }
 """The parameters that determine the place of a point in a table or figure."""
+
+OPTIONAL: Mapping[str, Mapping[str, Sequence[str]]] = {
+    "table3": {"attentive": ("model",), "multi_view": ("model", "aux_task", "aux_task.weight")}
+}
+"""Experiments that a table shows if anything of them was trained, and the parameters in which their points differ
+besides ``AXES``."""
 
 _OPTIONS = ("out", "audit")
 _SWEEP_KEYS = (
@@ -150,8 +159,9 @@ def _parsed(arguments: Sequence[str], more: Sequence[str] = ()) -> CommandLine:
     if options.setdefault("audit", "refuse") not in ("refuse", "shout"):
         raise UserError(f"audit must be refuse or shout, got {options['audit']}.")
     overrides = [argument for argument in arguments if "=" in argument and argument.partition("=")[0] not in options]
-    for scope in {_scope(override) for override in overrides} - {"", *EXPERIMENTS["report"]}:
-        experiments = ", ".join(EXPERIMENTS["report"])
+    known = dict.fromkeys(name for what in ("report", *EXPERIMENTS) for name in _experiments(what))
+    for scope in {_scope(override) for override in overrides} - {"", *known}:
+        experiments = ", ".join(known)
         raise UserError(f"{scope}: is no experiment. An override is for one of {experiments}, or for all.")
     _refuse_another_experiment(words, overrides)
     return CommandLine(words[0] if words else "", overrides, options)
@@ -175,8 +185,9 @@ def _of_paper(command: CommandLine) -> str:
     if command.what in ("claims", "report"):
         return _claims_or_report(command)
     study = _study(command.what, command)
-    if command.what in ("table2", "table3"):
+    if command.what in _TABLES:
         text = _written(_paper_tables(command.what, study), command, study.name, study.findings)
+        text = "\n".join([text, *(f"Not trained: {how}" for how in study.not_trained.values())])
     else:
         text = _figure(command, study)
     return _with_findings(study.findings, text)
@@ -215,7 +226,7 @@ def _over_variants(command: CommandLine) -> Table | None:
 
 
 def _table1(command: CommandLine) -> Table:
-    from multirun_analysis.paper.tables import table1
+    from multirun_analysis.paper.network import table1
 
     return table1(_overrides_for("baseline", command.overrides))
 
@@ -226,10 +237,14 @@ def _network(command: CommandLine) -> Table | None:
     return None if other else _table1(command)
 
 
+_TABLES = ("table2", "table3", "e2e")
+
+
 def _paper_tables(what: str, study: Study) -> list[Table]:
+    from multirun_analysis.paper.spread import e2e
     from multirun_analysis.paper.tables import table2, table3
 
-    return table2(study) if what == "table2" else table3(study)
+    return {"table2": table2, "table3": table3, "e2e": e2e}[what](study)
 
 
 def _figure(command: CommandLine, study: Study) -> str:
@@ -244,10 +259,10 @@ def _figure(command: CommandLine, study: Study) -> str:
 
 def _study(what: str, command: CommandLine) -> Study:
     """Read the runs from which something is made; refuse if they cannot be compared."""
-    from multirun_analysis.grids import make_paper_study
+    from multirun_analysis.paper.study import make_paper_study
 
-    overrides = {name: _overrides_for(name, command.overrides) for name in EXPERIMENTS[what]}
-    study = make_paper_study(overrides, AXES[what])
+    overrides = {name: _overrides_for(name, command.overrides) for name in _experiments(what)}
+    study = make_paper_study(overrides, AXES[what], OPTIONAL.get(what))
     _refuse_unless_shouting(study, command)
     return study
 
@@ -257,6 +272,11 @@ def _refuse_unless_shouting(study: Study, command: CommandLine) -> None:
 
     if command.options["audit"] == "refuse":
         refuse(study.findings)
+
+
+def _experiments(what: str) -> list[str]:
+    """The experiments from whose runs something is made, those that may lack among them."""
+    return [*EXPERIMENTS[what], *OPTIONAL.get(what, ())]
 
 
 def _overrides_for(experiment: str, overrides: Sequence[str]) -> list[str]:

@@ -4,7 +4,7 @@ The score of a seed is the mean over its folds: a seed is a sample, a fold is no
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -16,10 +16,9 @@ from multirun_analysis.inference.statistics import Floats
 from multirun_analysis.output.drawings import Drawing, LearningCurves
 from multirun_analysis.output.tables import Missing, Percent, Table
 from multirun_analysis.store.collect import NEEDED, REPLICA, Collected, collect, score_metrics
-from ser.config.words import corpora_title, differing
+from ser.config.words import corpora_title
 from ser.errors import UserError
-from ser.sweep.commandline import rewrite
-from ser.sweep.plan import Plan, Point, compose_plan, compose_settings
+from ser.sweep.plan import Plan, Point
 
 Group = Sequence["Scores"]
 """Points that stand together: in one row of a table, or on one side of a comparison."""
@@ -64,11 +63,14 @@ class Study:
         scores: each configuration once, with all seeds and folds that any point of the grid plans for it.
         swept: the keys in which the points are meant to differ.
         collected: what was read from the store.
+        not_trained: experiments that were left out because the store has nothing of them, each with the command that
+            trains it.
     """
 
     scores: tuple[Scores, ...]
     swept: tuple[str, ...]
     collected: Collected
+    not_trained: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def findings(self) -> list[Finding]:
@@ -125,27 +127,6 @@ class Study:
         return min((len(scores.point.seeds) for scores in self.scores if scores.point.configuration), default=1)
 
 
-def make_paper_study(experiments: Mapping[str, Sequence[str]], axes: Sequence[str]) -> Study:
-    """Compose grids of ``conf/experiment``, and read what the tracking store has of them.
-
-    Args:
-        experiments: for each option of the group ``experiment``, the further overrides that were given to
-            ``python -m ser.run -m experiment=...``.
-        axes: the parameters that determine the place of a point in the table or figure.
-
-    Raises:
-        UserError: an override is wrong, two points have the same place, or the tracking store cannot be read.
-    """
-    first, overrides = next(iter(experiments.items()))
-    tracking = compose_settings(_overrides(first, overrides)).tracking
-    store = tracking.uri, tracking.experiment
-    collect(*store, ())  # composing reads the corpus: refuse before that if the store does not exist
-    plans = [_plan(name, overrides) for name, overrides in experiments.items()]
-    study = make_study(plans, *store, axes)
-    _refuse_two_points_in_one_place(study, axes)
-    return study
-
-
 def make_study(
     plans: Sequence[Plan], uri: str | None, experiment: str | None = None, axes: Sequence[str] = ()
 ) -> Study:
@@ -160,11 +141,20 @@ def make_study(
     Raises:
         UserError: the tracking store cannot be read.
     """
+    return study_of(plans, collect(uri, experiment, configurations(plans)), axes)
+
+
+def study_of(plans: Sequence[Plan], collected: Collected, axes: Sequence[str] = ()) -> Study:
+    """The same, from what was read already: at least the runs of these plans."""
     points = merged(point for plan in plans for point in plan.points)
     swept = tuple(dict.fromkeys([*(key for plan in plans for key in plan.swept), *axes]))
-    collected = collect(uri, experiment, {point.configuration for point in points if point.configuration is not None})
     rows = _by_configuration(collected)
     return Study(tuple(Scores(point, _by_seed(point, rows)) for point in points), swept, collected)
+
+
+def configurations(plans: Iterable[Plan]) -> set[str]:
+    """The signatures of the configurations of the points that can run."""
+    return {point.configuration for plan in plans for point in plan.points if point.configuration is not None}
 
 
 def _by_configuration(collected: Collected) -> dict[str, pd.DataFrame]:
@@ -176,29 +166,6 @@ def _folds(point: Point) -> list[Point]:
     if not point.folds:
         return [point]
     return [replace(point, folds=(fold,), parameters={**point.parameters, "fold": str(fold)}) for fold in point.folds]
-
-
-def _plan(experiment: str, arguments: Sequence[str]) -> Plan:
-    plan = compose_plan(_overrides(experiment, arguments))
-    if plan is None:
-        raise UserError("The tables need a grid: use Hydra's basic sweeper, without hydra/sweeper=.")
-    return plan
-
-
-def _overrides(experiment: str, arguments: Sequence[str]) -> list[str]:
-    return rewrite([f"experiment={experiment}", *arguments])
-
-
-def _refuse_two_points_in_one_place(study: Study, axes: Sequence[str]) -> None:
-    places: dict[tuple[str, ...], Scores] = {}
-    for scores in study.scores:
-        first = places.setdefault(tuple(scores[axis] for axis in axes), scores)
-        if first is not scores and scores.point.configuration is not None:
-            key, *_ = differing([scores.point.parameters, first.point.parameters])
-            raise UserError(
-                f"The grid has {key}={first[key]} and {key}={scores[key]}, but the table has one place for both: give "
-                f"{key} one value, or use sweep=NAME by={key}."
-            )
 
 
 def _by_seed(point: Point, rows: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

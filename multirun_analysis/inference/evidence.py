@@ -180,6 +180,35 @@ def spread_above(values: Floats, level: float, limit: float, draws: int) -> Evid
     return Evidence(word, _and(text, doubt), spread, interval, "points", seeds)
 
 
+def more_spread(first: Floats, second: Floats, level: float) -> Evidence:
+    """Judge whether the first scores vary more than the second: the ratio of their standard deviations is above 1.
+
+    The interval is that of two independent samples of normal scores:
+
+        s1 / s2 / sqrt(F_(1+level)/2)  to  s1 / s2 / sqrt(F_(1-level)/2),    F with n1 - 1 and n2 - 1 degrees of freedom
+
+    Args:
+        first, second: scores in percent, shapes (seeds,); the seeds may differ.
+        level: the level of the interval.
+    """
+    seeds = min(len(first), len(second))
+    if seeds < 2:
+        return Evidence(UNDECIDED, _and(_counted(seeds), _few(seeds)), np.nan, None, "times", seeds)
+    spreads = [float(np.std(rounded(values), ddof=1)) for values in (first, second)]
+    if not min(spreads):
+        doubt = "all seeds of one of them agree exactly, and a standard deviation of zero is no evidence"
+        return Evidence(UNDECIDED, _and(_counted(seeds), doubt), np.nan, None, "times", seeds)
+    ratio = spreads[0] / spreads[1]
+    quantiles = special.fdtri(len(first) - 1, len(second) - 1, np.array([(1 + level) / 2, (1 - level) / 2]))
+    low, high = (ratio / np.sqrt(quantiles)).tolist()
+    doubt = _few(seeds)
+    word = UNDECIDED if doubt else _placed(inside=low > 1, outside=high < 1)
+    text = (
+        f"standard deviations {spreads[0]:.2f} and {spreads[1]:.2f} points, {ratio:.2f} times [{low:.2f}, {high:.2f}]"
+    )
+    return Evidence(word, _and(f"{text}, {_counted(seeds)}", doubt), ratio, Interval(low, high), "times", seeds)
+
+
 def _mean_interval(differences: Floats, level: float) -> tuple[float, Interval, str]:
     """The mean, its t interval (endless for one seed), and why it decides nothing (else empty)."""
     differences = rounded(differences)

@@ -59,8 +59,9 @@ class Setting(NamedTuple):
     Attributes:
         experiment: its number.
         name: what the row says if it is not a setting of the contrastive loss, else empty.
-        loader, position, loss: the setting; empty for the result that the paper quotes.
-        wa, uwa: the highest WA and UWA; the paper does not quote a UWA.
+        loader, position, loss: the setting.
+        wa, uwa: the highest WA and UWA; of another publication's result the paper quotes no UWA.
+        model: the network if it is that of another publication, else empty.
     """
 
     experiment: int
@@ -70,6 +71,7 @@ class Setting(NamedTuple):
     loss: str
     wa: float
     uwa: float | None
+    model: str = ""
 
 
 TABLE_3 = (
@@ -78,8 +80,11 @@ TABLE_3 = (
     Setting(3, "", "loader_2", "pos_1", "cos", 53.16, 56.73),
     Setting(4, "", "loader_1", "pos_1", "l2", 61.95, 63.26),
     Setting(5, "Baseline results", "none", "none", "none", 61.05, 60.66),
-    Setting(6, "The best result in [6]", "", "", "", 61.94, None),
+    Setting(6, "The best result in [6]", "none", "none", "none", 61.94, None, "attentive_cnn"),
 )
+
+MULTI_VIEW = ("valence", "activation")
+"""What [6] learns beside the emotions in its multi-view variant, which the paper's Table 3 leaves out."""
 
 
 class Baseline(NamedTuple):
@@ -93,3 +98,12 @@ class Baseline(NamedTuple):
 
 BASELINE = Baseline("mfcc", 9, 61.05, 60.66)
 """The only point of Fig. 2 whose value the text states: its WA in section 4.1, its UWA in Table 3."""
+
+TRAININGS = 20
+"""The paper trained every setting this many times."""
+
+END_TO_END = "spectrogram_cnn_lstm"
+"""The network of [15], whose figures the paper does not give."""
+
+SPREAD = 10.0
+"""The paper saw more than this many points between the highest and the lowest accuracy of [15]."""

@@ -1,79 +1,15 @@
-"""Tables 1, 2 and 3: what the paper published beside what the tracking store has, and what is needed to judge both."""
+"""Tables 2 and 3: what the paper published beside what the tracking store has, and what is needed to judge both."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
 
 from multirun_analysis import classes, comparisons, convergence, likeness
 from multirun_analysis.comparisons import Comparison, over_speakers
 from multirun_analysis.grids import Group, Scores, Study, chosen, highest, missing_seeds, share_seeds
 from multirun_analysis.inference import statistics
 from multirun_analysis.output.tables import Cell, Missing, Percent, Table, few_seeds
-from multirun_analysis.paper.published import TABLE_1, TABLE_2, TABLE_3, Setting
-from ser.config.build import build, constructor
-from ser.corpora.table import CLASSES
+from multirun_analysis.paper.published import MULTI_VIEW, TABLE_2, TABLE_3, Setting
 from ser.errors import UserError
-from ser.sweep.commandline import rewrite
-from ser.sweep.plan import compose_settings
-
-LayerValues = Mapping[tuple[str, str], tuple[int, ...]]
-
-
-def table1(overrides: Sequence[str] = ()) -> Table:
-    """Make Table 1: the paper's network beside the built one, whose values are read from its modules.
-
-    Args:
-        overrides: what was typed, as for ``ser.run``.
-
-    Raises:
-        UserError: the overrides choose a network of another form.
-    """
-    built, parameters = _built(overrides)
-    rows: list[tuple[Cell, ...]] = []
-    for layer in TABLE_1:
-        values = built[layer.part, layer.name]
-        equal = "yes" if values == layer.values else "NO"
-        rows.append((layer.part, layer.name, _listed(layer.values), _listed(values), equal))
-    columns = ("part", "", "paper, No. 1 and 2", "built", "equal")
-    return Table("table1", "Table 1: the network", columns, rows, (f"{parameters} trained parameters.",))
-
-
-def _listed(values: Sequence[int]) -> str:
-    return ", ".join(map(str, values))
-
-
-def _built(overrides: Sequence[str]) -> tuple[LayerValues, int]:
-    """Build the network.
-
-    Returns:
-        The values of its layers by part and name as in Table 1, and the number of its trained parameters.
-    """
-    from ser.models.cnn import CNN  # imports torch, which no other table needs
-
-    settings = compose_settings(rewrite(overrides))
-    features = build(settings.feature).dimensions
-    network: Any = constructor(settings.model)(frames=settings.segment_frames, features=features, classes=len(CLASSES))
-    if not isinstance(network, CNN):
-        raise UserError(f"Table 1 is of model=cnn, got model={settings.model.name}.")
-    trained = sum(p.numel() for name, p in network.named_parameters() if not _is_cancelled(name))
-    return _layer_values(network.body.convolutions, network.body.pool), trained
-
-
-def _layer_values(convolutions: Sequence[Any], pool: Any) -> LayerValues:
-    branches = len(convolutions)
-    return {
-        ("convolutional layer", "# filter outputs"): tuple(branch.out_channels for branch in convolutions),
-        ("convolutional layer", "filter size"): tuple(int(branch.kernel_size[0]) for branch in convolutions),
-        ("convolutional layer", "padding"): tuple(int(branch.padding[0]) for branch in convolutions),
-        ("convolutional layer", "stride"): tuple(int(branch.stride[0]) for branch in convolutions),
-        ("max pooling layer", "kernel size"): (pool.kernel_size,) * branches,
-        ("max pooling layer", "padding"): (pool.padding,) * branches,
-        ("max pooling layer", "stride"): (pool.stride,) * branches,
-    }
-
-
-def _is_cancelled(name: str) -> bool:
-    """Whether a parameter is the bias of a convolution: the batch normalisation after it subtracts it again."""
-    return "convolutions" in name and name.endswith("bias")
 
 
 def table2(study: Study) -> list[Table]:
@@ -129,40 +65,71 @@ def table3(study: Study) -> list[Table]:
     """Make Table 3, settings of the contrastive loss, the tables of their differences, and what stands beside.
 
     The differences are those from the baseline and those of Exp. 1 from the other settings. Beside it stand how its
-    trainings went, the recall of each class and what is confused, at the chosen lambdas.
+    trainings went, the recall of each class and what is confused, at the chosen lambdas. Row 6, the system of [6], is
+    shown as not trained if the study has none of it; rows of its multi-view variant are added if that was trained.
     """
     rows: list[tuple[Cell, ...]] = []
     for row in TABLE_3:
         setting = (row.name, None, None) if row.name else (row.loader, row.position, row.loss)
         paper = (Percent(row.wa / 100), None if row.uwa is None else Percent(row.uwa / 100))
-        ours = _cells(setting_group(study, row), ("wa", "uwa"), "lambda", study) if row.loss else (None,) * 8
+        group = setting_group(study, row)
+        trained = bool(group) or not row.model
+        ours = _cells(group, ("wa", "uwa"), "lambda", study) if trained else ("not trained", *[None] * 7)
         rows.append((row.experiment, *setting, *paper, *ours))
+    views = _multi_view(study)
+    for task, group in views.items():
+        ours = _cells(group, ("wa", "uwa"), "aux_task.weight", study)
+        rows.append((f"6 {task}", f"[6] with {task} (multi-view)", *[None] * 4, *ours))
     settings = ("sampling", "position", "loss")
     columns = ("Exp.", *settings, "paper WA %", "paper UWA %", *_columns(("wa", "uwa"), study))
-    groups = {row.name or f"{row.loader} {row.position} {row.loss}": setting_group(study, row) for row in _trained()}
+    groups = {_row_name(row): setting_group(study, row) for row in _trained(study)}
+    groups |= {f"[6] with {task}": group for task, group in views.items()}
     all_scores = [scores for group in groups.values() for scores in group]
     notes = (
-        *(_reading(study), *_of_lambdas(study), _SETTINGS_NOTE, *_reasons(groups)),
+        *(_reading(study), *_of_lambdas(study), _SETTINGS_NOTE, *_of_attentive(study, bool(views)), *_reasons(groups)),
         *_of_trainings(rows, study, all_scores),
     )
     title = f"Table 3: contrastive loss on {study.corpus}"
+    keys = ("loader", "position", "loss", "lambda", *_further_keys(all_scores))
     return [
         Table("table3", title, columns, rows, notes),
         *_differences("table3", study, _against_others(study)),
-        convergence.by_cell("table3", study, ("loader", "position", "loss", "lambda"), all_scores, "Table 3"),
+        convergence.by_cell("table3", study, keys, all_scores, "Table 3"),
         *_classes("table3", study, chosen_settings(study)),
     ]
 
 
-_SETTINGS_NOTE = (
-    "Loss cos is the paper's loss_1, l2 its loss_2. Row 6 is Neumann and Vu 2017 as the paper quotes it; nothing was "
-    "trained for it here (model=attentive_cnn is that system)."
-)
+_SETTINGS_NOTE = "Loss cos is the paper's loss_1, l2 its loss_2. Row 6 is Neumann and Vu 2017 as the paper quotes it."
+
+
+def _of_attentive(study: Study, has_views: bool) -> list[str]:
+    """Notes on what stands in row 6 here, and what trains it if nothing does."""
+    if setting_group(study, TABLE_3[5]):
+        notes = ["Row 6 here is model=attentive_cnn, trained with the baseline's loss and features."]
+    else:
+        notes = [f"Row 6 was not trained here: {_TRAINED_BY.format('attentive')}."]
+    if has_views:
+        notes.append("Multi-view: [6] with an additional task (equation 9); λ is the weight of that task.")
+    elif "multi_view" in study.not_trained:
+        notes.append(f"Its multi-view variant was not trained: {_TRAINED_BY.format('multi_view')}.")
+    return notes
+
+
+_TRAINED_BY = "python -m ser.run -m experiment={}, with the overrides of this table, trains it"
+
+
+def _further_keys(group: Group) -> list[str]:
+    """What tells the cells of other systems from those of the paper's own: their network and additional task."""
+    return [key for key in ("model", "aux_task", "aux_task.weight") if len({scores[key] for scores in group}) > 1]
+
+
+def _row_name(row: Setting) -> str:
+    return row.name or f"{row.loader} {row.position} {row.loss}"
 
 
 def _of_lambdas(study: Study) -> list[str]:
     """Notes on rows with a lambda of 1 at pos_1, and on rows whose lambdas are not the same."""
-    lambdas = {row: [scores["lambda"] for scores in setting_group(study, row)] for row in _trained() if not row.name}
+    lambdas = {row: [scores["lambda"] for scores in setting_group(study, row)] for row in TABLE_3 if not row.name}
     untrained = [row.experiment for row, values in lambdas.items() if row.position == "pos_1" and "1" in values]
     notes = []
     if untrained:
@@ -177,15 +144,14 @@ def _of_lambdas(study: Study) -> list[str]:
 
 def chosen_settings(study: Study) -> dict[str, Scores]:
     """The cell that validation chose for each row of Table 3 that is complete, by its name."""
-    groups = {row: setting_group(study, row) for row in _trained()}
+    groups = {row: setting_group(study, row) for row in _trained(study)}
     best = {row: chosen(group) for row, group in groups.items() if not missing_seeds(group)}
-    return {
-        f"Exp. {row.experiment}: " + ("baseline" if row.name else _setting_name(scores)): scores
-        for row, scores in best.items()
-    }
+    return {f"Exp. {row.experiment}: {_setting_name(row, scores)}": scores for row, scores in best.items()}
 
 
-def _setting_name(scores: Scores) -> str:
+def _setting_name(row: Setting, scores: Scores) -> str:
+    if row.name:
+        return row.model or "baseline"
     return f"{scores['loader']}, {scores['position']}, {scores['loss']}, λ = {scores['lambda']}"
 
 
@@ -202,17 +168,34 @@ def _classes(name: str, study: Study, cells: Mapping[str, Scores]) -> list[Table
 
 def setting_group(study: Study, row: Setting) -> list[Scores]:
     """The points of a row of Table 3: its lambdas."""
-    return study.where(loader=row.loader, position=row.position, loss=row.loss)
+    setting = {"loader": row.loader, "position": row.position, "loss": row.loss}
+    if row.model:
+        return study.where(model=row.model, aux_task="none", **setting)
+    return _without_other_networks(study).where(**setting)
 
 
-def _trained() -> list[Setting]:
-    """The rows of Table 3 for which something is trained here."""
-    return [row for row in TABLE_3 if row.loss]
+def _without_other_networks(study: Study) -> Study:
+    """The study without the runs of other publications' networks, unless such a network was chosen for all rows."""
+    others = [row.model for row in TABLE_3 if row.model]
+    kept = tuple(scores for scores in study.scores if scores["model"] not in others)
+    return replace(study, scores=kept or study.scores)
+
+
+def _multi_view(study: Study) -> dict[str, list[Scores]]:
+    """The points of the multi-view variant of [6] by its additional task; tasks without any are left out."""
+    model = TABLE_3[5].model
+    groups = {task: study.where(model=model, aux_task=task, loss="none") for task in MULTI_VIEW}
+    return {task: group for task, group in groups.items() if group}
+
+
+def _trained(study: Study) -> list[Setting]:
+    """The rows of Table 3 that are meant to be trained: those of other publications only if something was."""
+    return [row for row in TABLE_3 if not row.model or setting_group(study, row)]
 
 
 def _against_others(study: Study) -> list[Comparison]:
     """Exp. 1 to 4 against the baseline, and Exp. 1 against 2 to 4, each at the lambda that validation chose."""
-    groups = {row.experiment: setting_group(study, row) for row in _trained()}
+    groups = {row.experiment: setting_group(study, row) for row in TABLE_3}
     pairs = [(first, 5) for first in (1, 2, 3, 4)] + [(1, second) for second in (2, 3, 4)]
     return [
         Comparison(f"Exp. {first} - Exp. {second}", [chosen(groups[first])], [chosen(groups[second])], metric)

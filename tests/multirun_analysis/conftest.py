@@ -179,7 +179,8 @@ def runs(grids):
         scores["best_val_wa"] = np.mean([stored.data.metrics[f"fold_{fold}/best_val_wa"] for fold in FOLDS])
         parameters = stored.data.params
         result.append(SimpleNamespace(id=stored.info.run_id, parameters=parameters, seed=int(parameters["seed"]),
-                                      scores=scores, predictions=predictions))  # fmt: skip
+                                      configuration=stored.data.tags["configuration"], scores=scores,
+                                      predictions=predictions))  # fmt: skip
     return result
 
 

@@ -27,6 +27,9 @@ def plan(tiny, tmp_path, *arguments):
         ("fig3", 20, 20, 2000),
         ("fig4", 10, 10, 1000),
         ("together", 4, 4, 400),
+        ("attentive", 1, 1, 100),
+        ("multi_view", 10, 10, 1000),
+        ("e2e", 2, 2, 200),
     ],
 )
 def test_the_papers_grids(tiny, tmp_path, experiment, points, different, trainings):
@@ -48,6 +51,14 @@ def test_figures_share_their_common_points(tiny, tmp_path):
         set(plan(tiny, tmp_path, f"experiment={name}", "repeats=1").signatures()) for name in ("fig3", "fig4")
     )
     assert len(three & four) == 25
+
+
+def test_the_contrastive_system_of_e2e_is_a_point_of_figure_4(tiny, tmp_path):
+    one, four = (
+        set(plan(tiny, tmp_path, f"experiment={name}", "repeats=1").signatures()) for name in ("contrastive", "fig4")
+    )
+    assert len(one) == 5
+    assert one < four
 
 
 def test_a_stored_plan_is_read_back_and_grows_by_other_command_lines(tiny, tmp_path):
