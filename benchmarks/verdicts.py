@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from benchmarks import speakers as speakers_of_a_row
 from benchmarks.measure import Section
 from multirun_analysis.grids import Scores, Study
 from multirun_analysis.inference import evidence
@@ -383,6 +384,7 @@ def sections(part: str, quick: bool) -> Iterator[Section]:
         yield from reports(whole)
     if part in ("speakers", ""):
         yield over_speakers(speakers)
+        yield speakers_of_a_row.coverage(speakers)
 
 
 def main(arguments: list[str]) -> None:

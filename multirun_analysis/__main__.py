@@ -6,6 +6,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
@@ -45,6 +46,7 @@ the experiment's name before it: fig2:length=1,2,3 (experiments: baseline, fig2,
 attentive and multi_view; of e2e: baseline, contrastive, e2e).
 
   out=FOLDER           where files are written (default: reports/<corpus>)
+  interval=speakers    show the intervals over speakers of each row, too, which are written to ..._intervals in any case
   audit=shout          make tables of runs that should not be compared, and say so in each (default: refuse)
   results.dir=DIR, tracking.uri=URI, tracking.experiment=NAME, as for ser.run"""
 
@@ -78,18 +80,10 @@ OPTIONAL: Mapping[str, Mapping[str, Sequence[str]]] = {
 """Experiments that a table shows if anything of them was trained, and the parameters in which their points differ
 besides ``AXES``."""
 
-_OPTIONS = ("out", "audit")
+_OPTIONS = ("out", "audit", "interval")
 _SWEEP_KEYS = (
-    "sweep",
-    "by",
-    "against",
-    "metric",
-    "over",
-    "where",
-    "results.dir",
-    "tracking.uri",
-    "tracking.experiment",
-)
+    "sweep", "by", "against", "metric", "over", "where", "results.dir", "tracking.uri", "tracking.experiment",
+)  # fmt: skip
 
 
 class CommandLine(NamedTuple):
@@ -98,7 +92,7 @@ class CommandLine(NamedTuple):
     Attributes:
         what: a key of ``EXPERIMENTS``; empty for a sweep or the list of sweeps.
         overrides: the arguments ``key=value``, without the options.
-        options: ``out`` and ``audit``.
+        options: ``out``, ``audit`` and ``interval``.
     """
 
     what: str
@@ -158,6 +152,8 @@ def _parsed(arguments: Sequence[str], more: Sequence[str] = ()) -> CommandLine:
     options = dict(argument.split("=", 1) for argument in arguments if argument.partition("=")[0] in (*_OPTIONS, *more))
     if options.setdefault("audit", "refuse") not in ("refuse", "shout"):
         raise UserError(f"audit must be refuse or shout, got {options['audit']}.")
+    if options.setdefault("interval", "seeds") not in ("seeds", "speakers"):
+        raise UserError(f"interval must be seeds or speakers, got {options['interval']}.")
     overrides = [argument for argument in arguments if "=" in argument and argument.partition("=")[0] not in options]
     known = dict.fromkeys(name for what in ("report", *EXPERIMENTS) for name in _experiments(what))
     for scope in {_scope(override) for override in overrides} - {"", *known}:
@@ -311,13 +307,19 @@ def _written(tables: Sequence[Table], command: CommandLine, name: str, findings:
 
     folder = _folder(command, name)
     folder.mkdir(parents=True, exist_ok=True)
-    tables = told(tables, findings)
+    tables = [_shown_if_asked(table, command) for table in told(tables, findings)]
     for table in tables:
         for ending, text in (("md", table.markdown()), ("tex", table.latex()), ("csv", table.csv())):
             write_text(folder / f"{table.name}.{ending}", text)
     beside = ", ".join(table.name for table in tables if table.aside)
     also = f", with {beside}" if beside else ""
     return "\n".join([*(table.markdown() for table in tables if not table.aside), f"Written to {folder}{also}."])
+
+
+def _shown_if_asked(table: Table, command: CommandLine) -> Table:
+    """A table; that of intervals over speakers no longer stands aside if it was asked for."""
+    shown = command.options["interval"] == "speakers" and table.name.endswith("_intervals")
+    return replace(table, aside=False) if shown else table
 
 
 def _drawn(

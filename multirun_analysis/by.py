@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from multirun_analysis import classes, comparisons, convergence, likeness
+from multirun_analysis import classes, comparisons, convergence, likeness, speakers
 from multirun_analysis.comparisons import Comparison
 from multirun_analysis.grids import (
     Group,
@@ -44,7 +44,7 @@ def tables(study: Study, name: str, by: Sequence[str], against: str = "", metric
 
     Returns:
         The table of all rows, that of differences if at least two rows can be compared, and beside these how the
-        trainings went, the recall of each class and what is confused.
+        trainings went, the recall of each class, what is confused and intervals over speakers.
 
     Raises:
         UserError: no point of the sweep has one of the keys, a row has no seed that all of its points have, or there is
@@ -71,6 +71,7 @@ def tables(study: Study, name: str, by: Sequence[str], against: str = "", metric
         *([] if "fold" in keys else _differences(file, title, keys, complete, against, metric)),
         convergence.table(file, study, keys, groups, what),
         *classes.tables(file, study, keys, complete, what),
+        *speakers.tables(file, study, keys, complete, what),
     ]
 
 

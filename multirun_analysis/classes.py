@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from multirun_analysis.grids import Group, Scores, Study, common_seeds
+from multirun_analysis.grids import Group, Study, common_seeds, predicted
 from multirun_analysis.output.tables import Cell, Missing, Percent, Table
-from multirun_analysis.store.collect import predictions
 from ser.errors import UserError
 from ser.results.metrics import calibration_error
 
@@ -55,12 +54,8 @@ def tables(
 
 def _of_seed(study: Study, group: Group, seed: int) -> pd.DataFrame:
     """The predictions of one seed at all points of a group, with a column ``point`` that tells points apart."""
-    return pd.concat([_of_point(study, scores, seed).assign(point=index) for index, scores in enumerate(group)])
-
-
-def _of_point(study: Study, scores: Scores, seed: int) -> pd.DataFrame:
-    frame = predictions(study.collected, scores.point.configuration or "", seed)
-    return frame[frame["fold"].isin(scores.point.folds)]
+    frames = [predicted(study.collected, scores, seed) for scores in group]
+    return pd.concat([frame.assign(point=index) for index, frame in enumerate(frames)])
 
 
 def _classes(frame: pd.DataFrame) -> list[str]:

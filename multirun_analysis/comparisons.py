@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from multirun_analysis.grids import Group, Scores, common_seeds, paired
+from multirun_analysis.grids import Group, Scores, common_seeds, paired, predicted
 from multirun_analysis.inference import statistics
 from multirun_analysis.inference.statistics import Difference, Interval
 from multirun_analysis.output.tables import FEWEST_SEEDS, Cell, Percent, Rounded, Table, few_seeds
-from multirun_analysis.store.collect import Collected, predictions
+from multirun_analysis.store.collect import Collected
 from ser.errors import UserError
 
 
@@ -191,8 +191,6 @@ def _correctness(collected: Collected, scores: Scores, seeds: Sequence[int]) -> 
     Returns:
         1 or 0, a row for each seed and a column for each utterance, by id; and the speaker of each utterance, by id.
     """
-    configuration = scores.point.configuration or ""
-    frames = [predictions(collected, configuration, seed).set_index("id") for seed in seeds]
-    frames = [frame[frame["fold"].isin(scores.point.folds)] for frame in frames]
+    frames = [predicted(collected, scores, seed).set_index("id") for seed in seeds]
     correct = pd.concat([frame["gold"] == frame["predicted"] for frame in frames], axis=1, join="inner").T
     return correct.astype(float), frames[0]["speaker"]

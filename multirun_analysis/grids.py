@@ -15,7 +15,7 @@ from multirun_analysis.audit import Finding, audit, merged
 from multirun_analysis.inference.statistics import Floats
 from multirun_analysis.output.drawings import Drawing, LearningCurves
 from multirun_analysis.output.tables import Missing, Percent, Table
-from multirun_analysis.store.collect import NEEDED, REPLICA, Collected, collect, score_metrics
+from multirun_analysis.store.collect import NEEDED, REPLICA, Collected, collect, predictions, score_metrics
 from ser.config.words import corpora_title
 from ser.errors import UserError
 from ser.sweep.plan import Plan, Point
@@ -235,6 +235,16 @@ def paired(first: Group, second: Group, metric: str) -> tuple[Floats, Floats]:
     """
     seeds = common_seeds([*first, *second])
     return by_point(first, metric, seeds).mean(axis=0), by_point(second, metric, seeds).mean(axis=0)
+
+
+def predicted(collected: Collected, scores: Scores, seed: int) -> pd.DataFrame:
+    """The predictions of one seed at a point, of its planned folds (``store.collect.predictions``).
+
+    Raises:
+        UserError: they cannot be read.
+    """
+    frame = predictions(collected, scores.point.configuration or "", seed)
+    return frame[frame["fold"].isin(scores.point.folds)]
 
 
 def chosen(group: Group) -> Scores:

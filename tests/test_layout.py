@@ -13,7 +13,7 @@ FLOORS = (
 
 ANALYSIS = (
     "__main__", "plot", "robustness", "paper", "over", "by", "where", "comparisons", "convergence", "likeness",
-    "classes", "grids", "audit", "output", "store", "inference",
+    "classes", "speakers", "grids", "audit", "output", "store", "inference",
 )  # fmt: skip
 """The same for ``multirun_analysis``."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from multirun_analysis import classes, comparisons, convergence, likeness
+from multirun_analysis import classes, comparisons, convergence, likeness, speakers
 from multirun_analysis.comparisons import Comparison, over_speakers
 from multirun_analysis.grids import Group, Scores, Study, chosen, highest, missing_seeds, share_seeds
 from multirun_analysis.inference import statistics
@@ -15,7 +15,8 @@ from ser.errors import UserError
 def table2(study: Study) -> list[Table]:
     """Make Table 2, additional tasks, the tables of their differences from no additional task, and what stands beside.
 
-    Beside it stand how its trainings went, the recall of each class and what is confused, at the chosen weights.
+    Beside it stand how its trainings went, and at the chosen weights the recall of each class, what is confused and
+    intervals over speakers.
     """
     groups = {_task_name(row.task): study.where(aux_task=row.task) for row in TABLE_2}
     rows: list[tuple[Cell, ...]] = []
@@ -31,7 +32,7 @@ def table2(study: Study) -> list[Table]:
         Table("table2", title, columns, rows, notes),
         *_differences("table2", study, _against_none(groups)),
         convergence.by_cell("table2", study, ("aux_task", "aux_task.weight"), all_scores, "Table 2"),
-        *_classes("table2", study, chosen_tasks(study)),
+        *_of_predictions("table2", study, chosen_tasks(study)),
     ]
 
 
@@ -65,8 +66,9 @@ def table3(study: Study) -> list[Table]:
     """Make Table 3, settings of the contrastive loss, the tables of their differences, and what stands beside.
 
     The differences are those from the baseline and those of Exp. 1 from the other settings. Beside it stand how its
-    trainings went, the recall of each class and what is confused, at the chosen lambdas. Row 6, the system of [6], is
-    shown as not trained if the study has none of it; rows of its multi-view variant are added if that was trained.
+    trainings went, and at the chosen lambdas the recall of each class, what is confused and intervals over speakers.
+    Row 6, the system of [6], is shown as not trained if the study has none of it; rows of its multi-view variant are
+    added if that was trained.
     """
     rows: list[tuple[Cell, ...]] = []
     for row in TABLE_3:
@@ -95,7 +97,7 @@ def table3(study: Study) -> list[Table]:
         Table("table3", title, columns, rows, notes),
         *_differences("table3", study, _against_others(study)),
         convergence.by_cell("table3", study, keys, all_scores, "Table 3"),
-        *_classes("table3", study, chosen_settings(study)),
+        *_of_predictions("table3", study, chosen_settings(study)),
     ]
 
 
@@ -160,10 +162,11 @@ def _of_trainings(rows: Sequence[Sequence[Cell]], study: Study, group: Group) ->
     return [*few_seeds(rows), *convergence.note(study, group), *likeness.notes(study, group)]
 
 
-def _classes(name: str, study: Study, cells: Mapping[str, Scores]) -> list[Table]:
-    """The recalls and the confusion of some cells, given by their names."""
+def _of_predictions(name: str, study: Study, cells: Mapping[str, Scores]) -> list[Table]:
+    """The recalls, the confusion and the intervals over speakers of some cells, given by their names."""
     groups: dict[tuple[str, ...], Group] = {(label,): [scores] for label, scores in cells.items()}
-    return classes.tables(name, study, ("cell",), groups, f"Table {name[-1]} at the chosen λ")
+    what = f"Table {name[-1]} at the chosen λ"
+    return [table for make in (classes, speakers) for table in make.tables(name, study, ("cell",), groups, what)]
 
 
 def setting_group(study: Study, row: Setting) -> list[Scores]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks import verdicts
+from benchmarks import speakers, verdicts
 from benchmarks.verdicts import ACCURACY, CORPORA, KINDS, PARTS, Corpus, rates, studies, wrong_verdicts
 from multirun_analysis.paper.claims import all_claims
 
@@ -65,7 +65,15 @@ def test_the_tables_are_printed(monkeypatch, capsys):
         assert "2 seeds | 3 seeds" in text
         assert len(section.rows) >= 2
     verdicts.main(["part=speakers", "quick=true"])
-    assert "| 20 seeds, 24 speakers |" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "| 20 seeds, 24 speakers |" in printed
+    assert "| 4 speakers |" in printed
+
+
+def test_drawn_speakers_are_as_accurate_as_they_say():
+    right, counts = speakers.draw(20_000, np.random.default_rng(0))
+    assert right.sum() / counts.sum() == pytest.approx(speakers.TRUTHS[0], abs=0.003)
+    assert (right.sum(axis=0) / counts.sum(axis=0)).mean() == pytest.approx(speakers.TRUTHS[1], abs=0.003)
 
 
 def test_an_unknown_part_or_key_is_refused():

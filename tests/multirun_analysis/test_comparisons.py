@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from multirun_analysis import comparisons
+from multirun_analysis import comparisons, grids
 from multirun_analysis.comparisons import Comparison
 from multirun_analysis.inference.statistics import clustered_difference, crossed_difference
 
@@ -112,7 +112,7 @@ def stored(monkeypatch):
             frame = frame.assign(speaker=[f"s{n % 6}" for n in range(120)], fold=1 + np.arange(120) // 2 % 3)
             frames[scores.point.configuration, seed] = frame.sample(frac=1, random_state=seed)
 
-    monkeypatch.setattr(comparisons, "predictions", lambda _, configuration, seed: frames[configuration, seed])
+    monkeypatch.setattr(grids, "predictions", lambda _, configuration, seed: frames[configuration, seed])
     return write, frames
 
 

@@ -17,7 +17,7 @@ def test_a_table_alone_is_that_of_the_report(grids, full, tmp_path):
     assert process.stderr == ""
     names = {path.name for path in tmp_path.iterdir()}
     shown = ("table3", "table3_differences", "table3_speakers")
-    parts = (*shown, "table3_convergence", "table3_classes", "table3_confusion")
+    parts = (*shown, "table3_convergence", "table3_classes", "table3_confusion", "table3_intervals")
     assert names == {f"{part}.{ending}" for part in parts for ending in ("md", "tex", "csv")}
     for name in names:
         assert (tmp_path / name).read_bytes() == (full.folder / name).read_bytes()

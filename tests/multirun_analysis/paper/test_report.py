@@ -17,7 +17,8 @@ from multirun_analysis.paper import report
 from multirun_analysis.store.collect import collect, columns
 from ser.errors import UserError
 
-BESIDE = (*(f"{table}_{what}" for table in ("table2", "table3") for what in ("convergence", "classes", "confusion")),
+KINDS = ("convergence", "classes", "confusion", "intervals")
+BESIDE = (*(f"{table}_{what}" for table in ("table2", "table3") for what in KINDS),
           *(f"{figure}_convergence" for figure in ("fig2", "fig3", "fig4")))  # fmt: skip
 TABLES = ("table1", "table2", "table2_differences", "table2_speakers", "table3", "table3_differences",
           "table3_speakers", "claims", *BESIDE)  # fmt: skip

@@ -1,0 +1,56 @@
+"""The tables of intervals over speakers against the stored predictions."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
+
+from ser.errors import UserError
+
+SCORES = {"WA": accuracy_score, "UWA": balanced_accuracy_score}
+
+
+def over_seeds(frames, score):
+    return np.mean([score(frame["gold"], frame["predicted"]) for frame in frames])
+
+
+def check(row, frames):
+    """A written row against the predictions of each seed."""
+    speakers = sorted(frames[0]["speaker"].unique())
+    for name, score in SCORES.items():
+        without = [over_seeds([frame[frame["speaker"] != one] for frame in frames], score) for one in speakers]
+        value, n = over_seeds(frames, score), len(speakers)
+        half = stats.t.ppf(0.975, n - 1) * np.sqrt((n - 1) * np.var(without))
+        shown = row.filter(regex=f"^{name} %, other speakers").astype(float).tolist()
+        assert shown == pytest.approx([value, max(value - half, 0), min(value + half, 1)], abs=1e-9)
+        assert row[f"{name} %, other seeds [95 %]"] == pytest.approx(value)
+    single = [over_seeds([frame[frame["speaker"] == one] for frame in frames], accuracy_score) for one in speakers]
+    assert (row["lowest speaker, WA %"], row["highest speaker, WA %"]) == pytest.approx((min(single), max(single)))
+    assert (row["speakers"], row["seeds"]) == (n, len(frames))
+
+
+def test_the_rows_of_table_3_are_those_of_its_predictions(full, trained):
+    frame = full.csv("table3_intervals").set_index("cell")
+    assert [cell.partition(":")[0] for cell in frame.index] == [f"Exp. {experiment}" for experiment in range(1, 6)]
+    l2 = frame.index[3]
+    weight = l2.rpartition(" = ")[2]
+    check(frame.loc["Exp. 5: baseline"], list(trained(loss="none").attrs["predictions"].values()))
+    check(frame.loc[l2], list(trained(loss="l2", **{"lambda": weight}).attrs["predictions"].values()))
+
+
+def test_a_row_of_several_cells_is_their_mean(ask, trained):
+    frame = ask("sweep=fig4", "by=loss", arguments=()).csv("sweep_fig4_by_loss_intervals").set_index("loss")
+    weights = [trained(loss="l2", **{"lambda": weight}).attrs["predictions"] for weight in ("0.6", "1")]
+    together = [pd.concat([of_weight[seed] for of_weight in weights]) for seed in weights[0]]
+    check(frame.loc["l2"], together)
+
+
+def test_the_table_is_shown_where_it_is_asked_for(ask):
+    usual, asked = (ask("sweep=fig4", "by=loss", *more, arguments=()) for more in ((), ("interval=speakers",)))
+    table = asked.markdown("sweep_fig4_by_loss_intervals")
+    assert table in asked.text
+    assert table not in usual.text
+    assert usual.markdown("sweep_fig4_by_loss_intervals") == table
+    with pytest.raises(UserError, match="interval must be seeds or speakers, got folds"):
+        ask("sweep=fig4", "by=loss", "interval=folds", arguments=())
