@@ -12,7 +12,7 @@ LAYERS = (
     ("inference", "store"),
     ("output", "audit"),
     ("grids",),
-    ("comparisons", "convergence", "likeness", "classes"),
+    ("comparisons", "convergence", "likeness", "classes", "speakers"),
     ("by", "over", "paper"),
     ("robustness", "plot"),
     ("__main__",),
