@@ -407,13 +407,10 @@ MISTAKES = {
     "unknown sweep": (
         ["sweep=fig5", "by=loss"],
         r"There is no sweep fig5 in results/sweeps. Did you mean fig4 or fig3 or fig2\? See results.dir=.",
-<<<<<<< ours
     ),
     "another sweep": (
         ["sweep=mine", "by=loss"],
         "There is no sweep mine in results/sweeps. There are: fig2, fig3, fig4, table2. See results.dir=.",
-=======
->>>>>>> theirs
     ),
     "unknown sweep without by": (["sweep=fig5"], "There is no sweep fig5 in results/sweeps"),
     "a key of ser.run": (["sweep=fig3", "by=loss", "repeats=2"], "repeats is no key for a sweep: there are sweep, by"),

@@ -120,21 +120,26 @@ def test_a_csv_without_a_column_for_files_is_refused(answered, tmp_path):
     assert "its header is wave, emotion. Name the column path, file or filename." in err
 
 
-def test_standard_input_as_a_process(place, files):
-    """A recording, or names; the exit status says whether all were predicted."""
+def test_a_recording_on_standard_input_as_a_process(place, files, answered):
     command = [sys.executable, "-m", "ser.predict", "run=mine", "format=csv", "-"]
-    names = f"{files[0]}\n\n{files[1].parent}\nnone.wav\n".encode()
-    audio, listed, nothing = (
-        subprocess.run(command, cwd=place, input=given, capture_output=True, check=False)
-        for given in (files[0].read_bytes(), names, b"")
-    )
-    assert [audio.returncode, listed.returncode, nothing.returncode] == [0, 1, 1]
-    direct = run("run=mine", "format=csv", str(files[0]), cwd=place, module="ser.predict").stdout
+    audio = subprocess.run(command, cwd=place, input=files[0].read_bytes(), capture_output=True, check=True)
+    _, direct, _ = answered("run=mine", "format=csv", str(files[0]))
     assert audio.stdout.decode() == direct.replace(str(files[0]), "-")
-    found = [row["file"] for row in csv.DictReader(io.StringIO(listed.stdout.decode()))]
-    assert found == [str(file) for file in files]
-    assert "none.wav: there is no such file or folder." in listed.stderr.decode()
-    assert "standard input is empty" in nothing.stderr.decode()
+
+
+def test_names_on_standard_input(answered, files, monkeypatch):
+    """The exit status says whether all were predicted."""
+
+    def given(content):
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+        return answered("run=mine", "format=csv", "-")
+
+    status, out, err = given(f"{files[0]}\n\n{files[1].parent}\nnone.wav\n".encode())
+    assert status == 1
+    assert [row["file"] for row in csv.DictReader(io.StringIO(out))] == [str(file) for file in files]
+    assert "none.wav: there is no such file or folder." in err
+    status, _, err = given(b"")
+    assert (status, "standard input is empty" in err) == (1, True)
 
 
 def test_the_same_networks_by_id_name_parent_and_folder(answered, work, files, tmp_path):
