@@ -1,7 +1,9 @@
 """Every file that the program stores and reads back, damaged in every way: told once, put aside, and made again."""
 
+import errno
 import io
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -293,21 +295,37 @@ def test_a_link_to_nothing_is_a_missing_file(kind, tmp_path, caplog):
     assert not path.is_symlink()
 
 
-@pytest.mark.parametrize("kind", ["result", "plan", "failure"])
-def test_a_file_that_may_not_be_read_is_told_with_the_reason(kind, tmp_path, caplog, monkeypatch):
-    whole = KINDS[kind].use(tmp_path / "r")
-    path = sorted((tmp_path / "r").glob(KINDS[kind].pattern))[0]
+def fail_to_open(path, error, monkeypatch):
+    """Let opening a file fail; not by its mode, which does not bind root."""
     opened, inode = io.open, path.stat().st_ino
 
     def refusing(file, *arguments, **more):
         if not isinstance(file, int) and Path(file).exists() and Path(file).stat().st_ino == inode:
-            raise PermissionError(13, "Permission denied", str(file))
+            raise OSError(error, os.strerror(error), str(file))
         return opened(file, *arguments, **more)
 
-    monkeypatch.setattr(io, "open", refusing)  # not by the file's mode, which does not bind root
+    monkeypatch.setattr(io, "open", refusing)
+
+
+@pytest.mark.parametrize("kind", ["result", "plan", "failure"])
+def test_a_file_that_may_not_be_read_is_told_with_the_reason(kind, tmp_path, caplog, monkeypatch):
+    whole = KINDS[kind].use(tmp_path / "r")
+    path = sorted((tmp_path / "r").glob(KINDS[kind].pattern))[0]
+    fail_to_open(path, errno.EACCES, monkeypatch)
     assert KINDS[kind].use(tmp_path / "r") == whole
     assert "is damaged (Permission denied)" in caplog.text
     assert f"It is now {path}.damaged." in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["plan", "failure", "entry"])
+def test_a_whole_file_stays_where_the_system_fails(kind, tmp_path, monkeypatch):
+    KINDS[kind].use(tmp_path / "r")
+    path = sorted((tmp_path / "r").glob(KINDS[kind].pattern))[0]
+    fail_to_open(path, errno.EMFILE, monkeypatch)
+    with pytest.raises(OSError, match="Too many open files"):
+        KINDS[kind].use(tmp_path / "r")
+    assert [each.name for each in path.parent.iterdir() if "damaged" in each.name] == []
+    assert path.is_file()
 
 
 def test_a_file_that_cannot_be_put_aside_is_told_and_passed_over(tmp_path, caplog, monkeypatch):

@@ -207,6 +207,8 @@ corpus=ravdess corpus.root=empty          | Looked for audio Actor_*/*.wav
 corpus=cremad corpus.root=empty           | Looked for audio AudioWAV/*.wav
 corpus=iemocap corpus.root=empty          | Looked for the folders Session1 to Session5
 corpus=audformat corpus.root=empty        | Looked for the header db.yaml
+corpus.turns=x                            | corpus.turns=x is not one of improvised, scripted, all
+corpus.labels=5                           | corpus.labels=5 is not a mapping
 corpus.seed=abc                           | corpus.seed=abc is not a whole number of at least 0
 """
 

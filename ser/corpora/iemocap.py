@@ -63,9 +63,7 @@ def read(
         UserError: the folder does not exist or does not have IEMOCAP's layout, one of the sessions is missing or has no
             usable turn, a label file is damaged, an audio file is missing, or there is audio that no label file lists.
     """
-    if turns not in TURNS:
-        raise UserError(f"corpus.turns={turns} is not one of {', '.join(TURNS)}. Choose one of them.")
-    used = label_map(labels, EMOTIONS)
+    used = used_labels(turns, labels)
     chosen = _chosen(sessions)
     names = ids_in(exclude)
     root_folder = SOURCE.folder(root)
@@ -93,6 +91,20 @@ def read(
         corpus = replace(corpus, utterances=by_speaker, session_rule=how_made(SPEAKERS))
     warn_of_missing_speakers(corpus, [f"Ses0{session}{person}" for session in chosen for person in "FM"])
     return corpus
+
+
+def used_labels(turns: str, labels: Mapping[str, str | None]) -> dict[str, str]:
+    """The labels that become classes.
+
+    Args:
+        turns, labels: as for ``read``.
+
+    Raises:
+        UserError: one of them has no possible value.
+    """
+    if turns not in TURNS:
+        raise UserError(f"corpus.turns={turns} is not one of {', '.join(TURNS)}. Choose one of them.")
+    return label_map(labels, EMOTIONS)
 
 
 def _chosen(sessions: Sequence[int] | str | None) -> tuple[str, ...]:

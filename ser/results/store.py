@@ -185,7 +185,7 @@ class ResultStore:
         """The weighted accuracy of a result; None if it is missing or damaged. May be called from any thread."""
         try:
             return _read_meta(self.path(signature)).wa
-        except (FileNotFoundError, DamagedError):
+        except (OSError, DamagedError):
             return None
 
     def fail(self, signature: str, message: str, about: Mapping[str, Any]) -> None:
@@ -222,7 +222,7 @@ class ResultStore:
             if key not in self._sweeps:
                 self._sweeps[key] = _read_meta(path).sweeps
             return self._sweeps[key]
-        except (FileNotFoundError, DamagedError):
+        except (OSError, DamagedError):
             return ()
 
     def _failure_path(self, signature: str) -> Path:

@@ -97,7 +97,8 @@ def _corpus(overrides: list[str], config_dir: str | None, given: dict[str, str])
         point = [override for override in overrides if not re.match(r"[+~]*feature\b", override)]
         logmel = resolve(composing.config([*point, "feature=logmel"]), point)
     folder, name = _folder(given, experiment), experiment.corpus.utterances[index].id
-    print(legend(experiment.corpus.classes), end="\n" * bool(legend(experiment.corpus.classes)))
+    if said := legend(experiment.corpus.classes):
+        print(said)
     whole = corpus.draw(experiment.corpus, experiment.settings.length.seconds)
     one = utterance.draw(experiment, index, logmel)
     safe = re.sub(r"[^\w.+-]", "_", name)

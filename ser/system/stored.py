@@ -4,6 +4,7 @@ A file may be cut, empty, of another program, of an earlier version, a folder, o
 the form of what it reads and raises ``DamagedError`` for all of these. A missing file is no damage.
 """
 
+import errno
 import json
 import logging
 from collections.abc import Callable, Collection, Iterator
@@ -19,6 +20,9 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from ser.errors import UserError, first_line
+
+_OF_THE_FILE = (errno.EACCES, errno.EPERM, errno.EISDIR, errno.ELOOP)
+"""The system's errors that are the file's own fault: it may not be read, is a folder, or a link without end."""
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -40,13 +44,16 @@ def damage_told(what: str, remedy: str) -> Iterator[None]:
 
     Raises:
         FileNotFoundError: the file is missing.
-        DamagedError: it is damaged, of another kind, or cannot be read.
+        OSError: the system failed, as with too many open files or a file server that is away: the file may be whole.
+        DamagedError: it is damaged, of another kind, or may not be read.
     """
     try:
         yield
     except (FileNotFoundError, DamagedError):
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno not in (None, *_OF_THE_FILE):
+            raise
         raise DamagedError(f"{what} is damaged ({_reason(error)}). {remedy}") from error
 
 
