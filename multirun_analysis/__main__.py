@@ -128,6 +128,11 @@ def main(arguments: Sequence[str]) -> str:
     return _of_paper(command) if command.what else _of_sweeps(command)
 
 
+def _refuse_intervals(command: CommandLine, why: str) -> None:
+    if command.options["interval"] != "seeds":
+        raise UserError(f"interval={command.options['interval']}: {why}.")
+
+
 def _robustness(arguments: Sequence[str]) -> str:
     """The claims over variants of what the paper leaves open, or the commands that train these."""
     from multirun_analysis.robustness.command import OPTIONS, commands, robustness, show
@@ -176,6 +181,8 @@ def _refuse_another_experiment(words: Sequence[str], overrides: Sequence[str]) -
 
 def _of_paper(command: CommandLine) -> str:
     """Make one of the paper's tables or figures, or all of them."""
+    if command.what not in ("table2", "table3", "report"):
+        _refuse_intervals(command, f"{command.what} has no table of them: there are those of table2 and table3")
     if command.what == "table1":
         return _written([_table1(command)], command, "network")
     if command.what in ("claims", "report"):
@@ -318,7 +325,7 @@ def _written(tables: Sequence[Table], command: CommandLine, name: str, findings:
 
 def _shown_if_asked(table: Table, command: CommandLine) -> Table:
     """A table; that of intervals over speakers no longer stands aside if it was asked for."""
-    shown = command.options["interval"] == "speakers" and table.name.endswith("_intervals")
+    shown = command.options["interval"] == "speakers" and "_intervals" in table.name
     return replace(table, aside=False) if shown else table
 
 
@@ -343,6 +350,8 @@ def _of_sweeps(command: CommandLine) -> str:
     """A list of all sweeps; or one sweep, from its result files or, with ``by``, from the tracking store."""
     given = dict(override.split("=", 1) for override in command.overrides)
     _refuse_without_effect(given)
+    if "over" in given or "by" not in given:
+        _refuse_intervals(command, "these are beside the tables of by=KEYS")
     unknown = sorted(given.keys() - set(_SWEEP_KEYS))
     if unknown:
         raise UserError(f"{unknown[0]} is no key for a sweep: there are {', '.join(_SWEEP_KEYS)}, out and audit.")

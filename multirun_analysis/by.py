@@ -23,7 +23,7 @@ from multirun_analysis.output.tables import Cell, Percent, Table, few_seeds
 from ser.config.groups import unknown_key
 from ser.config.words import GROUP_OF, differing
 from ser.errors import UserError
-from ser.results.metrics import METRICS
+from ser.results.metrics import METRICS, is_share
 
 Groups = Mapping[tuple[str, ...], list[Scores]]
 
@@ -145,7 +145,8 @@ def _mean(group: Group, metric: str, seeds: Sequence[int]) -> Percent | None:
     values = by_point(group, metric, seeds).mean(axis=0)
     if np.isnan(values).any():
         return None
-    return Percent.of(statistics.summarise(values))
+    bounds = statistics.SHARES if is_share(metric) else statistics.Interval(-np.inf, np.inf)
+    return Percent.of(statistics.summarise(values, bounds=bounds))
 
 
 def _differences(name: str, title: str, keys: Sequence[str], groups: Groups, against: str, metric: str) -> list[Table]:

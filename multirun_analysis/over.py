@@ -131,6 +131,8 @@ def _keys(study: Study, over: str, by: Sequence[str]) -> tuple[str, list[str]]:
         except ValueError:
             raise UserError(f"over={over}: {scores[key]} is no number. Use by={over}.") from None
     chosen = [GROUP_OF.get(each, each) for each in by]
+    if key in chosen:
+        raise UserError(f"over={over} by={','.join(by)}: the picture is over {key} already, so leave it out of by=.")
     check_keys(study, chosen)
     return key, [other for other in chosen or swept if other != key]
 

@@ -60,11 +60,12 @@ def _counted(study: Study, group: Group, seed: int) -> pd.DataFrame:
     """How many utterances a seed classified correctly, and how many there are, by speaker and class.
 
     Returns:
-        A row for each speaker and true class that occur together: the columns ``correct`` and ``count``, summed over
-        the points of the group.
+        A row for each speaker of a corpus and each true class that occur together: the columns ``correct`` and
+        ``count``, summed over the points of the group.
     """
-    frame = pd.concat([predicted(study.collected, scores, seed) for scores in group])
-    correct = (frame["gold"] == frame["predicted"]).groupby([frame["speaker"], frame["gold"]])
+    frames = [predicted(study.collected, scores, seed).assign(corpus=scores["corpus"]) for scores in group]
+    frame = pd.concat(frames)
+    correct = (frame["gold"] == frame["predicted"]).groupby([frame["corpus"], frame["speaker"], frame["gold"]])
     return correct.agg(["sum", "count"]).set_axis(["correct", "count"], axis=1)
 
 

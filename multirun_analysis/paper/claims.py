@@ -266,7 +266,7 @@ def _mode(words: str, group: Group, margin: float | None) -> Part:
 
 def _end_to_end(group: Group) -> Part:
     words = f"Range of WA over trainings of [15] (model={END_TO_END})"
-    missing = why_missing([group], f"no run of model={END_TO_END} is in this grid (make e2e)")
+    missing = why_missing([group], f"no run of model={END_TO_END} is in this grid; the table of make e2e judges it")
     if missing:
         return Part(words, missing=missing)
     scores = 100 * chosen(group).of("wa")

@@ -54,10 +54,12 @@ def _is_end_to_end(scores: Scores) -> bool:
 
 
 def _name(scores: Scores) -> str:
-    """What a system is called: ``baseline``, ``cos, λ = 0.6``, ``[15], LSTM of 128``."""
+    """What a system is called: ``baseline``, ``loader_1, pos_1, cos, λ = 0.6``, ``[15], LSTM of 128``."""
     if _is_end_to_end(scores):
         return "[15] without LSTM" if scores["model.hidden"] == "0" else f"[15], LSTM of {scores['model.hidden']}"
-    return "baseline" if scores["loss"] == "none" else f"{scores['loss']}, λ = {scores['lambda']}"
+    if scores["loss"] == "none":
+        return "baseline"
+    return f"{scores['loader']}, {scores['position']}, {scores['loss']}, λ = {scores['lambda']}"
 
 
 def _why(scores: Scores) -> str:

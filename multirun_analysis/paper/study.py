@@ -43,7 +43,7 @@ def make_paper_study(
     trained = {name: plan for name, plan in possible.items() if stored & configurations([plan])}
     for name, plan in trained.items():
         _refuse_two_points_in_one_place([plan], [*axes, *optional[name]])
-    further = [key for name in trained for key in optional[name]]
+    further = [key for name in trained for key in optional[name] if _is_one(key, needed)]
     study = study_of([*needed, *trained.values()], collected, [*axes, *further])
     not_trained = {name: _command(plan) for name, plan in possible.items() if name not in trained}
     return replace(study, not_trained=not_trained)
@@ -57,16 +57,22 @@ def _plan(experiment: str, arguments: Sequence[str]) -> Plan:
 
 
 def _plan_if_possible(experiment: str, arguments: Sequence[str]) -> Plan | None:
-    """The plan of an experiment; None if no point of it can run on the corpus.
+    """The plan of an experiment; None if no point of it can run on the corpus, for want of ratings, say.
 
     Raises:
         UserError: an override is wrong.
     """
     try:
-        return _plan(experiment, arguments)
+        plan = _plan(experiment, arguments)
     except UserError:
         compose_settings(_overrides(experiment, arguments))  # tells what is wrong with an override
         return None
+    return plan if configurations([plan]) else None
+
+
+def _is_one(key: str, plans: Sequence[Plan]) -> bool:
+    """Whether all points have one value of a parameter: one in which they differ is the audit's matter."""
+    return len({point.parameters.get(key) for plan in plans for point in plan.points}) <= 1
 
 
 def _command(plan: Plan) -> str:

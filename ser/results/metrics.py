@@ -81,6 +81,11 @@ def add_own(targets: Mapping[str, str]) -> None:
         METRICS[name] = function
 
 
+def is_share(name: str) -> bool:
+    """Whether a metric's values lie in [0, 1] for certain; a user's own may be negative, as kappa."""
+    return not isinstance(METRICS.get(name), _Own)
+
+
 def confusion(gold: ArrayLike, predicted: ArrayLike, classes: int) -> NDArray[np.int64]:
     """Count utterances by true class (rows) and predicted class (columns).
 

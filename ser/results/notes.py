@@ -129,6 +129,8 @@ def _interval_and_range(values: Sequence[float]) -> list[str]:
     """The interval of the mean by Student's t, and the lowest and highest value."""
     half = float(stdtrit(len(values) - 1, (1 + _LEVEL) / 2)) * stdev(values) / math.sqrt(len(values))
     low, high = fmean(values) - half, fmean(values) + half
+    if min(values) >= 0 and max(values) <= 1:  # a share: no mean lies outside of 0 to 100 %
+        low, high = max(low, 0), min(high, 1)
     return [f"{percent(low)} to {percent(high)}", f"{percent(min(values))} to {percent(max(values))}"]
 
 

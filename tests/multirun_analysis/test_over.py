@@ -99,6 +99,8 @@ def test_with_by_a_curve_is_averaged_within_each_seed_over_the_other_keys():
     assert draw(study(FAR), "s", "lambda", ["loss"]).panels == draw(study(FAR), "s", "lambda").panels
     with pytest.raises(UserError, match=r"by=los: the sweep has no such key. Did you mean loss\?"):
         draw(study(FAR), "s", "lambda", ["los"])
+    with pytest.raises(UserError, match="over=lambda by=lambda: the picture is over lambda already"):
+        draw(study(FAR), "s", "lambda", ["lambda"])
 
 
 def test_conditions_choose_configurations():
@@ -115,6 +117,8 @@ def test_conditions_choose_configurations():
         "loss": "where=loss cannot be read. Write where='loss=cos,l2 feature=mfcc'.",
         "los=cos": "where=los=cos: the sweep has no key los. Did you mean loss?",
         "loss=cos,l3": "where=loss=cos,l3: no configuration has loss=l3. There are cos, l2, none.",
+        "loss=cos loss=l2": "where='loss=cos loss=l2' has loss twice. Write both values in one: loss=first,second.",
+        "loss='cos": "where=loss='cos cannot be read: No closing quotation.",
         "loss=none lambda=0.6": "where='loss=none lambda=0.6': no configuration of the sweep s meets all of this.",
     }.items():
         with pytest.raises(UserError, match=re.escape(message)):

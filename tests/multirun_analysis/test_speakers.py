@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
+from multirun_analysis import speakers
 from ser.errors import UserError
 
 SCORES = {"WA": accuracy_score, "UWA": balanced_accuracy_score}
@@ -54,3 +55,20 @@ def test_the_table_is_shown_where_it_is_asked_for(ask):
     assert usual.markdown("sweep_fig4_by_loss_intervals") == table
     with pytest.raises(UserError, match="interval must be seeds or speakers, got folds"):
         ask("sweep=fig4", "by=loss", "interval=folds", arguments=())
+
+
+def test_speakers_of_two_corpora_with_one_name_are_two(monkeypatch, hand):
+    """Speaker 01 of corpus a is always right, speaker 01 of corpus b never."""
+    rows = {"gold": ["x", "y"], "speaker": ["01", "01"], "fold": [1, 2]}
+    answers = {"a": ["x", "y"], "b": ["y", "x"]}
+    scores = [hand.scores({"corpus": corpus, "loss": "cos"}, wa=[0.5, 0.5]) for corpus in answers]
+
+    def stored(collected, one, seed):
+        return pd.DataFrame({**rows, "predicted": answers[one["corpus"]]})
+
+    monkeypatch.setattr(speakers, "predicted", stored)
+    study = hand.study(*scores, swept=("corpus", "loss"))
+    (table,) = speakers.tables("t", study, ["loss"], {("cos",): scores}, "a sweep")
+    row = dict(zip(table.columns, table.rows[0], strict=True))
+    assert row["speakers"] == 2
+    assert (row["lowest speaker, WA %"].value, row["highest speaker, WA %"].value) == (0, 1)

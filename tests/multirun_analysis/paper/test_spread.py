@@ -13,7 +13,10 @@ STEADY = 0.6 + 0.001 * np.array([1, -1, 2, -2, 0.5, -0.5, 1, -1])
 WIDE = 0.5 + 0.1 * np.array([1, -1, 2, -2, 0.5, -0.5, 1, -1])
 SYSTEMS = {
     "baseline": ({**COMMON, "model": "cnn"}, STEADY),
-    "cos, λ = 0.6": ({**COMMON, "model": "cnn", "loss": "cos", "lambda": "0.6"}, 0.61 + 2 * (STEADY - 0.6)),
+    "loader_1, pos_1, cos, λ = 0.6": (
+        {**COMMON, "model": "cnn", "loss": "cos", "lambda": "0.6", "loader": "loader_1", "position": "pos_1"},
+        0.61 + 2 * (STEADY - 0.6),
+    ),
     "[15] without LSTM": ({**END_TO_END, "model.hidden": "0"}, STEADY - 0.1),
     "[15], LSTM of 128": ({**END_TO_END, "model.hidden": "128"}, WIDE),
 }
@@ -27,7 +30,7 @@ def table(hand):
 
 def test_each_system_has_its_mean_spread_and_extremes(table, oracle):
     rows = {row[0]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
-    assert set(list(rows)[:2]) == {"baseline", "cos, λ = 0.6"}, "the paper's systems come first"
+    assert set(list(rows)[:2]) == {"baseline", "loader_1, pos_1, cos, λ = 0.6"}, "the paper's systems come first"
     for name, (parameters, wa) in SYSTEMS.items():
         row = rows[name]
         assert (row["feature"], row["length (s)"], row["seeds"]) == (parameters["feature"], parameters["length"], 8)
@@ -94,6 +97,6 @@ def test_the_command_reads_three_experiments(ask, grids):
     common = [override for override in grids.common if not override.startswith("model.")]
     answer = ask("e2e", arguments=[*common, "baseline:model.channels=4", "contrastive:model.channels=4"])
     rows = answer.raw("e2e").set_index("system")
-    assert list(rows.index) == ["baseline", "cos, λ = 0.6", "[15] without LSTM", "[15], LSTM of 128"]
+    assert list(rows.index) == ["baseline", "loader_1, pos_1, cos, λ = 0.6", "[15] without LSTM", "[15], LSTM of 128"]
     assert [text.startswith("X (0 of 4)") for text in rows["WA % [95 %]"]] == [False, False, True, True]
     assert "WA of baseline (mfcc, 0.5 s) varies by more than 10 points" in answer.text
