@@ -28,6 +28,7 @@ from multirun_analysis.paper.parts import (
     compared,
     matched,
     why_missing,
+    without_other_networks,
 )
 from multirun_analysis.paper.published import END_TO_END, SPREAD, TABLE_2, TABLE_3, TRAININGS
 from multirun_analysis.paper.tables import setting_group
@@ -85,7 +86,7 @@ def all_claims(fig2: Study, table2: Study, table3: Study, *, margin: float = ALI
         [scores for study in (fig2, table2, table3) for scores in study.where(model=model, aux_task="none")]
         for model in (_ATTENTIVE, END_TO_END)
     )
-    fig2, table2, table3 = map(_without_other_systems, (fig2, table2, table3))
+    fig2, table2, table3 = map(without_other_networks, (fig2, table2, table3))
     return [
         Claim("MFCC are better than log-mel features.", "section 4.1", (_features(fig2),)),
         Claim("WA increases with longer inputs in most cases.", "section 4.1", (_rising(fig2),), _slope(fig2)),
@@ -184,12 +185,6 @@ def _judged(part: Part, level: float) -> tuple[str, str]:
         return CANNOT_BE_SAID, f"{part.words}{part.detail}: {part.missing.rstrip('.')}."
     needs = " (without it, the claim says nothing)" if part.condition and found.word != SUPPORTED else ""
     return found.word, f"{part.words}{part.detail}: {found.text}{needs}."
-
-
-def _without_other_systems(study: Study) -> Study:
-    """The study without the runs of [6] and [15], which are other networks."""
-    kept = tuple(scores for scores in study.scores if scores["model"] not in (_ATTENTIVE, END_TO_END))
-    return replace(study, scores=kept)
 
 
 # Section 4.1

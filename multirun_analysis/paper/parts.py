@@ -1,13 +1,13 @@
 """The parts of claims: statements about the scores over seeds, and why a statement cannot be judged."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from multirun_analysis.grids import Group, Scores, Study, chosen, common_seeds, missing_seeds, paired
 from multirun_analysis.inference import evidence
 from multirun_analysis.inference.evidence import Evidence
-from multirun_analysis.paper.published import TABLE_3
+from multirun_analysis.paper.published import END_TO_END, TABLE_3
 
 IMPROVEMENT = TABLE_3[0].wa - TABLE_3[4].wa
 """What the paper calls an improvement: 1.14 points of WA, from the baseline to Exp. 1."""
@@ -135,6 +135,13 @@ class Matched:
     def over(self) -> str:
         """The lambdas in words, to follow ``mean over λ``."""
         return f" = {', '.join(self.weights)}" if self.weights else ""
+
+
+def without_other_networks(study: Study) -> Study:
+    """The study without the runs of the networks of [6] and [15], unless such a network was chosen for all rows."""
+    others = (TABLE_3[5].model, END_TO_END)
+    kept = tuple(scores for scores in study.scores if scores["model"] not in others)
+    return replace(study, scores=kept or study.scores)
 
 
 def matched(study: Study, key: str, values: tuple[str, str], **common: str) -> Matched:

@@ -1,13 +1,13 @@
 """Tables 2 and 3: what the paper published beside what the tracking store has, and what is needed to judge both."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from multirun_analysis import classes, comparisons, convergence, likeness, speakers
 from multirun_analysis.comparisons import Comparison, over_speakers
 from multirun_analysis.grids import Group, Scores, Study, chosen, highest, missing_seeds, share_seeds
 from multirun_analysis.inference import statistics
 from multirun_analysis.output.tables import Cell, Missing, Percent, Table, few_seeds
+from multirun_analysis.paper.parts import without_other_networks
 from multirun_analysis.paper.published import MULTI_VIEW, TABLE_2, TABLE_3, Setting
 from ser.errors import UserError
 
@@ -174,14 +174,7 @@ def setting_group(study: Study, row: Setting) -> list[Scores]:
     setting = {"loader": row.loader, "position": row.position, "loss": row.loss}
     if row.model:
         return study.where(model=row.model, aux_task="none", **setting)
-    return _without_other_networks(study).where(**setting)
-
-
-def _without_other_networks(study: Study) -> Study:
-    """The study without the runs of other publications' networks, unless such a network was chosen for all rows."""
-    others = [row.model for row in TABLE_3 if row.model]
-    kept = tuple(scores for scores in study.scores if scores["model"] not in others)
-    return replace(study, scores=kept or study.scores)
+    return without_other_networks(study).where(**setting)
 
 
 def _multi_view(study: Study) -> dict[str, list[Scores]]:
