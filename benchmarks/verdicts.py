@@ -285,7 +285,7 @@ def _cells(grid: list[dict[str, str]], corpus: Corpus, seeds: int, rng: np.rando
     for index, parameters in enumerate(grid):
         values = dict.fromkeys(score_metrics(), wa[index])
         values |= {"uwa": uwa[index], "crop_wa": crop[index], "best_val_wa": validation[index]}
-        point = Point((), {"corpus": "drawn", **parameters}, tuple(range(seeds)), (1,), str(index))
+        point = Point((), {"corpus": "drawn", **parameters}, tuple(range(seeds)), (1,), str(index), classes=4)
         yield Scores(point, pd.DataFrame(values))
 
 

@@ -13,7 +13,8 @@ LAYERS = (
     ("output", "audit"),
     ("grids",),
     ("comparisons", "convergence", "likeness", "classes", "speakers"),
-    ("by", "over", "paper"),
+    ("by", "where", "paper"),
+    ("over",),
     ("robustness", "plot"),
     ("__main__",),
 )

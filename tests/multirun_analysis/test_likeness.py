@@ -23,7 +23,8 @@ def stored(hand, tmp_path):
             folder.mkdir()
             frame = pd.DataFrame({"id": list("wxyz"), "fold": 1, "speaker": "s", "gold": list(gold)})
             if weight not in lost:
-                frame.assign(predicted=list(labels), p_a=0.5, p_b=0.5).to_csv(folder / "predictions.csv", index=False)
+                said = {"predicted": list(labels), "crop_predicted": list(labels), "p_a": 0.5, "p_b": 0.5}
+                frame.assign(**said).to_csv(folder / "predictions.csv", index=False)
             values = dict.fromkeys(("wa", "uwa", "crop_wa", "crop_uwa", "best_val_wa"), accuracy)
             about = {"configuration": one.point.configuration, "seed": 0, "fold": 1, "run_id": weight}
             rows.append({**dict.fromkeys(columns()), "diverged": False, "synthetic": False, **values, **about})

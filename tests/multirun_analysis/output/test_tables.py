@@ -75,7 +75,7 @@ def latex_rows(text):
     """The cells of a tabular, read back as TeX would: escaped characters as themselves."""
     rows = [line[: line.rindex(r" \\")] for line in text.splitlines() if re.search(r" \\\\(\{\})?$", line)]
     cells = [re.split(r"(?<!\\)&", row) for row in rows]
-    return [[re.sub(r"\\([&%#_])|\$([<>])\$", r"\1\2", cell.strip()) for cell in row] for row in cells]
+    return [[re.sub(r"^\{\}|\\([&%#_])|\$([<>])\$", r"\1\2", cell.strip()) for cell in row] for row in cells]
 
 
 def test_latex_has_balanced_columns_and_escapes_what_tex_reads():

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from results.outcomes import ABOUT
 from training.stack.agreement import REPLICAS, difference, outcomes
 
 from ser.config import signature
@@ -100,7 +101,7 @@ class TestReplicasOfOneStack:
 
 
 def test_the_engine_is_chosen_by_name_and_writes_weights(new_task, tmp_path):
-    about = {"configuration": "a", "corpus": {"classes": []}}
+    about = {"configuration": "a", "groups": {}, "parameters": {}, "corpus": ABOUT["corpus"]}
     task = new_task("trainer.max_epochs=2", saving=Saving(tmp_path / "stack", True, about))
     results = dict(engines.choose("stack", None, "cpu", 2)(engines.work(task, REPLICAS)))
     assert results.keys() == set(REPLICAS)
