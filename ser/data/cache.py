@@ -20,7 +20,7 @@ import logging
 import os
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -298,10 +298,13 @@ def _checksum(path: Path) -> int:
 
 
 def _make_pack(path: Path, keys: list[str], corpus: Corpus, extractor: FrameSource, directory: Path) -> Frames:
-    """Extract the frames that have no entry yet, then write all frames into one file in the order of ``keys``."""
+    """Extract the frames that have no entry yet, then write all frames into one file in the order of ``keys``.
+
+    Entries are read one by one, each twice: all of them can be more than the memory holds.
+    """
     entries = [directory / "entries" / key[:2] / f"{key}.npz" for key in keys]
-    stored = _read_entries(entries, extractor.dimensions)
-    missing = {entry: u for entry, u in zip(entries, corpus.utterances, strict=True) if entry not in stored}
+    lengths = _lengths(entries, extractor.dimensions)
+    missing = {entry: u for entry, u in zip(entries, corpus.utterances, strict=True) if entry not in lengths}
     if missing:
         problems = _extract_all(missing, extractor)
         reasons = {
@@ -310,14 +313,14 @@ def _make_pack(path: Path, keys: list[str], corpus: Corpus, extractor: FrameSour
             if entry in problems
         }
         _refuse(reasons, corpus)
-        stored |= _read_entries(missing, extractor.dimensions)
-    return _write_pack(path, [stored[entry] for entry in entries], extractor.dimensions)
+        lengths |= _lengths(missing, extractor.dimensions)
+    return _write_pack(path, entries, [lengths[entry] for entry in entries], extractor.dimensions)
 
 
-def _read_entries(paths: Iterable[Path], dimensions: int) -> dict[Path, np.ndarray]:
-    """Read the entries that exist and are intact: path -> frames."""
-    found = {path: intact(path, partial(_read_entry, dimensions=dimensions)) for path in paths}
-    return {path: rows for path, rows in found.items() if rows is not None}
+def _lengths(paths: Iterable[Path], dimensions: int) -> dict[Path, int]:
+    """The number of frames of each entry that exists and is intact."""
+    found = {path: intact(path, lambda path: len(_read_entry(path, dimensions))) for path in paths}
+    return {path: length for path, length in found.items() if length is not None}
 
 
 def _read_entry(path: Path, dimensions: int) -> np.ndarray:
@@ -362,18 +365,18 @@ def _extract(extractor: FrameSource, job: tuple[Path, Utterance]) -> float | str
     return signal.size / extractor.sample_rate
 
 
-def _write_pack(path: Path, parts: list[np.ndarray], dimensions: int) -> Frames:
-    """Write the frames of all utterances to ``path``, and offsets and checksum beside it."""
+def _write_pack(path: Path, entries: Sequence[Path], lengths: Sequence[int], dimensions: int) -> Frames:
+    """Write the frames of all entries to ``path``, one entry after another, and offsets and checksum beside it."""
     _drop_leftovers(path)
-    offsets = np.cumsum([0] + [len(part) for part in parts], dtype=np.int64)
+    offsets = np.cumsum([0, *lengths], dtype=np.int64)
     header = {
-        "descr": parts[0].dtype.newbyteorder("<").str,
+        "descr": _read_entry(entries[0], dimensions).dtype.newbyteorder("<").str,
         "fortran_order": False,
         "shape": (int(offsets[-1]), dimensions),
     }
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, header)
-        file.writelines(part.data for part in parts)
+        file.writelines(_read_entry(entry, dimensions).data for entry in entries)
     with replacing(path.with_suffix(".npz")) as temporary:
         np.savez(temporary, offsets=offsets, checksum=_checksum(path), finite=True)
     return Frames(path, offsets, dimensions)

@@ -86,7 +86,7 @@ def random_windows(offsets: NDArray[np.int64], utterances: NDArray, frames: int,
 
 
 def frame_sums(frames: NDArray, offsets: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Compute the sum and the sum of squares of each utterance's frames.
+    """Compute the sum and the sum of squares of each utterance's frames, of which one utterance is in memory at a time.
 
     Args:
         frames: packed frames, shape (total frames, dimensions).
@@ -95,9 +95,12 @@ def frame_sums(frames: NDArray, offsets: NDArray[np.int64]) -> tuple[NDArray[np.
     Returns:
         Sums and sums of squares, float64, each of shape (utterances, dimensions).
     """
-    utterances = [np.asarray(frames[start:end], dtype=np.float64) for start, end in pairwise(offsets)]
-    sums = np.stack([utterance.sum(axis=0) for utterance in utterances])
-    return sums, np.stack([np.square(utterance).sum(axis=0) for utterance in utterances])
+    sums = np.empty((len(offsets) - 1, frames.shape[1]))
+    squares = np.empty_like(sums)
+    for row, (start, end) in enumerate(pairwise(offsets)):
+        utterance = np.asarray(frames[start:end], dtype=np.float64)
+        sums[row], squares[row] = utterance.sum(axis=0), np.square(utterance).sum(axis=0)
+    return sums, squares
 
 
 def normalisation(

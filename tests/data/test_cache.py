@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,6 +41,17 @@ class Loudness(Extractor):
         time.sleep(self.seconds_each)
         blocks = np.abs(signal[: len(signal) // self.hop * self.hop].reshape(-1, self.hop))
         return np.stack([blocks.mean(axis=1), blocks.max(axis=1)])
+
+
+class Wide(Loudness):
+    """One with 10,000 values in a frame."""
+
+    @property
+    def dimensions(self) -> int:
+        return 10_000
+
+    def _analyse(self, signal: np.ndarray) -> np.ndarray:
+        return np.tile(super()._analyse(signal), (5000, 1))
 
 
 def make_files(folder: Path, count: int) -> Corpus:
@@ -95,6 +107,21 @@ def test_frames_are_packed_in_the_order_of_the_corpus(tmp_path, corpus):
     assert packed.offsets.tolist() == [0, 10, 21, 33, 46, 60] and packed.dimensions == 2
     assert_equals_extraction(packed, corpus, Loudness())
     assert isinstance(packed.open(), np.memmap) and not packed.open().flags.writeable
+
+
+def test_one_utterance_at_a_time_is_packed(tmp_path):
+    corpus = make_files(tmp_path / "audio", 10)
+    wide = Wide()
+    packed = frames(corpus, wide, tmp_path / "store")
+    written = packed.path.read_bytes()
+    packed.path.unlink()
+    tracemalloc.start()
+    again = frames(corpus, wide, tmp_path / "store")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < len(written) / 3, "three or more of the ten utterances were in memory"
+    assert again.path.read_bytes() == written
+    assert_equals_extraction(again, corpus, wide)
 
 
 def test_pickling_transfers_no_frames(tmp_path, corpus):

@@ -1,5 +1,7 @@
 """Segments of the packed frames, and the statistics of frames."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -58,3 +60,16 @@ def test_normalisation_equals_numpy_on_the_frames_of_each_group():
     assert deviation[0][:2] == pytest.approx(first.std(axis=0)[:2], rel=1e-6)
     assert mean[1] == pytest.approx(frames[250:300].astype(np.float64).mean(axis=0), rel=1e-6)
     assert (deviation[:, 2] == 1).all(), "a constant dimension is divided by 1"
+
+
+def test_one_utterance_at_a_time_is_summed():
+    offsets = np.arange(0, 20_001, 500)
+    frames = np.random.default_rng(0).normal(size=(20_000, 20)).astype(np.float32)
+    tracemalloc.start()
+    sums, squares = frame_sums(frames, offsets)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * frames[:2000].size, "less than 4 of the 40 utterances as float64"
+    utterances = frames.astype(np.float64).reshape(40, 500, 20)
+    np.testing.assert_array_equal(sums, [each.sum(axis=0) for each in utterances])
+    np.testing.assert_array_equal(squares, [(each * each).sum(axis=0) for each in utterances])
