@@ -6,6 +6,7 @@ sweep=... by=...``.
 ``calibration_error`` is none of these, since it needs probabilities; nor are ``recalls``, one for each class.
 """
 
+import logging
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -15,12 +16,23 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ser.config.build import locate
+from ser.config.groups import GROUPS
+from ser.config.signature import digest
+from ser.config.source import sources
 from ser.errors import UserError
+
+_log = logging.getLogger(__name__)
 
 Metric = Callable[[ArrayLike, ArrayLike], float]
 
 METRICS: dict[str, Metric] = {}
 """Every metric by the name under which it is logged: a fraction in [0, 1], from the true and the predicted classes."""
+
+_RESERVED = re.compile(
+    r"(crop|fold|train|val)_.*|.*_(pooled|sd)|best_val_wa|best_epoch|lowest_epoch|epochs?|halvings|slope|lr|stopped"
+    r"|seconds|left_out_segments|seeds?|folds?|corpus|synthetic"
+)
+"""Names of what ``ser.results.runs`` logs beside metrics, and of the columns of ``ser.results``."""
 
 
 def metric(name: str) -> Callable[[Metric], Metric]:
@@ -39,46 +51,101 @@ def metric(name: str) -> Callable[[Metric], Metric]:
     return register
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Own:
-    """A user's function, whose faults are told by the metric's name."""
+    """A user's function.
+
+    Attributes:
+        name: what it is logged as.
+        target: where it is, ``package.module.function``.
+        source: the target, and a hash of its source where it has one.
+        function: the function.
+        told: whether a value that it could not give has been told.
+    """
 
     name: str
     target: str
+    source: str
     function: Metric
+    told: bool = False
 
     def __call__(self, gold: ArrayLike, predicted: ArrayLike) -> float:
+        """The value; NaN where the function fails or gives none, which is told once."""
+        try:
+            return self.tried(gold, predicted)
+        except UserError as error:
+            if not self.told:
+                _log.warning("%s Where this happens, the metric is left out.", error)
+            self.told = True
+            return math.nan
+
+    def tried(self, gold: ArrayLike, predicted: ArrayLike) -> float:
+        """The value.
+
+        Raises:
+            UserError: the function fails, or gives no finite number.
+        """
         try:
             value = float(self.function(gold, predicted))
         except Exception as error:
-            raise UserError(f"metrics.{self.name}: {self.target}: {type(error).__name__}: {error}") from error
+            raise UserError(f"metrics.{self.name}: {self.target}: {type(error).__name__}: {error}.") from error
         if not math.isfinite(value):
             raise UserError(f"metrics.{self.name}: {self.target} gave {value}. A metric is a finite number.")
         return value
 
 
-def add_own(targets: Mapping[str, str]) -> None:
-    """Log users' own functions beside the other metrics, and try each on four answers.
+def add_own(targets: Mapping[str, str], classes: int | None = None) -> None:
+    """Log users' own functions beside the other metrics; one replaces another own one of the same name.
 
     Args:
         targets: name -> ``package.module.function``, the key ``metrics``.
+        classes: the corpus' number of classes, if it is known: each function is tried on two answers of each class.
 
     Raises:
-        UserError: a name cannot be used or is another metric's, or a function cannot be imported or fails.
+        UserError: a name cannot be used, or a function cannot be imported or fails.
     """
     for name, target in targets.items():
-        there = METRICS.get(name)
-        if isinstance(there, _Own) and there.target == target:
-            continue
-        if there is not None or not re.fullmatch("[a-z][a-z0-9_]*", name):
-            why = "there is a metric of this name" if there is not None else "a name has small letters, digits and _"
-            raise UserError(f"metrics.{name}={target}: {why}. Give another name.")
-        try:
-            function = _Own(name, target, locate(target))
-        except UserError as error:
-            raise UserError(f"metrics.{name}: {error}") from error
-        function(np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1]))
-        METRICS[name] = function
+        own = METRICS.get(name)
+        if not isinstance(own, _Own) or own.target != target:
+            _check_name(name, target)
+            own = METRICS[name] = _own(name, target)
+        if classes is not None:
+            each = np.arange(classes)
+            own.tried(each.repeat(2), np.stack([each, (each + 1) % classes], axis=1).ravel())
+
+
+def own_sources() -> dict[str, str]:
+    """Each own metric's target and the hash of its source, by the metric's name."""
+    return {name: own.source for name, own in METRICS.items() if isinstance(own, _Own)}
+
+
+def _own(name: str, target: str) -> _Own:
+    try:
+        function = locate(target)
+    except UserError as error:
+        raise UserError(f"metrics.{name}: {error}") from error
+    try:
+        modules = sources(target)
+    except UserError:  # compiled, or of a notebook
+        modules = {}
+    return _Own(name, target, f"{target} {digest(modules)}" if modules else target, function)
+
+
+def _check_name(name: str, target: str) -> None:
+    """Check that an own metric's name is no name of anything else that runs and tables have.
+
+    Raises:
+        UserError: it is.
+    """
+    why = None
+    if name in METRICS and not isinstance(METRICS[name], _Own):
+        why = "there is a metric of this name"
+    elif not re.fullmatch("[a-z][a-z0-9_]*", name):
+        why = "a name has small letters, digits and _"
+    elif name in GROUPS or _RESERVED.fullmatch(name):
+        why = "runs or tables have something else of this name"
+    if why:
+        raise UserError(f"metrics.{name}={target}: {why}. Give another name.")
 
 
 def is_share(name: str) -> bool:

@@ -68,7 +68,8 @@ def parent_note(page: str, corpus: Corpus, seeds: Mapping[int, Mapping[str, floa
         seeds: the metrics of each seed, as fractions, by seed.
         folds: which folds: ``all``, or their numbers.
     """
-    values = {name: [metrics[name] for metrics in seeds.values()] for name in METRICS}
+    measured = [name for name in METRICS if all(name in metrics for metrics in seeds.values())]
+    values = {name: [metrics[name] for metrics in seeds.values()] for name in measured}
     few = len(seeds) < _FEWEST
     columns = ["each seed"] if few else [f"{100 * _LEVEL:g} % interval of the mean", "lowest to highest seed"]
     told = _each if few else _interval_and_range
@@ -173,7 +174,8 @@ def _headings() -> list[str]:
 
 
 def _percents(metrics: Mapping[str, float], prefix: str = "") -> list[str]:
-    return [percent(metrics[prefix + name]) for name in METRICS]
+    """Each metric of a run; a dash if it has no value."""
+    return [percent(metrics[prefix + name]) if prefix + name in metrics else "–" for name in METRICS]
 
 
 def _means(metrics: Mapping[str, float]) -> list[str]:

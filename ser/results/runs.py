@@ -4,6 +4,7 @@ A run is one seed of an experiment over its folds. An experiment of several seed
 standard deviations over the seeds.
 """
 
+import math
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ from ser.config.words import run_name
 from ser.data.experiment import Experiment
 from ser.results import artifacts, notes
 from ser.results.convergence import convergence, max_epochs
-from ser.results.metrics import METRICS, calibration_error, recalls
+from ser.results.metrics import METRICS, calibration_error, own_sources, recalls
 from ser.results.outcome import Outcome, pooled
 from ser.results.store import Stored
 from ser.system.text import without_passwords
@@ -117,7 +118,7 @@ def seed_run(experiment: Experiment, stored: Sequence[Stored], origin: Origin, w
 
 
 def parent_run(experiment: Experiment, seeds: Mapping[int, Sequence[Stored]], origin: Origin) -> Run:
-    """Assemble the run over all seeds: means and standard deviations (divisor n - 1) of the seeds' metrics.
+    """Assemble the run over all seeds: means and standard deviations (divisor n - 1) of the metrics that each seed has.
 
     Args:
         experiment: what was trained.
@@ -129,8 +130,8 @@ def parent_run(experiment: Experiment, seeds: Mapping[int, Sequence[Stored]], or
     children = [signature.run(experiment.configuration, seed, folds) for seed in numbers]
     by_seed = {seed: _metrics(experiment, seeds[seed]) for seed in numbers}
     figures, said = list(by_seed.values()), _folds(experiment, folds)
-    means = {key: float(np.mean([figure[key] for figure in figures])) for key in figures[0]}
-    deviations = {f"{key}_sd": float(np.std([f[key] for f in figures], ddof=1)) for key in figures[0]}
+    means = means_of(figures)
+    deviations = {f"{key}_sd": float(np.std([f[key] for f in figures], ddof=1)) for key in means}
     name, everything = (
         _name(experiment, origin, f"{len(seeds)} seeds", said),
         [one for each in seeds.values() for one in each],
@@ -163,7 +164,8 @@ def run_metrics(outcomes: Sequence[Outcome]) -> dict[str, float]:
         For each of ``METRICS``, here ``wa``: ``wa`` is the mean over the folds in ``average`` mode and ``crop_wa`` in
         ``crop`` mode; ``wa_pooled`` is computed on the utterances of all folds together; ``fold_1/wa`` is fold 1's.
         ``best_val_wa`` is the validation WA of the epoch that was tested, averaged over the folds. ``ece_pooled`` is
-        the calibration error on the utterances of all folds together, in ``average`` mode.
+        the calibration error on the utterances of all folds together, in ``average`` mode. A value that a user's own
+        metric could not give is left out.
     """
     result: dict[str, float] = {}
     for mode, prefix in (("average", ""), ("crop", "crop_")):
@@ -172,11 +174,18 @@ def run_metrics(outcomes: Sequence[Outcome]) -> dict[str, float]:
             result[f"{prefix}{name}"] = float(np.mean(folds))
             result[f"{prefix}{name}_pooled"] = measure(*pooled(outcomes, mode))
             result |= {f"fold_{o.fold}/{prefix}{name}": value for o, value in zip(outcomes, folds, strict=True)}
+    result = {name: value for name, value in result.items() if not math.isnan(value)}
     validation = {f"fold_{o.fold}/best_val_wa": o.history[o.best_epoch - 1]["val_wa"] for o in outcomes}
     result |= {**validation, "best_val_wa": float(np.mean(list(validation.values())))}
     gold, predicted = pooled(outcomes, "average")
     confidence = np.concatenate([outcome.average.max(axis=1) for outcome in outcomes])
     return {**result, "ece_pooled": calibration_error(confidence, gold == predicted)}
+
+
+def means_of(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The means over seeds of the metrics that each of them has."""
+    common = [name for name in runs[0] if all(name in run for run in runs)] if runs else []
+    return {name: float(np.mean([run[name] for run in runs])) for name in common}
 
 
 def class_metrics(outcomes: Sequence[Outcome], classes: Sequence[str]) -> dict[str, float]:
@@ -236,6 +245,7 @@ def _tags(experiment: Experiment, stored: Sequence[Stored], run: str, kind: str,
         "device": _distinct(stored, "device"),
         "kind": kind,
         "started": origin.started,
+        **{f"metrics.{name}": source for name, source in own_sources().items()},
     }
     if commits := _distinct(stored, "git_commit"):
         tags["git_commit"] = commits

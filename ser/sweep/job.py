@@ -11,8 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ser.config import signature
 from ser.data.experiment import Experiment
 from ser.data.replicas import Replica
@@ -21,7 +19,7 @@ from ser.results.claims import Claims
 from ser.results.metrics import add_own
 from ser.results.notes import corpus_note
 from ser.results.outcome import Outcome
-from ser.results.runs import Origin, parent_run, run_metrics, seed_run
+from ser.results.runs import Origin, means_of, parent_run, run_metrics, seed_run
 from ser.results.store import ResultStore, Stored
 from ser.sweep.code import check_unchanged, without_weights
 from ser.sweep.handover import COMMAND, PLANNED, STARTED, SWEPT
@@ -53,7 +51,7 @@ class Job:
 
     def __init__(self, experiment: Experiment) -> None:
         self.experiment, self.settings = experiment, experiment.settings
-        add_own(self.settings.metrics)
+        add_own(self.settings.metrics, len(experiment.corpus.classes))
         self.started = os.environ.get(STARTED, str(time.time()))
         anew = self.settings.resume is False
         self.store = ResultStore(self.settings.results, self.started if anew else None, self.settings.saves)
@@ -221,8 +219,7 @@ class Job:
 
     def metrics(self) -> dict[str, float]:
         """The means over the finished seeds of what ``run_metrics`` gives for every seed; empty if none is finished."""
-        runs = [run_metrics([one.outcome for one in stored]) for stored in self._finished().values()]
-        return {name: float(np.mean([run[name] for run in runs])) for name in runs[0]} if runs else {}
+        return means_of([run_metrics([one.outcome for one in stored]) for stored in self._finished().values()])
 
     def _finished(self) -> dict[int, list[Stored]]:
         """The results of each seed whose folds all have one."""

@@ -216,8 +216,8 @@ def _compose(
             return None
         settings = list(_few_enough(resolve(composing.config(point), point) for point in points))
         launcher, in_turn, hydra = composing.launcher, composing.in_turn, composing.folder
-    for one in settings:
-        add_own(one.metrics)
+    metrics = _metrics(settings)
+    add_own(metrics)
     here = launchers.runs_here(launcher)
     if check:
         check_places(settings, hydra)
@@ -234,8 +234,21 @@ def _compose(
     first = settings[0]
     anew, weights = first.resume is False, first.saves
     said = tuple(overrides), tuple(planned)
-    plan = Plan(first.sweep, *said, first.results, anew, weights, launcher, first.metrics)
+    plan = Plan(first.sweep, *said, first.results, anew, weights, launcher, metrics)
     return plan, [each for each in made if isinstance(each, Experiment)], in_turn
+
+
+def _metrics(settings: Iterable[Settings]) -> dict[str, str]:
+    """The own metrics of all points.
+
+    Raises:
+        UserError: two points have different functions under one name.
+    """
+    found: dict[str, str] = {}
+    for name, target in ((name, target) for one in settings for name, target in one.metrics.items()):
+        if found.setdefault(name, target) != target:
+            raise UserError(f"metrics.{name} is {found[name]} and {target} in one sweep. Give them two names.")
+    return found
 
 
 def _few_enough(settings: Iterable[Settings]) -> Iterator[Settings]:
@@ -317,6 +330,7 @@ def _experiment(settings: Settings, overrides: Sequence[str], extract: bool) -> 
     """
     try:
         experiment = make_experiment(settings, overrides)
+        add_own(settings.metrics, len(experiment.corpus.classes))
         if extract:
             experiment.frames()
     except UserError as error:
@@ -436,18 +450,17 @@ def find_plans(results: Path, name: str) -> list[Plan]:
         near = get_close_matches(name, names, n=3)
         meant = f"Did you mean {' or '.join(near)}?" if near else f"There are: {', '.join(names) or 'none'}."
         raise UserError(f"There is no sweep {name} in {results / 'sweeps'}. {meant} See results.dir=.")
-    for plan in plans:
-        _add_metrics(plan)
+    _add_metrics(plans)
     return plans
 
 
-def _add_metrics(plan: Plan) -> None:
-    """Make a stored plan's own metrics known; those that cannot be imported here are left out."""
-    for name, target in plan.metrics.items():
+def _add_metrics(plans: Sequence[Plan]) -> None:
+    """Make a sweep's own metrics known, the newest plan's last; those that cannot be imported here are left out."""
+    for name, target in {name: target for plan in plans for name, target in plan.metrics.items()}.items():
         try:
             add_own({name: target})
         except UserError as error:
-            _log.warning("The sweep %s is read without this metric: %s", plan.name, error)
+            _log.warning("The sweep %s is read without this metric: %s", plans[0].name, error)
 
 
 def sweep_names(results: Path) -> list[str]:

@@ -1,6 +1,6 @@
 """The table at the end of a sweep: its configurations sorted by WA, read from the result store only."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -160,9 +160,14 @@ class _Figures:
             missing = f"X ({len(outcomes)} of {len(row.replicas)})" if row.replicas else "X"
             return cls(row.parameters, [str(len(seeds)), *[missing] * len(METRICS)], stopped, best_first)
         runs = [run_metrics([outcome for outcome in outcomes if outcome.seed == seed]) for seed in seeds]
-        cells = [str(len(seeds)), *(mean_and_deviation([run[name] for run in runs]) for name in METRICS)]
+        cells = [str(len(seeds)), *(_mean_over(runs, name) for name in METRICS)]
         wa = float(np.mean([run["wa"] for run in runs]))
         return cls(row.parameters, cells, stopped, best_first, wa, likeness.digest(outcomes))
+
+
+def _mean_over(runs: Sequence[Mapping[str, float]], name: str) -> str:
+    """A metric's mean over seeds; a dash if a seed has no value."""
+    return mean_and_deviation([run[name] for run in runs]) if all(name in run for run in runs) else "-"
 
 
 def failures(plan: Plan, store: ResultStore) -> list[str]:
