@@ -88,9 +88,7 @@ def _print_answers(model: "Predictor", inputs: Sequence[str], form: str, segment
 
     print(model.description, file=sys.stderr)
     with tempfile.TemporaryDirectory() as folder:
-        found = list(recordings(inputs, Path(folder)))
-        answers = iter(model.attempt([each for each in found if not isinstance(each, UserError)]))
-        results = [each if isinstance(each, UserError) else next(answers) for each in found]
+        results = model.attempt(recordings(inputs, Path(folder)))
     failed = [each for each in results if isinstance(each, UserError)]
     predictions = [each for each in results if not isinstance(each, UserError)]
     for error in failed:

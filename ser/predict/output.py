@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from itertools import chain, count
 from typing import Any
 
 from numpy.typing import NDArray
@@ -27,12 +28,27 @@ def as_text(model: Predictor, predictions: Sequence[Prediction], form: str, segm
     probabilities = [f"{name} %" if form == "table" else f"p_{name}" for name in model.classes]
     heading = ["file", *parts, "emotion", *probabilities]
     given = list(dict.fromkeys(key for each in predictions for key in each.given))
-    heading += [f"{key}_given" if key in heading else key for key in given]
+    heading += _names(given, heading)
     if form == "table":
         return aligned([heading, *_rows(model, predictions, given, segments, ".2f", ".1f", 100)])
     text, rows = io.StringIO(), [heading, *_rows(model, predictions, given, segments, "", "", 1)]
     csv.writer(text, lineterminator="\n").writerows([for_spreadsheets(cell) for cell in row] for row in rows)
     return text.getvalue().rstrip("\n")
+
+
+def _names(given: Sequence[str], taken: Sequence[str]) -> list[str]:
+    """The headings of users' own columns: their names, with ``_given`` where the answer has the name, all different.
+
+    >>> _names(["emotion", "emotion_given", "note"], ["file", "emotion"])
+    ['emotion_given_2', 'emotion_given', 'note']
+    """
+    used = {*given, *taken}
+    names = []
+    for key in given:
+        forms = chain([f"{key}_given"], (f"{key}_given_{number}" for number in count(2)))
+        names.append(next(form for form in forms if form not in used) if key in taken else key)
+        used.add(names[-1])
+    return names
 
 
 def _rows(

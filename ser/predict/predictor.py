@@ -19,6 +19,7 @@ from ser.config.build import build, constructor
 from ser.config.former import former
 from ser.config.groups import Feature, Length, Option
 from ser.config.settings import read_sources
+from ser.corpora.labels import MISSING
 from ser.data.segments import Segments, cut, frame_sums, normalisation
 from ser.errors import UserError
 from ser.models.mixture import make_model
@@ -124,16 +125,28 @@ class Predictor:
         return answers
 
     def attempt(
-        self, recordings: Iterable[Recording | str | Path | tuple[ArrayLike, int]]
+        self, recordings: Iterable[Recording | str | Path | tuple[ArrayLike, int] | UserError]
     ) -> list[Prediction | UserError]:
         """``predict``, but a recording that cannot be used gives its error, and the others are predicted.
+
+        An error among the recordings stays in its place.
 
         The recordings' segments fill mini-batches as in a test: the test utterances of a fold, in the corpus' order,
         have the probabilities that were stored when the fold was tested, to the last bit.
         """
-        found = analyse(self._extractor, map(Recording.of, recordings))
+        given = [each if isinstance(each, UserError) else self._checked(Recording.of(each)) for each in recordings]
+        found = analyse(self._extractor, given)
         predictions = iter(self._predict([each for each in found if isinstance(each, Analysed)]))
         return [each if isinstance(each, UserError) else next(predictions) for each in found]
+
+    def _checked(self, recording: Recording) -> Recording | UserError:
+        """The recording, or an error if its speaker is needed and missing."""
+        if self._feature.normalisation != "speaker" or str(recording.speaker).casefold() not in MISSING:
+            return recording
+        return UserError(
+            f"{recording.name}: this model was trained with feature.normalisation=speaker, which takes mean and "
+            "standard deviation over all recordings of a speaker. Give a CSV with the columns path and speaker."
+        )
 
     def _predict(self, recordings: Sequence[Analysed]) -> list[Prediction]:
         if not recordings:
@@ -160,7 +173,7 @@ class Predictor:
             return {"group": torch.zeros(len(recordings), dtype=torch.int64)}
         groups = np.arange(len(recordings))
         if self._feature.normalisation == "speaker":
-            groups = np.unique([_speaker(each.recording) for each in recordings], return_inverse=True)[1]
+            groups = np.unique([str(each.recording.speaker) for each in recordings], return_inverse=True)[1]
         mean, deviation = normalisation(*frame_sums(packed, offsets), np.diff(offsets), groups)
         arrays = {"group": groups, "mean": mean, "scale": 1 / deviation}
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
@@ -189,15 +202,6 @@ class Predictor:
 def _mean(members: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     """The mean over the networks, computed in float64."""
     return np.stack(members).mean(axis=0, dtype=np.float64).astype(np.float32)
-
-
-def _speaker(recording: Recording) -> str:
-    if recording.speaker is None:
-        raise UserError(
-            f"{recording.name}: this model was trained with feature.normalisation=speaker, which takes mean and "
-            "standard deviation over all recordings of a speaker. Give a CSV with the columns path and speaker."
-        )
-    return recording.speaker
 
 
 def trained_network(weights: Weights, option: Option, file: Path) -> Network:

@@ -63,7 +63,7 @@ class Analysed:
     seconds: float
 
 
-def analyse(extractor: FrameSource, recordings: Iterable[Recording]) -> list[Analysed | UserError]:
+def analyse(extractor: FrameSource, recordings: Iterable[Recording | UserError]) -> list[Analysed | UserError]:
     """Extract the features of recordings, several at a time; an error is returned, not raised.
 
     Each matrix product is computed with one thread, as where the features of a corpus are extracted: the number of
@@ -71,7 +71,7 @@ def analyse(extractor: FrameSource, recordings: Iterable[Recording]) -> list[Ana
 
     Args:
         extractor: the feature.
-        recordings: the recordings.
+        recordings: the recordings, and errors, which are returned.
 
     Raises:
         ExtractorError: the feature cannot be used: a package or a model is missing.
@@ -81,7 +81,9 @@ def analyse(extractor: FrameSource, recordings: Iterable[Recording]) -> list[Ana
         return list(threads.map(partial(_analyse, extractor), recordings))
 
 
-def _analyse(extractor: FrameSource, recording: Recording) -> Analysed | UserError:
+def _analyse(extractor: FrameSource, recording: Recording | UserError) -> Analysed | UserError:
+    if isinstance(recording, UserError):
+        return recording
     try:
         signal = recording.signal(extractor.sample_rate)
         return Analysed(recording, frames_of(extractor, signal), signal.size / extractor.sample_rate)

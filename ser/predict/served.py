@@ -35,7 +35,7 @@ class Served:
 
         speakers = model_input["speaker"] if "speaker" in model_input else [None] * len(model_input)
         pairs = zip(model_input["path"], speakers, strict=True)
-        answers = self.predictor.attempt(Recording(path, Path(path), speaker=speaker) for path, speaker in pairs)
+        answers = self.predictor.attempt(_recording(path, speaker) for path, speaker in pairs)
         columns = ["emotion", *(f"p_{name}" for name in self.predictor.classes)]
         rows = [
             [*[None] * len(columns), str(answer)]
@@ -47,3 +47,10 @@ class Served:
         if found["error"].isna().all():
             return found.drop(columns="error")
         return found.astype(object).where(found.notna(), None)  # None is null in JSON; NaN is no JSON
+
+
+def _recording(path: Any, speaker: Any) -> Recording | UserError:
+    """The recording of a row, or an error if its path is null or a number."""
+    if not isinstance(path, str | Path):
+        return UserError(f"path: {path} is no path of an audio file. Write it as text.")
+    return Recording(str(path), Path(path), speaker=str(speaker))

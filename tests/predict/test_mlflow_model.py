@@ -57,6 +57,11 @@ def test_a_file_that_cannot_be_used_has_its_error_and_the_others_an_answer(model
     assert found["emotion"].tolist() == [None, ser.load(str(model)).predict(audio[:1])[0].emotion]
     assert "nowhere.wav" in found["error"][0]
     assert found["error"][1] is None
+    found = _load_pyfunc(str(model)).predict(pandas.DataFrame({"path": [None, 3.5, audio[0]], "speaker": [1, None, 1]}))
+    assert found["error"].tolist() == [
+        f"path: {path} is no path of an audio file. Write it as text." for path in (None, 3.5)
+    ] + [None]
+    assert found["emotion"].notna().tolist() == [False, False, True]
 
 
 @pytest.mark.slow

@@ -181,6 +181,13 @@ class TestRefused:
         model = Predictor([changed(file, tmp_path / "w.safetensors", {"groups": groups})])
         with pytest.raises(UserError, match="Give a CSV with the columns path and speaker"):
             model.predict([(np.random.default_rng(0).normal(size=9000) / 9, 16000)])
+        sounds = [(np.random.default_rng(seed).normal(size=9000) / 9, 16000) for seed in range(4)]
+        speakers = ("a", None, float("nan"), "a")
+        mixed = [Recording("r", sound, speaker=each) for sound, each in zip(sounds, speakers, strict=True)]
+        first, *lacking, last = model.attempt([*mixed[:3], UserError("of the caller"), mixed[3]])
+        assert [isinstance(each, UserError) for each in lacking] == [True] * 3
+        expected = model.predict([mixed[0], mixed[3]])
+        assert np.array_equal(probabilities([first, last]), probabilities(expected))
 
 
 class TestLoad:
