@@ -77,9 +77,10 @@ def corpus_of(
     labelled = [row for row in rows if _is_label(row.get("emotion"), named)]
     unlabelled, left_out, split_of = len(rows) - len(labelled), Counter[str](), dict[str, str]()
     if sessions == SPLIT:
-        split_of = splits_of(for_each(lambda row: _known(row, SPLIT), labelled), splits, root)
-        left_out.update(f"split {row.text(SPLIT)}" for row in labelled if row.text(SPLIT) not in split_of)
-        labelled = [row for row in labelled if row.text(SPLIT) in split_of]
+        taken = [row for row in labelled if _is_taken(row, used, named)]
+        split_of = splits_of(_split_words(taken, labelled, splits), splits, root)
+        left_out.update(f"split {row.text(SPLIT)}" for row in taken if row.text(SPLIT) not in split_of)
+        labelled = [row for row in labelled if row.get(SPLIT) in split_of or not _is_taken(row, used, named)]
     words = Counter(row.text("emotion") for row in labelled)
     _check_words(root, labelled, words, named)
     if used is None:
@@ -87,9 +88,7 @@ def corpus_of(
     listed = _listed(labelled, used, needed_columns(sessions), split_of)
     utterances = [utterance for _, utterance in listed]
     rule = "the column session"
-    if sessions == SPLIT:
-        rule = official_rule(split_of.values())
-    elif sessions:
+    if sessions and sessions != SPLIT:
         utterances = in_sessions(utterances, sessions, Counter(utterance.speaker for utterance in utterances))
         rule = how_made(sessions, weighed=True)
     require_audio(utterances, root)
@@ -97,6 +96,7 @@ def corpus_of(
     dropped["no label"] = unlabelled
     dropped.update(left_out)
     corpus = make_corpus(name, root, utterances, +dropped, classes=class_order(used), exclude=exclude)
+    rule = official_rule({utterance.session for utterance in corpus.utterances}) if sessions == SPLIT else rule
     lines = {utterance.id: row.line for row, utterance in listed if not row.name}
     return replace(corpus, lines=lines, session_rule=rule, official_split=sessions == SPLIT)
 
@@ -108,6 +108,23 @@ def _is_missing(word: str | None) -> bool:
 def _is_label(word: str | None, named: Collection[str]) -> bool:
     """Whether a word is an emotion: it is no word for a missing value, or ``corpus.labels`` names it."""
     return word in named or not _is_missing(word)
+
+
+def _is_taken(row: Row, used: Mapping[str, str] | None, named: Collection[str]) -> bool:
+    """Whether ``corpus.labels`` does not drop a labelled row; arguments as in ``corpus_of``."""
+    word = row.text("emotion")
+    return word not in named if used is None else word in used
+
+
+def _split_words(taken: Sequence[Row], labelled: Sequence[Row], splits: Mapping[str, str | None] | None) -> list[str]:
+    """The words of the column ``split``: of rows that are taken, and those of other rows that ``corpus.splits`` names.
+
+    Raises:
+        UserError: a row that is taken has none.
+    """
+    named = {str(word) for word in splits} if isinstance(splits, Mapping) else set()
+    others = named & {word for row in labelled if (word := row.get(SPLIT))}
+    return [*for_each(lambda row: _known(row, SPLIT), taken), *sorted(others)]
 
 
 def _check_words(root: Path, labelled: Sequence[Row], words: Counter[str], named: Collection[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from ser.config.build import locate
 from ser.config.former import former
 from ser.corpora.labels import labels_in
+from ser.corpora.official import check_official
 from ser.corpora.table import Corpus
 from ser.errors import UserError
 
@@ -32,7 +33,8 @@ def load(options: Mapping[str, Any]) -> Corpus:
 
     Raises:
         UserError: ``name`` or ``_target_`` is missing, the value of ``duplicates`` is not known, the function cannot
-            be imported or does not take these arguments, or the corpus cannot be read.
+            be imported or does not take these arguments, the corpus cannot be read, or its official split has
+            another part than train, dev and test.
     """
     options = former("corpus", options)
     missing = {"name", "_target_"} - options.keys()
@@ -52,5 +54,6 @@ def load(options: Mapping[str, Any]) -> Corpus:
         known = ", ".join([*inspect.signature(read).parameters, "duplicates"])
         raise UserError(f"corpus={name}: {target} {error}. It takes {known}.") from error
     corpus: Corpus = read(**arguments)
+    check_official(corpus)
     called = corpus.name if name in _NAMED_BY_READER else name
     return replace(corpus, name=called, keep_duplicates=duplicates == "keep")

@@ -30,7 +30,15 @@ def asked(sessions: int | str | None, columns: object, words: Words | None) -> i
         sessions: the key ``corpus.sessions``.
         columns: the key ``corpus.columns``.
         words: the key ``corpus.splits``.
+
+    Raises:
+        UserError: words of splits are given, but sessions are made from the speakers.
     """
+    if words and sessions not in (None, SPLIT):
+        raise UserError(
+            f"corpus.splits={dict(words)} says how the official split is read, but corpus.sessions={sessions} does not "
+            "use it. Give one of the two, or corpus.sessions=split."
+        )
     named = isinstance(columns, Mapping) and SPLIT in columns
     return SPLIT if sessions is None and (named or words) else sessions
 
@@ -92,6 +100,22 @@ def _checked(words: Words | None) -> dict[str, str | None]:
             "corpus' word, then train, dev, test or null."
         )
     return {str(word): split for word, split in given.items()}
+
+
+def check_official(corpus: Corpus) -> None:
+    """Check that an official split, which may come from a user's own reader, has no other parts than train, dev, test.
+
+    Raises:
+        UserError: it has.
+    """
+    if not corpus.official_split:
+        return
+    other = next((each for each in corpus.utterances if each.session not in (TRAIN, DEV, TEST)), None)
+    if other is not None:
+        raise UserError(
+            f"{corpus.root}: the corpus has official_split=True, but the utterance {other.id} has the session "
+            f"{other.session!r}. Its reader must name the sessions {TRAIN}, {DEV} and {TEST}."
+        )
 
 
 def official_rule(splits: Collection[str]) -> str:

@@ -1,6 +1,7 @@
 """The options of the config group corpus, and the functions that they call."""
 
 import inspect
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import ser
 from ser.config.build import locate
 from ser.config.paths import conf_dir
 from ser.corpora.load import load
+from ser.corpora.table import Corpus, Utterance, make_corpus
 from ser.errors import UserError
 
 
@@ -95,3 +97,16 @@ def test_a_manifest_is_called_by_its_file_unless_it_is_named(tmp_path: Path) -> 
     keys = {"_target_": "ser.corpora.manifest.read", "root": str(tmp_path / "actors-2026.csv")}
     assert load({"name": "manifest", **keys}).name == "actors-2026"
     assert load({"name": "Berlin", **keys}).name == "Berlin"
+
+
+def _own(root: str) -> Corpus:
+    """A reader of a user's own, whose split has a part that is called Train."""
+    rows = [
+        Utterance(f"{n}", Path(root), "angry" if n % 2 else "sad", s, s) for n, s in enumerate(("Train", "test") * 2)
+    ]
+    return replace(make_corpus("mine", Path(root), rows), official_split=True)
+
+
+def test_an_official_split_of_ones_own_reader_has_train_dev_and_test() -> None:
+    with pytest.raises(UserError, match=r"the utterance 0 has the session 'Train'\. Its reader must name the sessions"):
+        load({"name": "mine", "_target_": f"{__name__}._own", "root": "r"})

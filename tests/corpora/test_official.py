@@ -40,6 +40,24 @@ def test_words_of_ones_own_are_mapped_or_left_out(tmp_path: Path) -> None:
     assert (corpus.sessions, corpus.dropped) == (("test", "train"), {"split Test2": 6})
 
 
+def test_rows_whose_label_is_dropped_need_no_split(tmp_path: Path) -> None:
+    """The only row of ``dev`` and one without a split are of dropped labels: there is nothing to validate on."""
+    file = split_csv(tmp_path, {"train": 2, "test": 1, "dev": 1, "Test2": 1})
+    text = file.read_text().replace("dev-sad-0.wav,sad", "dev-sad-0.wav,fear")
+    text = text.replace("dev-angry-0.wav,angry,dev0,dev", "dev-angry-0.wav,fear,dev0,")
+    file.write_text(text.replace("Test2-sad-0.wav,sad", "Test2-sad-0.wav,fear"))
+    every = {"angry": "angry", "sad": "sad", "fear": None}
+    for labels in ({"fear": None}, every):
+        corpus = read(file, labels=labels, splits={"Test2": None})
+        assert corpus.sessions == ("test", "train")
+        assert corpus.dropped == {"label fear": 3, "split Test2": 1}
+        assert corpus.session_rule == (
+            "official: the one fold trains on train, validates on a part of train (validation=), tests on test"
+        )
+    with pytest.raises(UserError, match="line 8, column split"):
+        read(file, splits={"Test2": None})
+
+
 def test_speakers_in_two_splits_are_kept_and_told(tmp_path: Path) -> None:
     """Of train0, train1, test0 and test1, the first is made to speak one of the four test utterances, too."""
     file = split_csv(tmp_path, {"train": 2, "test": 2})
@@ -63,6 +81,8 @@ def test_speakers_in_two_splits_are_kept_and_told(tmp_path: Path) -> None:
         ({"train": 1, "test": 1}, {"splits": {"Test2": None}}, "names 'Test2', which no labelled row of"),
         ({"train": 1, "test": 1}, {"splits": {"test": "Test"}}, "is not understood"),
         ({"train": 1, "test": 1}, {"splits": "test"}, "is not understood"),
+        ({"train": 1, "test": 1}, {"sessions": 5, "splits": {"test": "test"}}, r"corpus\.sessions=5 does not use it"),
+        ({"train": 1, "test": 1}, {"sessions": "speakers", "splits": {"test": None}}, "=speakers does not use it"),
         ({"train": 1, "test": 1}, {"sessions": "splits"}, r"not a number of sessions.*split \(the corpus' own"),
     ],
 )
