@@ -255,7 +255,12 @@ def _check_what_the_model_takes(settings: Settings, overrides: Sequence[str]) ->
     """Compare a segment's frames, and a frame's values, with the ranges of the network's constructor."""
     model, feature, length = settings.model, settings.feature, settings.length
     extractor, frames = build(feature), settings.segment_frames
-    values = extractor.dimensions // extractor.layers
+    values, rest = divmod(extractor.dimensions, extractor.layers)
+    if rest:
+        raise UserError(
+            f"feature={feature.name} has {extractor.dimensions} dimensions, which is no multiple of its "
+            f"{extractor.layers} layers. Its frames must hold as many values of each layer: correct its class."
+        )
     taken = constructor.arguments(model.target or "") or {}
     shortest = least(taken.get("frames"), model.arguments)
     if frames < shortest:

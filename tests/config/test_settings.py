@@ -12,6 +12,7 @@ from ser.config.groups import DECISIVE, GROUPS, own_keys
 from ser.config.paths import conf_dir
 from ser.data.experiment import parameters_of
 from ser.errors import UserError
+from ser.features.mfcc import Mfcc
 
 ALL_OPTIONS = [
     (group, path.stem) for group in [*GROUPS, "corpus"] for path in sorted((conf_dir() / group).glob("*.yaml"))
@@ -323,3 +324,10 @@ def test_what_comes_from_the_environment_is_stored_unresolved(monkeypatch):
     assert made.corpus["root"] == "/secret/place/emodb"
     assert made.corpus_stored["root"] == "${oc.env:SER_DATA}/emodb"
     assert parameters_of(made)["corpus.root"] == "${oc.env:SER_DATA}/emodb"
+
+
+def test_a_frame_holds_equally_many_values_of_each_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Mfcc, "layers", 2)
+    message = r"feature=mfcc has 13 dimensions, which is no multiple of its 2 layers"
+    with pytest.raises(UserError, match=message):
+        settings("feature=mfcc")
