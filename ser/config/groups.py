@@ -260,6 +260,9 @@ def unknown_key(message_key: str, known: Sequence[str], listed: Sequence[str] | 
     >>> unknown_key("lr", ["loss", "trainer.lr"]), unknown_key("x", ["loss", "trainer.lr"])
     (' Did you mean trainer.lr?', ' There are loss, trainer.lr.')
     """
+    group, _, name = message_key.partition(".")
+    if group == "metrics" and name:  # users' names, so that none is a key before it is given
+        return f" Write 'metrics={{{name}: package.module.function}}'."
     if not known:
         return ""
     last: dict[str, list[str]] = {}

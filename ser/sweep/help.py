@@ -93,8 +93,11 @@ def _in_full(group: str, options: Sequence[Path]) -> str:
 
 
 def _keys(path: Path) -> dict[str, tuple[str, str]]:
-    """The keys of an option with their defaults and comments, those of the options that it builds on included."""
-    text = path.read_text(encoding="utf-8")
+    """The keys of an option with their defaults and comments, those of the options that it builds on included.
+
+    A comment that goes on in the next line is one comment.
+    """
+    text = re.sub(r"\n +# ", "; ", path.read_text(encoding="utf-8"))
     found: dict[str, tuple[str, str]] = {}
     for other in re.findall(r"^  - (\w+)", text, flags=re.MULTILINE):
         parent = path.with_stem(other)

@@ -33,6 +33,18 @@ def test_an_option_is_shown_with_all_of_its_keys_and_their_defaults(choice):
             assert float(shown[str(key)]) == value
 
 
+def test_a_comment_is_shown_with_the_lines_in_which_it_goes_on():
+    shown = " ".join(help_text(["--help", "corpus"]).split())
+    assert "null: the column session; split: the official train, dev and test of the column split" in shown
+    assert "null: scheme session; split: the official train, dev and test of the scheme split or of the tables" in shown
+
+
+def test_every_experiment_is_described_by_a_whole_sentence():
+    lines = re.findall(r"^  (\w+) +(\S.*)$", help_text(["--help", "experiment"]), flags=re.MULTILINE)
+    assert {name for name, _ in lines} == {path.stem for path in (conf_dir() / "experiment").glob("*.yaml")}
+    assert all(said.endswith(".") for _, said in lines)
+
+
 def test_the_help_names_the_keys_of_all_options():
     text = " ".join(help_text(["--help"]).split())
     for group in GROUPS:

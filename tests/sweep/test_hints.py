@@ -18,6 +18,7 @@ HINTS = {
     "lr=0.1": "There is no key lr. Did you mean trainer.lr?",
     "margin=0.5": "There is no key margin. Did you mean loss.margin?",
     "epochs=3": "There is no key epochs. Did you mean trainer.max_epochs?",
+    "metrics.kappa=x": r"There is no key metrics.kappa.* Write 'metrics=\{kappa: package\.module\.function\}'\.",
     "folds=1": "There is no key folds. Did you mean fold?",
     "anything=1": "There is no key anything. There are feature, length, .*, results.dir, cache.dir.$",
     "lambda=2": r"lambda.weight must be a number in .0, 1., got 2 \(from lambda=2 on the command line",
