@@ -12,8 +12,8 @@ FLOORS = (
 """The folders and files of ``ser``; each uses only those that come later."""
 
 ANALYSIS = (
-    "__main__", "plot", "robustness", "paper", "over", "by", "where", "comparisons", "convergence", "likeness",
-    "classes", "speakers", "grids", "audit", "output", "store", "inference",
+    "__main__", "sweeps", "writing", "plot", "robustness", "paper", "over", "by", "where", "comparisons",
+    "convergence", "likeness", "classes", "speakers", "grids", "audit", "output", "store", "inference",
 )  # fmt: skip
 """The same for ``multirun_analysis``."""
 

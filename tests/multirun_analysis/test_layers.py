@@ -15,7 +15,8 @@ LAYERS = (
     ("comparisons", "convergence", "likeness", "classes", "speakers"),
     ("by", "where", "paper"),
     ("over",),
-    ("robustness", "plot"),
+    ("robustness", "plot", "writing"),
+    ("sweeps",),
     ("__main__",),
 )
 """From bottom to top. A module or folder imports only what is below it, and what is in its own folder."""

@@ -1,0 +1,139 @@
+"""Any sweep by its name: the list of sweeps, closing tables, tables by keys, and pictures over a number."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from multirun_analysis.writing import (
+    CommandLine,
+    folder_of,
+    refuse_intervals,
+    refuse_unless_shouting,
+    with_findings,
+    write_drawings,
+    write_tables,
+)
+from ser.config.words import GROUP_OF, as_typed
+from ser.errors import UserError
+from ser.system.text import aligned
+
+if TYPE_CHECKING:  # these modules import pandas, scipy and matplotlib, which a list of sweeps does without
+    from multirun_analysis.grids import Shown, Study
+    from ser.sweep.plan import Plan
+
+_KEYS = (
+    "sweep", "by", "against", "metric", "over", "where", "results.dir", "tracking.uri", "tracking.experiment",
+)  # fmt: skip
+
+
+def of_sweeps(command: CommandLine) -> str:
+    """A list of all sweeps; or one sweep, from its result files or, with ``by``, from the tracking store."""
+    given = dict(override.split("=", 1) for override in command.overrides)
+    _refuse_without_effect(given)
+    if "over" in given or "by" not in given:
+        refuse_intervals(command, "these are beside the tables of by=KEYS")
+    unknown = sorted(given.keys() - set(_KEYS))
+    if unknown:
+        raise UserError(f"{unknown[0]} is no key for a sweep: there are {', '.join(_KEYS)}, out and audit.")
+    results = Path(given.get("results.dir", "results"))
+    if "sweep" in given:
+        return _of_sweep(results, given, command)
+    others = sorted(given.keys() - {"results.dir"})
+    if others:
+        raise UserError(f"{others[0]}= is for one sweep: add sweep=NAME.")
+    from ser.sweep.plan import sweep_names
+    from ser.sweep.table import overview
+
+    names = sweep_names(results)
+    if not names:
+        return f"There are no sweeps in {results}."
+    return overview(results, names)
+
+
+def _refuse_without_effect(given: Mapping[str, str]) -> None:
+    """Refuse what belongs to tables by keys where no such table is made: WA would be shown for another metric."""
+    for key in ("against", "metric"):
+        if key in given and ("over" in given or "by" not in given):
+            raise UserError(f"{key}={given[key]} is for the tables of by=KEYS, without over=.")
+
+
+def _of_sweep(results: Path, given: Mapping[str, str], command: CommandLine) -> str:
+    """One sweep.
+
+    Args:
+        results: the folder of results.
+        given: the values of ``_KEYS`` that were given.
+        command: the command line.
+    """
+    from ser.sweep.plan import find_plans
+
+    plans = find_plans(results, given["sweep"])
+    given = {**given, "sweep": plans[-1].name}
+    if "by" in given or "over" in given:
+        return _by(plans, given, command)
+    from multirun_analysis.where import narrowed
+    from ser.results.store import ResultStore
+    from ser.sweep.table import table
+
+    if "where" in given:
+        plans = [narrowed(plans[-1], given["where"])]
+    return "\n\n".join(f"{_typed(plan)}\n{table(plan, ResultStore(plan.results))}" for plan in plans)
+
+
+def _by(plans: Sequence[Plan], given: Mapping[str, str], command: CommandLine) -> str:
+    """The newest command line of a sweep, by the keys that were given, from the tracking store."""
+    from multirun_analysis.by import tables
+    from multirun_analysis.grids import make_study
+    from multirun_analysis.where import narrowed
+
+    plan = narrowed(plans[-1], given.get("where", ""))
+    study = make_study([plan], given.get("tracking.uri"), given.get("tracking.experiment"))
+    refuse_unless_shouting(study, command)
+    if "over" in given:
+        return _over(study, given, command)
+    compared = given.get("against", ""), given.get("metric", "wa")
+    made = _marked(tables(study, given["sweep"], given["by"].split(","), *compared), given)
+    written = write_tables(made, command, study.name, study.findings)
+    text = with_findings(study.findings, written)
+    newest = f"The newest of {len(plans)} command lines of that name: {_typed(plans[-1])}\n"
+    return newest + text if len(plans) > 1 else text
+
+
+def _typed(plan: Plan) -> str:
+    """A sweep's command line as users type it."""
+    return " ".join(map(as_typed, plan.overrides))
+
+
+def _marked(items: Sequence[Shown], given: Mapping[str, str]) -> list[Shown]:
+    """Tables and figures that say which part of the sweep they are of, in their titles and the names of their files."""
+    where = " ".join(given.get("where", "").split())
+    if not where:
+        return list(items)
+    end = re.sub(r"[^\w.+-]+", "-", where)
+    return [replace(item, name=f"{item.name}_where_{end}", title=f"{item.title}, {where} only") for item in items]
+
+
+def _over(study: Study, given: Mapping[str, str], command: CommandLine) -> str:
+    """A picture of a sweep over a number or over the epochs, with its table, its reading, and what to try next."""
+    from multirun_analysis.over import draw, learning
+
+    name, over, by = given["sweep"], given["over"], [key for key in given.get("by", "").split(",") if key]
+    if over == "epoch" and by:
+        raise UserError("over=epoch draws each configuration by itself: leave by= out, or choose some with where=.")
+    (drawing,) = _marked([learning(study, name) if over == "epoch" else draw(study, name, over, by)], given)
+    written = write_drawings([drawing], command, study.name, study.findings)
+    keys = ",".join(GROUP_OF.get(key, key) for key in study.swept)
+    places = [f"{key}={given[key]}" for key in ("results.dir", "tracking.uri", "tracking.experiment") if key in given]
+    rows = shlex.join(["python", "-m", "multirun_analysis", f"sweep={name}", f"by={keys}", *places])
+    following = [
+        [rows, "# every row, with paired tests and recall"],
+        ["python -m ser.ui", "# the runs in MLflow's page"],
+        ["python -m ser.run --help", "# what else can be swept, and on which corpora"],
+    ]
+    picture = f"The picture: {folder_of(command, study.name) / drawing.name}.png"
+    return with_findings(study.findings, f"{written}\n{picture}\n\nNext:\n{aligned(following)}")
