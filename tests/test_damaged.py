@@ -136,7 +136,7 @@ def use_failure(folder: Path) -> object:
 def use_sign(folder: Path) -> object:
     list(running.running(folder))
     running.Sign(Plan("mine", (), (), folder), "17.5").give()
-    return [replace(each, seen=0.0) for each in running.running(folder)]
+    return [replace(each, silent=0.0) for each in running.running(folder)]
 
 
 def use_id(folder: Path) -> object:

@@ -1,27 +1,18 @@
 """Which trainings are being done now, so that no two processes do the same one at the same time.
 
-    results/claims/<name>.json    a training: the machine and the process that do it; touched while they do
+    results/claims/<name>.json    a training: the process that does it (``ser.system.alive``); touched while it does
 
-A claim ends with its training. The claim of a process that was killed lapses at once for processes of the same machine,
-and for those of another one ``SILENT_AFTER`` seconds after its last sign.
+A claim ends with its training. The claim of a process that was killed lapses at once for processes of the same machine
+and container, and for others ``SILENT_AFTER`` seconds after its last sign.
 """
 
 import json
-import os
-import socket
-import threading
-import time
-from contextlib import suppress
-from functools import cache
+from dataclasses import asdict
 from pathlib import Path
 
 from filelock import FileLock
 
-from ser.system.alive import SILENT_AFTER, is_alive
-from ser.system.files import read_mapping
-
-_held: set[Path] = set()
-"""The claims of this process."""
+from ser.system.alive import Owner, signs, silence, this_process
 
 
 class Claims:
@@ -41,23 +32,35 @@ class Claims:
         Returns:
             False if another process that is alive has claimed it.
         """
+        if self.other(name):  # without the lock, since all who wait look here again and again
+            return False
         path = self._path(name)
         with self._lock():
-            if self._is_anothers(path):
+            if self.other(name):
                 return False
             path.parent.mkdir(exist_ok=True)
-            path.write_text(json.dumps(_this_process()), encoding="utf-8")
-        _held.add(path)
-        _give_signs()
+            path.write_text(json.dumps(asdict(this_process())), encoding="utf-8")
+        signs.give(path)
         return True
 
     def release(self, name: str) -> None:
         """End a claim of this process; nothing happens if it has none."""
         path = self._path(name)
-        _held.discard(path)
+        signs.end(path)
         with self._lock():
-            if read_mapping(path) == _this_process():  # else it had lapsed, and another process has taken it
+            if Owner.of_file(path) == this_process():  # else it had lapsed, and another process has taken it
                 path.unlink()
+
+    def other(self, name: str) -> Owner | None:
+        """The other process that is alive and has claimed a training; None if there is none."""
+        path = self._path(name)
+        owner = Owner.of_file(path)
+        if owner in (None, this_process()):
+            return None
+        try:
+            return owner if owner.is_alive(silence(path)) else None
+        except FileNotFoundError:  # it has ended just now
+            return None
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.json"
@@ -65,30 +68,3 @@ class Claims:
     def _lock(self) -> FileLock:
         self._lock_file.parent.mkdir(parents=True, exist_ok=True)
         return FileLock(self._lock_file)
-
-    def _is_anothers(self, path: Path) -> bool:
-        """Whether another process that is alive holds a claim. The caller must hold the lock."""
-        owner = read_mapping(path)
-        if not {"host", "pid"} <= owner.keys() or owner == _this_process():
-            return False
-        os.utime(self._lock_file)  # both times are those of the file system's clock
-        silent = self._lock_file.stat().st_mtime - path.stat().st_mtime
-        return is_alive(owner["host"], owner["pid"], silent)
-
-
-def _this_process() -> dict[str, str | int]:
-    return {"host": socket.gethostname(), "pid": os.getpid()}
-
-
-@cache
-def _give_signs() -> None:
-    """Begin to touch the claims of this process, for as long as it lives."""
-    threading.Thread(target=_touch, daemon=True).start()
-
-
-def _touch() -> None:
-    while True:
-        time.sleep(SILENT_AFTER / 6)
-        for path in list(_held):
-            with suppress(OSError):
-                os.utime(path)

@@ -16,7 +16,7 @@ from ser.system.progress import SECONDS_BETWEEN_LINES
 from ser.system.text import percent
 
 _LONGEST_WAIT = 60.0
-"""Seconds between two looks at most, so that ``ser.status`` knows that the command lives."""
+"""Seconds between two looks at most."""
 
 
 class Progress(threading.Thread):

@@ -26,6 +26,7 @@ from ser.sweep.handover import COMMAND, PLANNED, STARTED, SWEPT
 from ser.sweep.places import check_places
 from ser.sweep.plan import store_point
 from ser.system import environment
+from ser.system.alive import Owner
 
 if TYPE_CHECKING:  # a finished sweep is shown again without torch
     from ser.training.checkpoints import Checkpoints
@@ -95,6 +96,10 @@ class Job:
         """
         with self._storing():
             return self._claims.take(self._claim_name(replica))
+
+    def claimed_by(self, replica: Replica) -> Owner | None:
+        """The other process that is doing a training; None if there is none."""
+        return self._claims.other(self._claim_name(replica))
 
     def release(self, replica: Replica) -> None:
         """End the claim of a training."""

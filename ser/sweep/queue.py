@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Any
 from ser.results.outcome import Outcome, Replica
 from ser.sweep.job import Job, NotStoredError
 from ser.system import pool
+from ser.system.alive import Owner
 
 if TYPE_CHECKING:  # a finished sweep is shown again without torch
     from ser.training.engines import Work
 
 _log = logging.getLogger(__name__)
 
-_BETWEEN_LOOKS = 0.5
-"""Seconds between two looks at the trainings of other processes, when nothing else is left to do."""
+_BETWEEN_LOOKS = 0.5, 4.0
+"""Seconds between two looks at trainings of other processes, when nothing else is left to do: at first, and at most."""
 
 _BETWEEN_DELIVERIES = 30.0
 """Seconds after which the finished seeds of a job are delivered, though others of its seeds are not finished."""
@@ -117,7 +118,9 @@ class _Queue:
         """The trainings that this process does."""
         self._elsewhere: set[Replica] = set()
         """The trainings that another process was doing."""
-        self._said = False
+        self._said: set[Owner] = set()
+        """The other processes that were named in a message."""
+        self._pause = _BETWEEN_LOOKS[0]
 
     def run(self, jobs: Sequence[Job]) -> None:
         """Do the trainings of jobs that have the same engine, but for those that other processes are doing."""
@@ -145,12 +148,19 @@ class _Queue:
         """
         waiting = [job for job in jobs if self._left.get(job) and job not in self.errors]
         if waiting:
-            if not self._said:
-                number = sum(len(self._left[job]) for job in waiting)
-                _log.info("Waiting for trainings that another process is doing: %d", number)
-            self._said = True
-            time.sleep(_BETWEEN_LOOKS)
+            self._say(waiting)
+            time.sleep(self._pause)
+            self._pause = min(2 * self._pause, _BETWEEN_LOOKS[1])
         return waiting
+
+    def _say(self, waiting: Iterable[Job]) -> None:
+        """Name the processes that are waited for, unless they were named before."""
+        found = [job.claimed_by(replica) for job in waiting for replica in self._left[job]]
+        owners = {owner for owner in found if owner is not None}
+        if owners - self._said:
+            named = ", ".join(sorted(map(str, owners)))
+            _log.info("Waiting for trainings that another process is doing: %d (%s)", len(found), named)
+        self._said |= owners
 
     def _opening_tracking(self, work: "Iterator[Work]", job: Job) -> "Iterator[Work]":
         """Open the tracking store when the workers have enough to do, or all trainings are handed out."""
@@ -222,6 +232,7 @@ class _Queue:
 
     def _done(self, job: Job, replica: Replica) -> None:
         """Cross a training off, and those of its job that other processes have done; deliver what is finished."""
+        self._pause = _BETWEEN_LOOKS[0]
         self._left[job] = [each for each in self._left[job] if each != replica and not self._done_elsewhere(job, each)]
         finished = not any(each.seed == replica.seed for each in self._left[job])
         long = time.monotonic() - self._delivered[job] >= _BETWEEN_DELIVERIES

@@ -117,7 +117,7 @@ def _said(command: Running) -> str:
     )
     if command.alive:
         return f"running {place}"
-    return f"gave no sign for {duration(time.time() - command.seen)}, killed? It ran {place}"
+    return f"gave no sign for {duration(command.silent)}, killed? It ran {place}"
 
 
 def _time_left(plan: Plan, store: ResultStore, command: Running | None) -> str:

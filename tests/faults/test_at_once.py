@@ -9,6 +9,8 @@ import time
 import pytest
 from sweep.workplace import SMALL, rows, telling_what_is_trained, trained
 
+from ser.system.alive import Owner
+
 SWEEPS = (
     ("loss=cos,l2", "lambda=0.6,0.7", "repeats=2"),
     ("loss=l2,cos", "lambda=0.7,0.9", "repeats=2"),
@@ -70,11 +72,12 @@ def test_a_training_of_a_killed_command_is_taken_over(tmp_path):
         if "Waiting for trainings that another process is doing: 1" in line:
             break
     (claim,) = tmp_path.glob("results/claims/*")
-    assert str(owner.pid) in claim.read_text()
+    assert f"process {owner.pid} on " in line
+    assert Owner.of_file(claim) == Owner.of(owner.pid)
     os.killpg(owner.pid, signal.SIGKILL)
     owner.communicate()
     end = time.monotonic() + 10
-    while str(waiting.pid) not in claim.read_text():
+    while Owner.of_file(claim) != Owner.of(waiting.pid):
         assert time.monotonic() < end
         time.sleep(0.1)
     waiting.send_signal(signal.SIGTERM)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from contextlib import contextmanager
+from dataclasses import asdict
 
 
 @contextmanager
@@ -16,9 +17,9 @@ def another_process():
             process.kill()
 
 
-def claim_for(folder, name, host, pid, results="results"):
-    """Write a claim as another process does."""
+def claim_for(folder, name, owner, results="results"):
+    """Write a claim as another process does (``ser.system.alive.Owner``)."""
     path = folder / results / "claims" / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"host": host, "pid": pid}))
+    path.write_text(json.dumps(asdict(owner)))
     return path

@@ -3,7 +3,6 @@
 import errno
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from ser.results.store import ResultStore
 from ser.sweep import queue
 from ser.sweep.job import Job, NotStoredError
 from ser.system import pool
+from ser.system.alive import Owner
 from ser.training import engines
 
 keep = Job.keep
@@ -165,14 +165,14 @@ def claimed(tmp_path):
 
         def claim(replica):
             process = processes.enter_context(another_process())
-            claim_for(tmp_path, replica.signature, socket.gethostname(), process.pid, "r")
+            claim_for(tmp_path, replica.signature, Owner.of(process.pid), "r")
             return process
 
         yield claim
 
 
 @pytest.mark.parametrize("end", ["a result", "a kill", "a failure"])
-def test_a_training_of_another_process_is_waited_for_at_the_end(jobs, claimed, monkeypatch, end):
+def test_a_training_of_another_process_is_waited_for_at_the_end(jobs, claimed, monkeypatch, caplog, end):
     """Meanwhile the others are done. It is done here where that process ended without a result."""
     (done,) = jobs("loss=cos")
     queue.train(done)
@@ -192,6 +192,7 @@ def test_a_training_of_another_process_is_waited_for_at_the_end(jobs, claimed, m
         process.kill()
         process.wait()
 
+    caplog.set_level("INFO", logger="ser")
     monkeypatch.setenv("SER_SWEEP_STARTED", "now")
     monkeypatch.setattr(queue.time, "sleep", wait)
     monkeypatch.setattr(Job, "deliver", lambda job: delivered.append((made.index(job), len(kept))))
@@ -201,9 +202,26 @@ def test_a_training_of_another_process_is_waited_for_at_the_end(jobs, claimed, m
     assert set(queue.train_all(made).values()) == {None}
     first = [theirs_too.signature, *signatures(made[1])]
     assert waited == [first]
+    assert f"Waiting for trainings that another process is doing: 1 ({Owner.of(process.pid)})" in caplog.messages
     assert kept == first + ([theirs.signature] if end == "a kill" else [])
     assert delivered == [(1, 3), (0, len(kept))]
     assert not list(done.store.directory.glob("claims/*"))
+
+
+def test_who_waits_looks_less_and_less_often(jobs, claimed, monkeypatch):
+    (job,), pauses = jobs("loss=cos"), []
+    processes = [claimed(replica) for replica in job.experiment.replicas()]
+
+    def wait(seconds):
+        pauses.append(seconds)
+        if len(pauses) == 6:
+            for process in processes:
+                process.kill()
+                process.wait()
+
+    monkeypatch.setattr(queue.time, "sleep", wait)
+    queue.train(job)
+    assert pauses == [0.5, 1, 2, 4, 4, 4]
 
 
 def test_the_last_of_two_processes_to_end_delivers(jobs, claimed, monkeypatch):

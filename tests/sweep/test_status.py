@@ -87,6 +87,9 @@ def test_the_status_of_a_sweep_that_runs_and_of_one_that_was_killed(sweep, tmp_p
     assert "mine: running on" in status(tmp_path / "r", None)
     (file,) = (tmp_path / "r" / "running").iterdir()
     os.utime(file, (time.time() - 600, time.time() - 600))
+    assert "mine: running on" in status(tmp_path / "r", None), "the process is there: its machine may have slept"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "boot": "of another machine"}))
+    os.utime(file, (time.time() - 600, time.time() - 600))
     text = status(tmp_path / "r", "mine")
     assert "gave no sign for 10 min, killed? It ran on" in text
     assert "1 left\n" in text, "no time is told for a dead command"
