@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ser.errors import UserError, first_line
+from ser.errors import UserError
 from ser.system import tensors
 from ser.system.stored import DamagedError, checked, damage_told
 
@@ -77,19 +77,11 @@ def write(path: Path, weights: Weights) -> None:
     """Write weights, whole or not at all.
 
     Raises:
-        UserError: they cannot be written, because the disk is full, for example.
+        OSError: the system cannot write them, because the disk is full, for example.
     """
-    from safetensors import SafetensorError
-
     named = {_NETWORK + name: tensor for name, tensor in weights.network.items()}
     named |= {_NORMALISATION + name: tensor for name, tensor in weights.normalisation.items()}
-    try:
-        tensors.write(path, named, weights.about)
-    except SafetensorError as error:
-        raise UserError(
-            f"Weights cannot be written to {path.parent} ({first_line(error)}). When there is room again, the same "
-            "command goes on."
-        ) from error
+    tensors.write(path, named, weights.about)
 
 
 def read(path: Path) -> Weights:

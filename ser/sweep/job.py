@@ -170,9 +170,10 @@ class Job:
             yield
         except OSError as error:
             results = self.settings.results
+            remedy = f"Make room in {results}" if error.errno in _NO_ROOM else f"See results.dir={results}"
             raise NotStoredError(
-                f"No result can be stored: {error.strerror} ({error.filename or results}). The sweep has stopped; what "
-                f"is finished is kept. Make room in {results}, and the same command goes on from here."
+                f"No result can be stored: {error.strerror or error} ({error.filename or results}). The sweep has "
+                f"stopped; what is finished is kept. {remedy}, and the same command goes on from here."
             ) from error
 
     def _save(self, replica: Replica, result: Outcome) -> None:

@@ -2,7 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +24,29 @@ def write(path: Path, tensors: "Mapping[str, Tensor]", about: Mapping[str, Any])
     """Write tensors and their description, whole or not at all.
 
     Raises:
-        safetensors.SafetensorError, OSError: the file cannot be written.
+        OSError: the system cannot write the file; the error has its number, and names the file.
     """
     from safetensors.torch import save_file
 
     # a copy of each: safetensors takes no tensors that share memory
     copies = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-    with replacing(path) as temporary:
+    with replacing(path) as temporary, system_errors(path):
         save_file(copies, temporary, metadata={DESCRIPTION: json.dumps(about, sort_keys=True)})
+
+
+@contextmanager
+def system_errors(path: Path) -> Iterator[None]:
+    """Raise errors of the system as OSError with their number; safetensors gives it as text, "(os error 28)"."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (SafetensorError, OSError) as error:
+        found = re.search(r"\(os error (\d+)\)", str(error))
+        if found is None:
+            raise
+        number = int(found[1])
+        raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def write_state(path: Path, state: Mapping[str, Any], about: Mapping[str, Any]) -> None:
@@ -41,7 +59,7 @@ def write_state(path: Path, state: Mapping[str, Any], about: Mapping[str, Any]) 
 
     Raises:
         TypeError: the state holds something else.
-        safetensors.SafetensorError, OSError: the file cannot be written.
+        OSError: as for ``write``.
     """
     tensors: dict[str, Tensor] = {}
     tree = json.dumps(_flatten(state, tensors))

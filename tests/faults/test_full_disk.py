@@ -15,9 +15,16 @@ SWEEP = ("-m", *SMALL, SERIAL, "loss=cos,l2", "lambda=0.6,0.9", "fold=1")
 SIZE = 4 * 2**20  # bytes
 
 DEVICE_FULL = "No space left on device"
+NOT_STORED = f"No result can be stored: {DEVICE_FULL} ({{disk}}/r/replicas/"
 PLACES = {
     # what lies on the disk, the room that is left there (KiB), the exit status, and what is said
-    "results": ("results.dir={disk}/r", 36, 1, f"No result can be stored: {DEVICE_FULL} ({{disk}}/r/replicas/"),
+    "results": ("results.dir={disk}/r", 36, 1, NOT_STORED),
+    "weights": (
+        "results.dir={disk}/r save=best",
+        48,
+        1,
+        f"No result can be stored: {DEVICE_FULL} ({{disk}}/r/replicas/",
+    ),
     "results from the start": ("results.dir={disk}/r", 0, 2, f"{DEVICE_FULL} ({{disk}}/r/sweeps/"),
     "cache": ("cache.dir={disk}/c", 100, 2, f"{DEVICE_FULL} ({{disk}}/c/entries/"),
     "tracking store": ("tracking.uri=sqlite:///{disk}/mlflow.db", 300, 1, "MLflow could not make {disk}/mlflow.db"),
@@ -65,7 +72,11 @@ def test_a_sweep_goes_on_when_there_is_room_again(place, undisturbed, tiny, disk
     folder, expected = undisturbed
     work = tmp_path / "work"
     work.mkdir()
-    keys = [f"corpus.root={tiny}", *([] if place == "cache" else [f"cache.dir={folder}/cache"]), key.format(disk=disk)]
+    keys = [
+        f"corpus.root={tiny}",
+        *([] if place == "cache" else [f"cache.dir={folder}/cache"]),
+        *key.format(disk=disk).split(),
+    ]
     env = {"TMPDIR": str(disk)} if place == "temporary files" else {}
     filler = disk / "filler"
     filler.write_bytes(bytes(SIZE - room * 1024))
@@ -75,6 +86,7 @@ def test_a_sweep_goes_on_when_there_is_room_again(place, undisturbed, tiny, disk
     assert said.format(disk=disk) in full.stderr
     assert "Traceback" not in full.stderr
     assert not list(disk.rglob(".*")), "half-written files"
+    assert not list(disk.rglob("failed/*")), "a full disk is no fault of a training"
     filler.unlink()
     done = run(*SWEEP, *keys, cwd=work, env=env)
     assert done.returncode == 0, done.stderr

@@ -138,20 +138,28 @@ def test_a_tracking_store_that_fails_costs_no_training(jobs, monkeypatch):
     assert not [replica for job in made for replica in job.missing()]
 
 
-@pytest.mark.parametrize("where", ["result", "weights"])
-def test_a_result_that_cannot_be_stored_ends_the_sweep(jobs, monkeypatch, where):
+@pytest.mark.parametrize(
+    ("where", "number", "said"),
+    [
+        ("result", errno.ENOSPC, "Make room in .*/r, and"),
+        ("weights", errno.ENOSPC, "Make room in .*/r, and"),
+        ("weights", errno.EDQUOT, "Make room in .*/r, and"),
+        ("result", errno.EIO, "See results.dir=.*/r, and"),
+    ],
+)
+def test_a_result_that_cannot_be_stored_ends_the_sweep(jobs, monkeypatch, where, number, said):
     """Rather than that all others are trained in vain."""
     made, tried = jobs("loss=cos", "loss=l2"), []
-    full = OSError(errno.ENOSPC, "No space left on device", "replicas/ab.npz")
+    refused = OSError(number, os.strerror(number), "replicas/ab.npz")
 
     def save(*_):
         tried.append(where)
-        raise full
+        raise refused
 
     if where == "weights":
-        monkeypatch.setattr(engines, "attempt", lambda task, replica: tried.append(where) or full)
+        monkeypatch.setattr(engines, "attempt", lambda task, replica: tried.append(where) or refused)
     monkeypatch.setattr(ResultStore, "save", save)
-    with pytest.raises(NotStoredError, match=r"No space left on device \(replicas/ab.npz\).*Make room in .*/r, and"):
+    with pytest.raises(NotStoredError, match=rf"{os.strerror(number)} \(replicas/ab.npz\).*kept\. {said}"):
         queue.train_all(made)
     assert tried == [where]
     assert not list(made[0].store.directory.glob("failed/*"))

@@ -1,7 +1,11 @@
 """Weights on disk: which are written, and that what is written is read."""
 
+import errno
+import os
+
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from ser.config import signature
@@ -94,6 +98,21 @@ class TestRefused:
         write(tmp_path / "w.safetensors", Weights({"format": FORMAT + 1}, {"a": torch.zeros(2)}, {}))
         with pytest.raises(UserError, match=f"have format {FORMAT + 1}"):
             read(tmp_path / "w.safetensors")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_weights_that_the_disk_does_not_take_are_an_error_of_the_system(tmp_path, monkeypatch, number):
+    """safetensors has an error of its own, with the number in its text."""
+
+    def full(*_, **__):
+        raise SafetensorError(f"Error while serializing: I/O error: {os.strerror(number)} (os error {number})")
+
+    monkeypatch.setattr("safetensors.torch.save_file", full)
+    path = tmp_path / "a.safetensors"
+    with pytest.raises(OSError, match=os.strerror(number)) as raised:
+        write(path, Weights({}, {"a": torch.zeros(1)}, {}))
+    assert (raised.value.errno, raised.value.filename) == (number, str(path))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_result_without_weights_counts_as_missing_only_where_weights_are_asked_for(new_job):
