@@ -6,7 +6,8 @@ Resuming a sweep, assembling runs, delivering them to a tracking server and ever
     results/replicas/ab/<signature>.safetensors             its weights, with save=best (ser.results.weights)
     results/replicas/ab/<signature>.epoch_001.safetensors   those of an epoch, with save=all
     results/failed/<signature>.json        why a replica failed; deleted once it finishes
-    results/checkpoints/<signature>.safetensors    how far a replica's training is; deleted once it has ended
+    results/checkpoints/<name>.safetensors how far a replica's training is; deleted once it has ended. For the name see
+                                           ResultStore.training_name
     results/id                             which folder this is, see folder_id
     results/sweeps/<name>/<hash>.json      the points of a sweep, as planned (ser.sweep.plan)
 
@@ -36,10 +37,7 @@ from ser.results.metrics import weighted_accuracy
 from ser.results.outcome import Outcome
 from ser.results.weights import SUFFIX, read_about
 from ser.system.files import replacing, write_text
-from ser.system.stored import DamagedError, checked, damage_told, intact, read_arrays, read_json
-
-ASIDE = ".unused"
-"""The ending of a checkpoint that cannot be continued, in place of its own."""
+from ser.system.stored import ASIDE, DamagedError, checked, damage_told, intact, read_arrays, read_json
 
 _ARRAYS = ("gold", "average", "crop")
 _EACH_EPOCH = {"lr", "train_loss", "val_loss", "val_wa"}
@@ -116,9 +114,16 @@ class ResultStore:
         """The file for the weights of a replica: of the epoch that is tested, or of another one."""
         return self.path(signature).with_suffix(f".epoch_{epoch:03d}{SUFFIX}" if epoch else SUFFIX)
 
+    def training_name(self, signature: str) -> str:
+        """The name of a training in progress, for its claim and its checkpoint.
+
+        With resume=false it has the sweep's mark, since two such commands each train for themselves.
+        """
+        return "-".join(filter(None, (signature, self.sweep)))
+
     def checkpoint_path(self, signature: str) -> Path:
         """The file for the state of a replica that is being trained; its digest names that of a stack of replicas."""
-        return self.directory / "checkpoints" / f"{signature}{SUFFIX}"
+        return self.directory / "checkpoints" / f"{self.training_name(signature)}{SUFFIX}"
 
     def has(self, signature: str) -> bool:
         """Whether a replica has a result, and weights where they are asked for."""
@@ -191,11 +196,11 @@ class ResultStore:
     def fail(self, signature: str, message: str, about: Mapping[str, Any]) -> None:
         """Write a note that a replica failed, with the reason."""
         write_text(self._failure_path(signature), json.dumps({"message": message, "about": dict(about)}, indent=1))
-        self.drop_checkpoint(signature)
 
     def drop_checkpoint(self, signature: str) -> None:
-        """Delete the state of a replica or of a stack, and one of it that was put aside, if they can be deleted."""
-        for path in (self.checkpoint_path(signature), self.checkpoint_path(signature).with_suffix(ASIDE)):
+        """Delete the state of a replica or of a stack, and those of it that were put aside, if they can be deleted."""
+        state = self.checkpoint_path(signature)
+        for path in (state, *state.parent.glob(f"{state.name}{ASIDE}*")):
             with suppress(OSError):
                 path.unlink()
 

@@ -95,19 +95,15 @@ class Job:
             NotStoredError: the claim cannot be written.
         """
         with self._storing():
-            return self._claims.take(self._claim_name(replica))
+            return self._claims.take(self.store.training_name(replica.signature))
 
     def claimed_by(self, replica: Replica) -> Owner | None:
         """The other process that is doing a training; None if there is none."""
-        return self._claims.other(self._claim_name(replica))
+        return self._claims.other(self.store.training_name(replica.signature))
 
     def release(self, replica: Replica) -> None:
         """End the claim of a training."""
-        self._claims.release(self._claim_name(replica))
-
-    def _claim_name(self, replica: Replica) -> str:
-        """With resume=false, two commands each train for themselves."""
-        return "-".join(filter(None, (replica.signature, self.store.sweep)))
+        self._claims.release(self.store.training_name(replica.signature))
 
     def task(self) -> "Task":
         """Make the task of the trainings.
@@ -138,7 +134,6 @@ class Job:
             "source of ser": environment.source(),
             "versions": environment.versions(),
             "device": self.device.partition(":")[0],
-            "command": self.store.sweep,
         }
         return Checkpoints(
             results=self.settings.results.absolute(),
@@ -147,6 +142,7 @@ class Job:
             configuration=self.experiment.configuration,
             stack=signature.digest([replica.signature for replica in self.experiment.replicas()]),
             made_by=made_by,
+            command=self.store.sweep,
         )
 
     def keep(self, replica: Replica, result: Outcome | Exception) -> None:
@@ -272,6 +268,8 @@ class Job:
         return [self.store.weights_path(name) for name in names] if self.settings.saves else []
 
     def _failed(self, replica: Replica, error: Exception) -> None:
+        from ser.training.checkpoints import of_the_machine
+
         notes: Sequence[str] = getattr(error, "__notes__", ())
         place = f" ({notes[0]})" if notes else ""  # a worker that was killed leaves none
         message = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}{place}"
@@ -281,6 +279,8 @@ class Job:
         details = "\n".join([message, *notes])
         about = {"details": details, "seed": replica.seed, "fold": replica.fold, "started": self.started}
         self.store.fail(replica.signature, message, about)
+        if not of_the_machine(error):  # else the same command goes on from the checkpoint
+            self.store.drop_checkpoint(replica.signature)
 
 
 def about(experiment: Experiment, device: str, started: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Files that are written whole or not at all."""
 
+import glob
 import hashlib
 import json
 import os
@@ -24,7 +25,7 @@ def replacing(path: Path) -> Iterator[Path]:
     ['a.txt']
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=_prefix(path), suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -34,6 +35,12 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def unfinished(path: Path) -> list[Path]:
+    """What processes that were killed while they were ``replacing`` a path have left beside it."""
+    random = 8 * "?"  # of mkstemp
+    return list(path.parent.glob(glob.escape(_prefix(path)) + random + path.suffix))
 
 
 @contextmanager
@@ -110,6 +117,11 @@ def hash_model(folder: Path) -> str:
 def _hash_model(folder: Path, stamps: tuple[tuple[str, tuple[int, int, int]], ...]) -> str:
     lines = [f"{name} {hash_file(folder / name)}" for name, _ in stamps]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
+
+
+def _prefix(path: Path) -> str:
+    """How the names of temporary files begin that are to replace a path; cut, so that no name is too long."""
+    return f".{path.stem[:52]}-"
 
 
 def _umask() -> int:

@@ -8,7 +8,7 @@ import errno
 import json
 import logging
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from itertools import chain, count
 from pathlib import Path
@@ -21,8 +21,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from ser.errors import UserError, first_line
 
-_OF_THE_FILE = (errno.EACCES, errno.EPERM, errno.EISDIR, errno.ELOOP)
-"""The system's errors that are the file's own fault: it may not be read, is a folder, or a link without end."""
+ASIDE = ".damaged"
+"""What the name of a file ends with that was put aside; a number may follow."""
+
+_OF_THE_FILE = (errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENODEV, errno.ELOOP)
+"""The system's errors that are the file's own fault: it may not be read, is a folder (ENODEV where it is mapped into
+memory), or a link without end."""
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -44,7 +48,7 @@ def damage_told(what: str, remedy: str) -> Iterator[None]:
 
     Raises:
         FileNotFoundError: the file is missing.
-        OSError: the system failed, as with too many open files or a file server that is away: the file may be whole.
+        OSError, MemoryError: the file may be whole, see ``of_the_machine``.
         DamagedError: it is damaged, of another kind, or may not be read.
     """
     try:
@@ -52,9 +56,19 @@ def damage_told(what: str, remedy: str) -> Iterator[None]:
     except (FileNotFoundError, DamagedError):
         raise
     except Exception as error:
-        if isinstance(error, OSError) and error.errno not in (None, *_OF_THE_FILE):
+        if of_the_machine(error):
             raise
         raise DamagedError(f"{what} is damaged ({_reason(error)}). {remedy}") from error
+
+
+def of_the_machine(error: Exception) -> bool:
+    """Whether the machine failed, and the file that was read may be whole.
+
+    So it is with too many open files, a file server that is away, or memory that has run out.
+    """
+    if isinstance(error, OSError):
+        return error.errno not in (None, *_OF_THE_FILE)
+    return isinstance(error, MemoryError)
 
 
 def read_json(path: Path, kind: type[T], what: str, remedy: str) -> T:
@@ -100,19 +114,27 @@ def intact(path: Path, read: Callable[[Path], T]) -> T | None:
     except FileNotFoundError:
         return None
     except DamagedError as error:
-        try:
-            _log.warning("%s It is now %s.", error, _put_aside(path))
-        except FileNotFoundError:
-            pass  # another process has said it
-        except OSError as refused:
-            _log.warning("%s It cannot be renamed: %s.", error, refused.strerror)
+        with suppress(FileNotFoundError):  # another process has said it
+            _log.warning("%s %s", error, put_aside(path))
         return None
 
 
-def _put_aside(path: Path) -> Path:
-    """Rename a file or folder, so that it is not read again."""
-    names = (path.with_name(f"{path.name}.damaged{number}") for number in chain([""], count(2)))
-    return path.rename(next(name for name in names if not name.exists()))
+def put_aside(path: Path) -> str:
+    """Rename a file or folder, so that it is not read again.
+
+    Returns:
+        A sentence that names the new path, or says why it has none.
+
+    Raises:
+        FileNotFoundError: there is no such file any more.
+    """
+    names = (path.with_name(f"{path.name}{ASIDE}{number}") for number in chain([""], count(2)))
+    try:
+        return f"It is now {path.rename(next(name for name in names if not name.exists()))}."
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        return f"It cannot be renamed: {error.strerror}."
 
 
 @lru_cache(maxsize=32)

@@ -75,7 +75,7 @@ def read_state(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """
     from safetensors import safe_open
 
-    with safe_open(path, framework="pt") as file:
+    with system_errors(path), safe_open(path, framework="pt") as file:
         description = json.loads(file.metadata()[DESCRIPTION])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
     if _digest(description["state"], tensors) != description["digest"]:

@@ -7,18 +7,21 @@ It is continued only where everything behind it is as it was: ``Checkpoints.made
 
 import logging
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor
 
 from ser.config import signature
 from ser.errors import first_line
-from ser.results.store import ASIDE, ResultStore
-from ser.system import tensors
+from ser.results.claims import Claims
+from ser.results.store import ResultStore
+from ser.system import stored, tensors
+from ser.system.files import unfinished
 
 Restored = TypeVar("Restored")
 
@@ -36,7 +39,8 @@ class Checkpoints:
         configuration: the signature of the experiment's configuration.
         stack: the digest that names the state of all its replicas in a stack.
         made_by: plain values that must be the same for a state to be continued, by the name that a message calls them:
-            the source of this package, the versions of libraries, the device; with resume=false the command.
+            the source of this package, the versions of libraries, the device.
+        command: with resume=false the command's mark: it goes on from its own states only.
     """
 
     results: Path
@@ -45,15 +49,33 @@ class Checkpoints:
     configuration: str
     stack: str
     made_by: Mapping[str, Any]
+    command: str | None = None
 
     def of_replica(self, seed: int, fold: int) -> "Checkpoint":
         """The checkpoint of one replica."""
         name = signature.replica(self.configuration, seed, fold)
         return Checkpoint(self, name, f"{self.name}: seed {seed}, fold {fold}", {"engine": "serial"})
 
-    def of_stack(self, size: int | None) -> "Checkpoint":
-        """The checkpoint of the replicas that one call of ``stack`` trains; ``size`` is its argument."""
-        return Checkpoint(self, self.stack, self.name, {"engine": "stack", "engine.stack": size})
+    @contextmanager
+    def of_stack(self, size: int | None) -> "Iterator[Checkpoint | None]":
+        """The checkpoint of the replicas that one call of ``stack`` trains; ``size`` is its argument.
+
+        Another process may train other replicas of the same job. One of them keeps a checkpoint; the other has None.
+        """
+        claims, name = Claims(self.results), self.store.training_name(self.stack)
+        if not claims.take(name):
+            _log.info("%s: no checkpoint is kept here, since another process keeps one of this job", self.name)
+            yield None
+            return
+        try:
+            yield Checkpoint(self, self.stack, self.name, {"engine": "stack", "engine.stack": size})
+        finally:
+            claims.release(name)
+
+    @property
+    def store(self) -> ResultStore:
+        """The result store that has the states."""
+        return ResultStore(self.results, self.command)
 
 
 class Checkpoint:
@@ -67,7 +89,7 @@ class Checkpoint:
     """
 
     def __init__(self, all_of_task: Checkpoints, name: str, who: str, made_by: Mapping[str, Any]) -> None:
-        self._store, self._name, self._who = ResultStore(all_of_task.results), name, who
+        self._store, self._name, self._who = all_of_task.store, name, who
         self._path, self._seconds = self._store.checkpoint_path(name), all_of_task.seconds
         self._made_by = {"training": name, **made_by, **all_of_task.made_by}
         self._last, self._failed = time.monotonic(), False
@@ -82,6 +104,9 @@ class Checkpoint:
 
         Returns:
             What ``restore`` made; None where nothing was kept that can be continued.
+
+        Raises:
+            Exception: the machine failed (``of_the_machine``); the file stays where it is.
         """
         self._delete_unfinished()
         if not self._path.exists():
@@ -89,15 +114,14 @@ class Checkpoint:
         try:
             return restore(self._read())
         except Exception as error:  # a user's own optimiser may raise any for a state that it does not know
+            if of_the_machine(error):
+                raise
             reason = first_line(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-            aside = self._path.with_suffix(ASIDE)
-            with suppress(OSError):
-                self._path.replace(aside)
             _log.warning(
-                "%s: starts again from its first epoch. Its checkpoint cannot be continued (%s) and is now %s.",
+                "%s: starts again from its first epoch. Its checkpoint cannot be continued (%s). %s",
                 self._who,
                 reason,
-                aside,
+                stored.put_aside(self._path),
             )
             return None
 
@@ -131,6 +155,8 @@ class Checkpoint:
         try:
             state, made_by = tensors.read_state(self._path)
         except Exception as error:  # for every damage another one
+            if of_the_machine(error):
+                raise
             raise ValueError("it is damaged, or of another form") from error
         others = [name for name, value in self._made_by.items() if made_by.get(name) != value]
         if others:
@@ -139,9 +165,21 @@ class Checkpoint:
 
     def _delete_unfinished(self) -> None:
         """Delete what a command that was killed while it wrote has left."""
-        for path in self._path.parent.glob(f".{self._name}-*"):
+        for path in unfinished(self._path):
             with suppress(OSError):
                 path.unlink()
+
+
+def of_the_machine(error: Exception) -> bool:
+    """Whether a training failed because the machine did: a file could not be read, or memory has run out."""
+    return stored.of_the_machine(error) or is_out_of_memory(error)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether the device's memory has run out."""
+    return isinstance(error, torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and "out of memory" in str(error)
+    )
 
 
 def overwrite(present: Mapping[str, Tensor], kept: Mapping[str, Tensor]) -> None:

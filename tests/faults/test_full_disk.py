@@ -19,12 +19,7 @@ NOT_STORED = f"No result can be stored: {DEVICE_FULL} ({{disk}}/r/replicas/"
 PLACES = {
     # what lies on the disk, the room that is left there (KiB), the exit status, and what is said
     "results": ("results.dir={disk}/r", 36, 1, NOT_STORED),
-    "weights": (
-        "results.dir={disk}/r save=best",
-        48,
-        1,
-        f"No result can be stored: {DEVICE_FULL} ({{disk}}/r/replicas/",
-    ),
+    "weights": ("results.dir={disk}/r save=best", 48, 1, NOT_STORED),
     "results from the start": ("results.dir={disk}/r", 0, 2, f"{DEVICE_FULL} ({{disk}}/r/sweeps/"),
     "cache": ("cache.dir={disk}/c", 100, 2, f"{DEVICE_FULL} ({{disk}}/c/entries/"),
     "tracking store": ("tracking.uri=sqlite:///{disk}/mlflow.db", 300, 1, "MLflow could not make {disk}/mlflow.db"),

@@ -7,9 +7,12 @@ import shutil
 import signal
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
+from results.claiming import another_process, claim_for
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import nn
 from training.agreement import identical
@@ -18,8 +21,10 @@ from ser.results.store import ResultStore
 from ser.results.weights import read
 from ser.sweep.handover import STARTED
 from ser.system import tensors
+from ser.system.alive import Owner
+from ser.training import loop
 from ser.training.checkpoints import Checkpoint
-from ser.training.loop import train
+from ser.training.loop import attempt, train
 from ser.training.stack.engine import stack
 from ser.training.trainer import Recipe
 
@@ -223,6 +228,29 @@ class TestStack:
         assert all(identical(outcome, alone[replica]) for replica, outcome in stack(task, replicas[:3], size=3))
         assert ["it is of another engine.stack" in message for message in caplog.messages] == [True]
 
+    def test_two_processes_with_parts_of_a_job_do_not_share_a_checkpoint(self, five, kills, caplog):
+        task, replicas = five
+        results, store = task.checkpoints.results, task.checkpoints.store
+        kills(after=1)
+        with pytest.raises(Killed):
+            list(stack(task, replicas[:2], size=2))
+        path = store.checkpoint_path(task.checkpoints.stack)
+        theirs = path.read_bytes()
+        assert not list(results.glob("claims/*")), "the killed one has ended its claim"
+        caplog.set_level("INFO", logger="ser")
+        kills(after=1000)
+        with another_process() as other:
+            claim_for(results.parent, task.checkpoints.stack, Owner.of(other.pid), results.name)
+            mine = dict(stack(task, replicas[2:], size=3))
+        assert path.read_bytes() == theirs
+        assert "no checkpoint is kept here" in caplog.text
+        assert all(identical(mine[each], outcome) for each, outcome in stack(undisturbed(task), replicas[2:], size=3))
+        caplog.clear()
+        list(stack(task, replicas[:2], size=2))
+        assert "continued at epoch 2" in caplog.text
+        assert not path.exists()
+        assert not list(results.glob("claims/*"))
+
 
 class TestNotContinued:
     @pytest.fixture
@@ -244,8 +272,9 @@ class TestNotContinued:
         assert (
             f"seed 0, fold 1: starts again from its first epoch. Its checkpoint cannot be continued ({why}" in message
         )
-        assert message.endswith(f" and is now {path.with_suffix('.unused')}.")
-        assert path.with_suffix(".unused").exists()
+        aside = message.partition(" It is now ")[2].removesuffix(".")
+        assert aside.startswith(f"{path}.damaged")
+        assert Path(aside).exists()
 
     def test_damaged(self, kept, caplog):
         small, path, outcome = kept
@@ -263,7 +292,6 @@ class TestNotContinued:
         path.unlink()
         path.mkdir()
         self.check(small, path, outcome, caplog, "it is damaged, or of another form)")
-        path.with_suffix(".unused").rmdir()
         for metadata in (None, {"ser": "[]"}, {"ser": "{}"}, {"ser": '{"state": 1, "digest": 2}'}):
             caplog.clear()
             save_file({"a": torch.zeros(2)}, path, metadata=metadata)
@@ -281,12 +309,23 @@ class TestNotContinued:
         tensors.write_state(path, state, about)
         self.check(small, path, outcome, caplog, "its parameters or buffers have other names, shapes or types")
 
-    @pytest.mark.parametrize("what", ["source of ser", "versions", "device", "command"])
+    @pytest.mark.parametrize("what", ["source of ser", "versions", "device"])
     def test_made_by_something_else(self, kept, caplog, what):
         small, path, outcome = kept
         made_by = {**small.checkpoints.made_by, what: "another"}
         small = replace(small, checkpoints=replace(small.checkpoints, made_by=made_by))
         self.check(small, path, outcome, caplog, f"it is of another {what}")
+
+    def test_a_file_that_cannot_be_renamed(self, kept, caplog, monkeypatch):
+        small, path, outcome = kept
+        path.write_bytes(b"")
+
+        def refuse(*_):
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        monkeypatch.setattr(Path, "rename", refuse)
+        assert identical(train(small, 0, 1), outcome)
+        assert [message.endswith(" It cannot be renamed: Permission denied.") for message in caplog.messages] == [True]
 
     def test_of_another_training(self, kept, caplog):
         small, path, _ = kept
@@ -352,7 +391,74 @@ def test_the_checkpoint_goes_when_the_result_is_stored_or_the_training_has_faile
         assert not list(folder.iterdir())
 
 
-def test_with_resume_false_only_checkpoints_of_the_same_command_count(new_job, monkeypatch):
-    monkeypatch.setenv(STARTED, "now")
-    commands = [new_job(resume).task().checkpoints.made_by["command"] for resume in ("resume=false", "resume=true")]
-    assert commands == ["now", None]
+def test_with_resume_false_each_command_has_checkpoints_of_its_own(new_job, kills, monkeypatch):
+    """None goes on from another's, deletes it, or deletes what the other one is writing."""
+    jobs, paths = [], []
+    for mark, resume in (("17.25", "false"), ("17.5", "false"), ("18", "true")):
+        monkeypatch.setenv(STARTED, mark)
+        jobs.append(new_job(*SETTINGS, "save=none", f"resume={resume}"))
+    (replica, *_) = jobs[0].experiment.replicas()
+    for job in jobs:
+        kills(after=1)
+        with pytest.raises(Killed):
+            train(job.task(), *replica[:2])
+        paths.append(job.store.checkpoint_path(replica.signature))
+    folder = jobs[0].settings.results / "checkpoints"
+    assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in paths)
+    assert [path.stem.partition("-")[2] for path in paths] == ["17.25", "17.5", ""]
+    being_written = [path.with_name(f".{path.stem}-abcdefgh{path.suffix}") for path in paths]
+    for job, path, half in zip(jobs, paths, being_written, strict=True):
+        for each in being_written:
+            each.touch()
+        kills(after=1000)
+        job.keep(replica, train(job.task(), *replica[:2]))
+        assert [each for each in being_written if not each.exists()] == [half]
+        assert not path.exists()
+        assert all(other.exists() for other in paths[paths.index(path) + 1 :])
+
+
+class TestTheMachineFailed:
+    """While a checkpoint is read: it may be whole, and stays where it is."""
+
+    ERRORS = (OSError(errno.EIO, "Input/output error"), MemoryError(), torch.OutOfMemoryError("CUDA out of memory"))
+
+    @pytest.fixture
+    def job(self, new_job, kills):
+        """A job whose first training was killed after its second epoch."""
+        job = new_job(*SETTINGS, "save=none")
+        kills(after=2)
+        with pytest.raises(Killed):
+            train(job.task(), *job.experiment.replicas()[0][:2])
+        kills(after=1000)
+        return job
+
+    @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+    @pytest.mark.parametrize("where", ["read_state", "overwrite"])
+    def test_it_goes_on_afterwards(self, job, monkeypatch, caplog, error, where):
+        replica = job.experiment.replicas()[0]
+
+        def fail(*_):
+            raise error
+
+        with monkeypatch.context() as patch:
+            patch.setattr(*((tensors, where) if where == "read_state" else (loop, where)), fail)
+            result = attempt(job.task(), replica)
+        assert type(result) is type(error)
+        job.keep(replica, result)
+        assert job.store.failure(replica.signature) is not None
+        caplog.clear()
+        caplog.set_level("INFO", logger="ser")
+        train(job.task(), *replica[:2])
+        assert "continued at epoch 3 of 5" in caplog.text
+
+
+def test_the_error_of_the_system_is_known_by_its_number_in_the_text(tmp_path, monkeypatch):
+    """safetensors gives no other."""
+
+    def fail(*_, **__):
+        raise SafetensorError("I/O error: Input/output error (os error 5)")
+
+    monkeypatch.setattr("safetensors.safe_open", fail)
+    with pytest.raises(OSError, match="Input/output error") as raised:
+        tensors.read_state(tmp_path / "a.safetensors")
+    assert raised.value.errno == errno.EIO

@@ -14,6 +14,7 @@ used.
 import logging
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
@@ -21,11 +22,10 @@ import torch
 from torch import Tensor, nn
 
 from ser.results.outcome import Finished, Replica
-from ser.training.checkpoints import Checkpoint
+from ser.training.checkpoints import Checkpoint, is_out_of_memory
 from ser.training.loop import add_traceback, attempt, prepare
 from ser.training.stack.batches import Batches
 from ser.training.stack.kept import restored_stack, state_of_stack
-from ser.training.stack.mapped import Computation
 from ser.training.stack.masking import leaves_out_padding
 from ser.training.stack.state import Member, Stack, make_member, make_stack
 from ser.training.task import Task
@@ -60,13 +60,13 @@ def stack(task: Task, replicas: Sequence[Replica], size: int | None = None) -> I
         _log.warning("engine=stack cannot train these replicas together (%s): one after another", obstacle)
         yield from ((replica, attempt(task, replica)) for replica in replicas)
         return
-    checkpoint = task.checkpoints.of_stack(size) if task.checkpoints else None
     wanted = set(replicas)  # beside them, a checkpoint may hold replicas that have ended since: others depend on these
-    for replica, result in _train(task, deque(replicas), size or _room(task, replicas), checkpoint):
-        if replica in wanted:
-            yield replica, result
-    if checkpoint:
-        checkpoint.drop()
+    with task.checkpoints.of_stack(size) if task.checkpoints else nullcontext() as checkpoint:
+        for replica, result in _train(task, deque(replicas), size or _room(task, replicas), checkpoint):
+            if replica in wanted:
+                yield replica, result
+        if checkpoint:
+            checkpoint.drop()
 
 
 def _train(task: Task, waiting: deque[Replica], room: int, checkpoint: Checkpoint | None) -> Iterator[Finished]:
@@ -76,7 +76,7 @@ def _train(task: Task, waiting: deque[Replica], room: int, checkpoint: Checkpoin
         error = yield from _train_stack(task, waiting, running, room, checkpoint)
         if error is not None and checkpoint:
             checkpoint.drop()
-        if error is not None and _is_out_of_memory(error) and len(running) > 1:
+        if error is not None and is_out_of_memory(error) and len(running) > 1:
             room = len(running) // 2
             _log.warning("engine=stack: out of memory with %d replicas together, going on with %d", len(running), room)
             waiting.extendleft(reversed(running))
@@ -100,13 +100,15 @@ def _train_stack(
 
     Returns:
         The error, or None.
+
+    Raises:
+        Exception: the machine failed while the checkpoint was read (``ser.training.checkpoints``).
     """
     stack: Stack | None = None
-    computation: Computation | None = None
+    if checkpoint:
+        stack, room = _begun(task, waiting, running, room, checkpoint)
+    computation = stack.computation if stack else None
     try:
-        if checkpoint:
-            stack, room = _begun(task, waiting, running, room, checkpoint)
-            computation = stack.computation if stack else None
         while waiting or running:
             newcomers = _next_members(task, waiting, room - len(running))
             for replica, newcomer in newcomers:
@@ -221,7 +223,7 @@ def _room(task: Task, replicas: Sequence[Replica]) -> int:
     try:
         peak_of_one, peak_of_two = (_peak(task, [first] * number) for number in (1, 2))
     except RuntimeError as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         return 1
     free = torch.cuda.mem_get_info(task.device)[0]
@@ -252,9 +254,3 @@ def _first_member(task: Task, replicas: Sequence[Replica]) -> Member | None:
     """Return the member of the first replica that can be trained; None if no replica can."""
     members = (_member_or_error(task, replica) for replica in replicas)
     return next((member for member in members if isinstance(member, Member)), None)
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    return isinstance(error, torch.cuda.OutOfMemoryError) or (
-        isinstance(error, RuntimeError) and "out of memory" in str(error)
-    )
