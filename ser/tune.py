@@ -41,7 +41,8 @@ _OWN = {**_NUMBERS, "compare": ""}
 def main(arguments: list[str] | None = None) -> None:
     """Search, and print the trials and what was chosen.
 
-    The exit status is 0 if a trial has a result, 1 if none has, and otherwise as ``run_command`` says.
+    The exit status is 0 if a trial has a result, 1 if none has or a result cannot be stored, and otherwise as
+    ``run_command`` says.
     """
     given = sys.argv[1:] if arguments is None else arguments
     run_command(lambda: _tune(given), "Stopped. Finished trainings are kept: the same command goes on from here.")
@@ -59,13 +60,18 @@ def _tune(arguments: list[str]) -> int:
     args = parse_flags(commandline.rewrite(typed))
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[ConsoleHandler()])
     os.environ[STARTED] = str(time.time())
+    from ser.sweep.job import NotStoredError
     from ser.sweep.tuning import Budget
 
     dry = commandline.take_dry_run(args.overrides)
     budget = Budget(numbers["trials"], numbers["together"], numbers["search_seed"], args.config_dir)
-    if given["compare"]:
-        return _compare(given["compare"], args.overrides, budget, numbers["seeds"], dry)
-    return _search(args.overrides, budget, dry)
+    try:
+        if given["compare"]:
+            return _compare(given["compare"], args.overrides, budget, numbers["seeds"], dry)
+        return _search(args.overrides, budget, dry)
+    except NotStoredError as error:  # after the start: failed, not refused
+        print(error, file=sys.stderr)
+        return 1
 
 
 def _search(overrides: list[str], budget: "Budget", dry: bool) -> int:

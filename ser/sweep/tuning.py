@@ -22,7 +22,7 @@ from ser.sweep import queue
 from ser.sweep.compose import composer
 from ser.sweep.display import Progress
 from ser.sweep.handover import PLANNED, STARTED
-from ser.sweep.job import Job
+from ser.sweep.job import Job, NotStoredError
 from ser.sweep.plan import Plan, mixed, store_plan
 from ser.sweep.search_space import Dimension
 from ser.sweep.status import dry_run
@@ -108,6 +108,7 @@ def tune(search: Search) -> list[Trial]:
 
     Raises:
         UserError: Optuna is not installed, or no trial can run.
+        NotStoredError: a result cannot be stored, as on a full disk.
     """
     proposals = _Proposals(search)
     while points := proposals.next():
@@ -119,8 +120,10 @@ def tune(search: Search) -> list[Trial]:
         store_plan(plan)  # the analysis finds its points there
         progress = Progress(_plan(search, new), os.environ[STARTED])
         progress.start()
-        values = train(new)
-        progress.stop()
+        try:
+            values = train(new)
+        finally:
+            progress.stop()
         proposals.tell(new, values)
         _log.info("%s", _progress(search, proposals.trials))
     return proposals.trials
@@ -200,12 +203,18 @@ def jobs(points: Iterable[Sequence[str]], config_dir: str | None, extract: bool 
 
 
 def train(jobs: Sequence[Job]) -> list[float | None]:
-    """Train jobs and deliver their runs; the mean validation WA of each, or None if a training failed."""
+    """Train jobs and deliver their runs; the mean validation WA of each, or None if a training failed.
+
+    Raises:
+        NotStoredError: a result cannot be stored.
+    """
     trained = queue.train_all(jobs)
     values: list[float | None] = []
     for job in jobs:
         try:
             queue.conclude(job, trained, job)
+        except NotStoredError:
+            raise
         except Exception as error:
             _log.warning("%s", error)
             values.append(None)

@@ -1,5 +1,6 @@
 """A search on validation accuracy: what it may choose from, and that it can be stopped and gone on with."""
 
+import errno
 import json
 
 import pytest
@@ -8,8 +9,10 @@ from sweep.workplace import SERIAL, SMALL
 
 from ser import tune
 from ser.errors import UserError
+from ser.results.store import ResultStore
 from ser.sweep import tuning
 from ser.sweep.commandline import rewrite
+from ser.sweep.handover import COMMAND, PLANNED, STARTED
 from ser.sweep.search_space import Dimension, search_space
 
 
@@ -130,6 +133,25 @@ def test_a_trial_that_fails_has_no_number_and_ends_nothing(small, monkeypatch, c
     assert "broken" in caplog.text
     assert " X" in tuning.table(search, trials).splitlines()[-1]
     assert tuning.best_of(trials).overrides == ("lambda.weight=0.4",)
+
+
+def test_a_full_disk_ends_a_search_with_its_progress_and_exit_status_1(small, tmp_path, monkeypatch, capsys):
+    """As it ends a sweep of ``ser.run``; the sign that the command runs is taken back."""
+    for name in (COMMAND, PLANNED, STARTED):
+        monkeypatch.setenv(name, "1")  # the command sets others, which are gone after the test
+    tried = []
+
+    def full(*_):
+        tried.append(len(list(tmp_path.glob("results/running/*.json"))))
+        raise OSError(errno.ENOSPC, "No space left on device", "a.npz")
+
+    monkeypatch.setattr(ResultStore, "save", full)
+    assert tune._tune([*small, "lambda=interval(0.1,0.9)", "trials=2"]) == 1
+    progress, said = capsys.readouterr().err.splitlines()[-2:]
+    assert progress == "0 of 2 trainings done, 0 failed, 2 left"
+    assert said.startswith("No result can be stored: No space left on device (a.npz).")
+    assert tried == [1]
+    assert not list(tmp_path.glob("results/running/*"))
 
 
 def test_the_command(tiny, tmp_path):
