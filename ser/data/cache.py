@@ -29,7 +29,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from ser.config.words import pasteable
 from ser.corpora.duplicates import first_copies
@@ -37,7 +37,7 @@ from ser.corpora.table import Corpus, Utterance
 from ser.errors import UserError
 from ser.features.audio import read_audio
 from ser.features.extractor import ExtractorError, FrameSource, frames_of
-from ser.system.files import hash_file, replacing, write_text
+from ser.system.files import hash_file, lock, replacing, write_text
 from ser.system.pool import cores, imap
 from ser.system.progress import track
 from ser.system.stored import damage_told, intact, read_arrays, read_json
@@ -249,17 +249,16 @@ def _stamps(corpus: Corpus) -> dict[Path, str]:
 @contextmanager
 def _locked(path: Path, label: str) -> Iterator[None]:
     """Hold a lock file; the operating system releases the lock if the process dies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path)
+    held = lock(path)
     try:
-        lock.acquire(timeout=0)
+        held.acquire(timeout=0)
     except Timeout:
         _log.info("%s: waiting for another process that extracts the same features", label)
-        lock.acquire()
+        held.acquire()
     try:
         yield
     finally:
-        lock.release()
+        held.release()
 
 
 def _open_pack(path: Path, utterances: int, dimensions: int) -> Frames | None:

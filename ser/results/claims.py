@@ -10,9 +10,8 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from filelock import FileLock
-
 from ser.system.alive import Owner, signs, silence, this_process
+from ser.system.files import lock
 
 
 class Claims:
@@ -35,7 +34,7 @@ class Claims:
         if self.other(name):  # without the lock, since all who wait look here again and again
             return False
         path = self._path(name)
-        with self._lock():
+        with lock(self._lock_file):
             if self.other(name):
                 return False
             path.parent.mkdir(exist_ok=True)
@@ -47,7 +46,7 @@ class Claims:
         """End a claim of this process; nothing happens if it has none."""
         path = self._path(name)
         signs.end(path)
-        with self._lock():
+        with lock(self._lock_file):
             if Owner.of_file(path) == this_process():  # else it had lapsed, and another process has taken it
                 path.unlink()
 
@@ -64,7 +63,3 @@ class Claims:
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.json"
-
-    def _lock(self) -> FileLock:
-        self._lock_file.parent.mkdir(parents=True, exist_ok=True)
-        return FileLock(self._lock_file)

@@ -26,7 +26,7 @@ from ser.results.mlflow_models import MODEL, export_model
 from ser.results.runs import Run
 from ser.results.store import folder_id
 from ser.system.environment import quiet_mlflow
-from ser.system.files import naming
+from ser.system.files import lock, naming
 from ser.system.text import HIDDEN, shown_address, without_passwords
 
 DEFAULT_URI = "sqlite:///mlflow.db"
@@ -98,10 +98,8 @@ def _lock(uri: str, experiment: str, results: Path) -> FileLock:
     """The lock of a SQLite file for all who write to it; of another store, for the jobs of this folder of results."""
     path = sqlite.path_of(uri)
     if path is not None:
-        return sqlite.lock(path)
-    locks = results / "locks"
-    locks.mkdir(parents=True, exist_ok=True)
-    return FileLock(locks / f"{hashlib.sha256(f'{uri} {experiment}'.encode()).hexdigest()[:12]}.lock")
+        return lock(sqlite.lock_file(path))
+    return lock(results / "locks" / f"{hashlib.sha256(f'{uri} {experiment}'.encode()).hexdigest()[:12]}.lock")
 
 
 _unreachable: dict[str, tuple[str, float]] = {}

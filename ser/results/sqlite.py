@@ -16,9 +16,8 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from filelock import FileLock
-
 from ser.errors import UserError
+from ser.system.files import lock
 
 _ADDRESS = re.compile(r"sqlite(?:\+\w+)?:///(?P<path>[^?]+)(?:\?.*)?")
 _MAKE = "import sys; from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as Store; Store(*sys.argv[1:])"
@@ -34,10 +33,9 @@ def path_of(uri: str) -> Path | None:
     return Path(address["path"]) if address else None
 
 
-def lock(path: Path) -> FileLock:
-    """The lock of a store, for all processes and folders of results; a thread that holds it may take it again."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return FileLock(f"{path}.lock", is_singleton=True)
+def lock_file(path: Path) -> Path:
+    """The lock file of a store, for all processes and folders of results."""
+    return Path(f"{path}.lock")
 
 
 def make(path: Path) -> None:
@@ -52,7 +50,7 @@ def make(path: Path) -> None:
     """
     if path.exists():
         return
-    with lock(path):
+    with lock(lock_file(path)):
         if path.exists():
             return
         temporary = path.with_name(f".{path.name}-being-made")

@@ -29,14 +29,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 from pydantic import create_model
 
 from ser.results.metrics import weighted_accuracy
 from ser.results.outcome import Outcome
 from ser.results.weights import SUFFIX, read_about
-from ser.system.files import replacing, write_text
+from ser.system.files import lock, replacing, write_text
 from ser.system.stored import ASIDE, DamagedError, checked, damage_told, intact, read_arrays, read_json
 
 _ARRAYS = ("gold", "average", "crop")
@@ -236,9 +235,8 @@ class ResultStore:
 
 def folder_id(directory: Path) -> str:
     """The id of a folder of results, made when it is first asked for; a copy of the folder has another one."""
-    file, lock = directory / "id", directory / "locks" / "id.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock):
+    file = directory / "id"
+    with lock(directory / "locks" / "id.lock"):
         made = intact(file, _read_id)
         if made is None:
             made = uuid.uuid4().hex

@@ -8,8 +8,6 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from filelock import FileLock
-
 from ser.config import signature
 from ser.config.source import unseen
 from ser.data.experiment import Experiment
@@ -17,7 +15,7 @@ from ser.data.replicas import replicas
 from ser.errors import UserError
 from ser.results.store import ResultStore
 from ser.sweep.handover import SOURCES
-from ser.system.files import write_text
+from ser.system.files import lock, write_text
 from ser.system.stored import intact, read_json
 
 _Versions = dict[str, dict[str, dict[str, str]]]
@@ -99,8 +97,7 @@ def _superseded(file: Path, experiments: list[Experiment]) -> list[tuple[tuple[s
     An empty list if the present version is known already; else the version is remembered.
     """
     first = experiments[0]
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{file}.lock"):
+    with lock(file.with_name(f"{file.name}.lock")):
         versions = intact(file, _read) or {}
         if first.configuration in versions:
             return []

@@ -11,6 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from ser.errors import UserError
 
 
@@ -41,6 +43,15 @@ def unfinished(path: Path) -> list[Path]:
     """What processes that were killed while they were ``replacing`` a path have left beside it."""
     random = 8 * "?"  # of mkstemp
     return list(path.parent.glob(glob.escape(_prefix(path)) + random + path.suffix))
+
+
+def lock(path: Path) -> FileLock:
+    """The lock of a lock file, whose folder is made. A thread that holds it may take it again.
+
+    The operating system ends the lock if the process dies; the file stays.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(path, is_singleton=True)
 
 
 @contextmanager

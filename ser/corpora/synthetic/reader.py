@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 from scipy.io import wavfile
 
@@ -24,7 +23,7 @@ from ser.corpora.synthetic import voice
 from ser.corpora.synthetic.script import EMOTIONS, SIZES, Turn, generator, plan
 from ser.corpora.table import Corpus
 from ser.errors import UserError
-from ser.system.files import write_text
+from ser.system.files import lock, write_text
 from ser.system.pool import imap
 
 VERSION = 3
@@ -106,8 +105,7 @@ def _signature(size: str, seed: int) -> dict[str, Any]:
 def _make_once(root: Path, signature: Mapping[str, Any]) -> None:
     """Generate the corpus. If several processes call this at the same time, one generates and the others wait."""
     try:
-        root.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(root.with_name(f".{root.name}.lock")):
+        with lock(root.with_name(f".{root.name}.lock")):
             if not root.exists():
                 _make(root, signature)
     except OSError as error:
