@@ -35,7 +35,7 @@ from pydantic import create_model
 from ser.results.metrics import weighted_accuracy
 from ser.results.outcome import Outcome
 from ser.results.weights import SUFFIX, read_about
-from ser.system.files import lock, replacing, write_text
+from ser.system.files import delete_leftovers, lock, replacing, write_text
 from ser.system.stored import ASIDE, DamagedError, checked, damage_told, intact, read_arrays, read_json
 
 _ARRAYS = ("gold", "average", "crop")
@@ -202,6 +202,11 @@ class ResultStore:
         for path in (state, *state.parent.glob(f"{state.name}{ASIDE}*")):
             with suppress(OSError):
                 path.unlink()
+
+    def delete_leftovers(self) -> None:
+        """Delete files that commands have written in part which were killed a day ago or earlier."""
+        for folder in (*self.directory.glob("replicas/*"), self.directory / "checkpoints", self.directory / "failed"):
+            delete_leftovers(folder)
 
     def failure(self, signature: str, sweep: str | None = None) -> str | None:
         """Why a replica failed when it was last tried; None if it did not fail.

@@ -123,6 +123,8 @@ def watch(plan: Plan, run: Callable[[], object]) -> int:
         The exit status: 0 if every training has a result.
     """
     started = os.environ[STARTED]
+    store = ResultStore(plan.results, started if plan.anew else None, plan.weights)
+    store.delete_leftovers()
     progress = Progress(plan, started)
     progress.start()
     status = 0
@@ -132,7 +134,6 @@ def watch(plan: Plan, run: Callable[[], object]) -> int:
         status = int(end.code or 0)
     finally:
         progress.stop()
-    store = ResultStore(plan.results, started if plan.anew else None, plan.weights)
     print(f"\nsweep {plan.name}\n{table(plan, store)}", flush=True)
     return status or int(incomplete(plan, store))
 

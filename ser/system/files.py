@@ -4,9 +4,11 @@ import glob
 import hashlib
 import json
 import os
+import re
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,11 @@ from typing import Any
 from filelock import FileLock
 
 from ser.errors import UserError
+
+_TEMPORARY = re.compile(r"\..*-[a-z0-9_]{8}\.\w+")
+"""The names of temporary files of ``replacing``; the eight letters are those of mkstemp."""
+
+_DAY = 24 * 3600.0
 
 
 @contextmanager
@@ -43,6 +50,14 @@ def unfinished(path: Path) -> list[Path]:
     """What processes that were killed while they were ``replacing`` a path have left beside it."""
     random = 8 * "?"  # of mkstemp
     return list(path.parent.glob(glob.escape(_prefix(path)) + random + path.suffix))
+
+
+def delete_leftovers(folder: Path) -> None:
+    """Delete the temporary files of ``replacing`` in a folder that are older than a day: who wrote them was killed."""
+    for path in folder.glob(".*"):
+        with suppress(OSError):
+            if _TEMPORARY.fullmatch(path.name) and time.time() - path.stat().st_mtime > _DAY:
+                path.unlink()
 
 
 def lock(path: Path) -> FileLock:

@@ -1,6 +1,8 @@
 """The result files: what is saved is loaded, files of earlier versions too, damaged ones and others' are refused."""
 
 import json
+import os
+import time
 from dataclasses import fields
 
 import numpy as np
@@ -10,6 +12,7 @@ from results.outcomes import outcome
 
 from ser.results.outcome import Outcome
 from ser.results.store import ResultStore
+from ser.system.files import replacing
 
 SIGNATURE = "ab" + 30 * "0"
 ABOUT = {**LEAST, "parameters": {"loss": "cos"}, "started": "1.5"}
@@ -62,6 +65,22 @@ def test_a_failure_is_forgotten_once_there_is_a_result(store):
     assert not store.has(SIGNATURE)
     store.save(SIGNATURE, outcome([0, 1], [0, 1]), ABOUT)
     assert store.failure(SIGNATURE) is None
+
+
+def test_what_killed_commands_have_written_in_part_is_deleted_after_a_day(store):
+    kept = [store.path(SIGNATURE), store.weights_path(SIGNATURE, 3), store.checkpoint_path(SIGNATURE)]
+    for path in list(kept):
+        with replacing(path) as temporary:
+            pass
+        temporary.touch()  # as a kill leaves it
+        os.utime(temporary, (time.time() - 90000,) * 2)
+    kept += [store.path(SIGNATURE).with_name(name) for name in (".mine.npz", f".{SIGNATURE}-abcd_123.npz")]
+    for path in kept[:-1]:
+        path.touch()
+        os.utime(path, (time.time() - 90000,) * 2)
+    kept[-1].touch()  # it is being written
+    store.delete_leftovers()
+    assert sorted(path for path in store.directory.rglob("*") if path.is_file()) == sorted(kept)
 
 
 def test_the_accuracy_is_read_without_pythons_parser(tmp_path, monkeypatch):
