@@ -72,7 +72,7 @@ class Owner:
             silent: for how many seconds it has given no sign. A process that can be looked up needs none: it may have
                 been stopped, or its machine may have slept.
         """
-        here = Owner.of(os.getpid())
+        here = this_process()
         if self.started is None or (self.boot, self.namespace) != (here.boot, here.namespace):
             return silent < SILENT_AFTER
         return _start(self.pid) == self.started

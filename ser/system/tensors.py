@@ -28,10 +28,19 @@ def write(path: Path, tensors: "Mapping[str, Tensor]", about: Mapping[str, Any])
     """
     from safetensors.torch import save_file
 
-    # a copy of each: safetensors takes no tensors that share memory
-    copies = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
     with replacing(path) as temporary, system_errors(path):
-        save_file(copies, temporary, metadata={DESCRIPTION: json.dumps(about, sort_keys=True)})
+        save_file(_apart(tensors), temporary, metadata={DESCRIPTION: json.dumps(about, sort_keys=True)})
+
+
+def _apart(tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
+    """Tensors on the CPU; of those that share memory, which safetensors refuses, all but the first one are copied."""
+    apart: dict[str, Tensor] = {}
+    used = set[int]()
+    for name, tensor in tensors.items():
+        plain = tensor.detach().cpu().contiguous()
+        apart[name] = plain.clone() if plain.untyped_storage().data_ptr() in used else plain
+        used.add(plain.untyped_storage().data_ptr())
+    return apart
 
 
 @contextmanager
