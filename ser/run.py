@@ -120,7 +120,6 @@ def _sweep() -> int:
         return 0
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[ConsoleHandler()])  # until Hydra's own
     from ser.sweep.compose import with_folder
-    from ser.sweep.display import watch
     from ser.sweep.plan import make_plan, sweep_name
 
     os.environ[STARTED], os.environ[PROCESS] = str(time.time()), str(os.getpid())
@@ -134,7 +133,18 @@ def _sweep() -> int:
     if planned is None:
         job()
         return 0
-    plan, here = planned
+    return _train(*planned)
+
+
+def _train(plan: "Plan", here: "list[Experiment]") -> int:
+    """Train a plan with its progress shown, and print its table; the exit status is 1 if something failed.
+
+    Args:
+        plan: the plan.
+        here: the experiments that this process trains as one queue.
+    """
+    from ser.sweep.display import watch
+
     os.environ[PLANNED], os.environ[SWEPT] = plan.name, ",".join(plan.swept)
     sys.argv += launchers.handover(plan.launcher)
     launchers.tell_of_kills(plan.launcher)

@@ -140,11 +140,10 @@ def _final(comparison: Comparison, chosen: Mapping[str, Trial]) -> tuple[Plan, l
     """The sweep of the chosen configurations, with seeds that no trial has used."""
     unused = 1 + max(seed for trial in chosen.values() for seed in trial.job.settings.seeds)
     mine = (f"sweep={comparison.name}", f"seed={unused}", f"repeats={comparison.seeds}")
-    replaced = tuple(f"{override.partition('=')[0]}=" for override in mine)
-    points = []
-    for alternative, trial in chosen.items():
-        search = comparison.searches[alternative]
-        points.append([*(each for each in search.fixed if not each.startswith(replaced)), *trial.overrides, *mine])
+    points = [
+        [*tuning.without_seeds(comparison.searches[alternative].fixed), *trial.overrides, *mine]
+        for alternative, trial in chosen.items()
+    ]
     jobs = tuning.jobs(points, next(iter(comparison.searches.values())).budget.config_dir)
     typed = [f"sweep={comparison.name}", "alternatives=" + ",".join(chosen)]
     plan = Plan.of(typed, [job.experiment for job in jobs])

@@ -267,13 +267,17 @@ def table(search: Search, trials: Sequence[Trial]) -> str:
     return "\n\n".join(filter(None, [text, tie(trials)]))
 
 
+def without_seeds(overrides: Iterable[str]) -> list[str]:
+    """The overrides but for a sweep's name and its seeds."""
+    return [override for override in overrides if not override.startswith(("sweep=", "seed=", "repeats="))]
+
+
 def chosen(search: Search, best: Trial) -> str:
     """What the search chose, its accuracies on the test utterances, and the command that trains it with more seeds."""
     figures: dict[str, Any] = best.job.metrics()
     found = [as_typed(override) for override in best.overrides]
+    fixed = [as_typed(override) for override in without_seeds(search.fixed)]
     unused = 1 + max(best.job.settings.seeds)
-    replaced = ("sweep=", "seed=", "repeats=")
-    fixed = [as_typed(override) for override in search.fixed if not override.startswith(replaced)]
     test = ", ".join(f"{name.upper()} {percent(figures[name])}" for name in ("wa", "uwa"))
     options = ["--config-dir", search.budget.config_dir] if search.budget.config_dir else []
     return (
