@@ -11,7 +11,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from multirun_analysis.store.collect import NEEDED, REPLICA, TOLERANCE, Collected, fold_metrics
-from ser.config.words import GROUP_OF, NUMBERS, differing
+from ser.config.words import NUMBERS, differing, parameter_of
 from ser.sweep.plan import Point
 
 Severity = Literal["refuse", "warn"]
@@ -447,7 +447,7 @@ CHECKS: tuple[Callable[[_Compared], Iterator[Finding]], ...] = (
 
 def _parameters(key: str) -> tuple[str, ...]:
     """The parameters that a swept key stands for: ``lambda.weight`` for lambda and its schedule, ``lambda.name``."""
-    name = GROUP_OF.get(key, key)
+    name = parameter_of(key)
     return (name, f"{name}.name") if name in NUMBERS else (name,)
 
 

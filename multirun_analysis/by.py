@@ -21,7 +21,7 @@ from multirun_analysis.grids import (
 from multirun_analysis.inference import statistics
 from multirun_analysis.output.tables import Cell, Percent, Table, few_seeds
 from ser.config.groups import unknown_key
-from ser.config.words import GROUP_OF, differing
+from ser.config.words import differing, parameter_of
 from ser.errors import UserError
 from ser.results.metrics import METRICS, is_share
 
@@ -50,7 +50,7 @@ def tables(study: Study, name: str, by: Sequence[str], against: str = "", metric
         UserError: no point of the sweep has one of the keys, a row has no seed that all of its points have, or there is
             no complete row or no metric of the name given.
     """
-    keys = [_parameter(key) for key in by]
+    keys = [parameter_of(key) for key in by]
     whole, study = study, study.by_fold() if "fold" in keys else study
     check_keys(study, keys)
     groups = _groups(study, keys)
@@ -94,14 +94,9 @@ def _groups(study: Study, keys: Sequence[str]) -> Groups:
 
 def averaged_over(study: Study, groups: Iterable[Group], keys: Sequence[str]) -> list[str]:
     """A note that names the swept keys in which points of one group differ, but for ``keys``; none if none differ."""
-    groups, others = list(groups), [key for key in map(_parameter, study.swept) if key not in keys]
+    groups, others = list(groups), [key for key in map(parameter_of, study.swept) if key not in keys]
     found = [key for key in others if any(len({scores[key] for scores in group}) > 1 for group in groups)]
     return [f"Averaged within each seed over {', '.join(found)}."] if found else []
-
-
-def _parameter(key: str) -> str:
-    """The parameter that a key stands for: ``lambda`` for ``lambda.weight``."""
-    return GROUP_OF.get(key, key)
 
 
 def check_keys(study: Study, keys: Sequence[str], word: str = "by") -> None:

@@ -1,13 +1,13 @@
 """What is confused with what, and how far probabilities can be trusted: from the stored predictions."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from multirun_analysis.grids import Group, Study, common_seeds, predicted
+from multirun_analysis.grids import Group, Study, of_seeds, predicted
 from multirun_analysis.output.tables import Cell, Missing, Percent, Table
-from ser.errors import UserError
 from ser.results.metrics import calibration_error
 
 _READING = (
@@ -32,13 +32,7 @@ def tables(
         groups: groups of complete points that have a seed in common, by their names. A group is averaged within a seed.
         what: what the groups are, for the titles.
     """
-    read: dict[tuple[str, ...], list[pd.DataFrame]] = {}
-    errors = []
-    for values, group in groups.items():
-        try:
-            read[values] = [_of_seed(study, group, seed) for seed in common_seeds(group)]
-        except UserError as error:
-            errors.append(f"X in {' '.join(filter(None, values))}: {error}")
+    read, errors = of_seeds(groups, partial(_of_seed, study))
     classes = list(dict.fromkeys(label for seeds in read.values() for frame in seeds for label in _classes(frame)))
     if not classes:
         return []

@@ -3,7 +3,7 @@
 The score of a seed is the mean over its folds: a seed is a sample, a fold is not.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
@@ -245,6 +245,24 @@ def predicted(collected: Collected, scores: Scores, seed: int) -> pd.DataFrame:
     """
     frame = predictions(collected, scores.point.configuration or "", seed)
     return frame[frame["fold"].isin(scores.point.folds)]
+
+
+def of_seeds(
+    groups: Mapping[tuple[str, ...], Group], of_seed: Callable[[Group, int], pd.DataFrame]
+) -> tuple[dict[tuple[str, ...], list[pd.DataFrame]], list[str]]:
+    """What ``of_seed`` reads of each common seed of each group, by the group's name.
+
+    Returns:
+        That, without the groups that cannot be read; and a note for each of these.
+    """
+    found: dict[tuple[str, ...], list[pd.DataFrame]] = {}
+    notes = []
+    for values, group in groups.items():
+        try:
+            found[values] = [of_seed(group, seed) for seed in common_seeds(group)]
+        except UserError as error:
+            notes.append(f"X in {' '.join(filter(None, values))}: {error}")
+    return found, notes
 
 
 def chosen(group: Group) -> Scores:

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from multirun_analysis.grids import Group, Scores, Study
-from multirun_analysis.store.collect import predictions
+from multirun_analysis.grids import Group, Scores, Study, predicted
 from ser.errors import UserError
 from ser.results import likeness
 
@@ -48,21 +47,17 @@ def _equal_predictions(study: Study, suspects: Sequence[Scores]) -> list[list[Sc
     """
     sets: list[tuple[pd.DataFrame, list[Scores]]] = []
     for scores in suspects:
-        predicted = _predictions(study, scores)
+        own = _predictions(study, scores)
         for others, members in sets:
-            if predicted.equals(others):
+            if own.equals(others):
                 members.append(scores)
                 break
         else:
-            sets.append((predicted, [scores]))
+            sets.append((own, [scores]))
     return [members for _, members in sets if len(members) > 1]
 
 
 def _predictions(study: Study, scores: Scores) -> pd.DataFrame:
-    frames = [
-        predictions(study.collected, scores.point.configuration or "", seed).assign(seed=seed)
-        for seed in scores.point.seeds
-    ]
+    frames = [predicted(study.collected, scores, seed).assign(seed=seed) for seed in scores.point.seeds]
     whole = pd.concat(frames)
-    whole = whole[whole["fold"].isin(scores.point.folds)]
     return whole.sort_values(["seed", "fold", "id"])[["seed", "fold", "id", "predicted"]].reset_index(drop=True)

@@ -7,10 +7,11 @@ from multirun_analysis import convergence
 from multirun_analysis.by import averaged_over, check_keys
 from multirun_analysis.comparisons import rng
 from multirun_analysis.grids import Group, Scores, Study, by_point, by_values, common_seeds, missing_seeds, paired
+from multirun_analysis.inference.evidence import LEAST_SEEDS
 from multirun_analysis.inference.statistics import LEVEL, paired_difference, summarise
 from multirun_analysis.output.drawings import Curve, CurvePoint, Drawing, LearningCurves, Panel
 from multirun_analysis.output.tables import FEWEST_SEEDS
-from ser.config.words import GROUP_OF, applies, labels
+from ser.config.words import applies, labels, parameter_of
 from ser.errors import UserError
 
 Groups = Mapping[tuple[str, ...], list[Scores]]
@@ -20,7 +21,6 @@ _READING = (
     "interval. Small hollow marks: the highest seed. The intervals of a sentence below are wider: they hold together "
     "at 95 % (Bonferroni)."
 )
-_FEWEST_SEEDS = 3  # with fewer, nothing is decided (docs/statistics.md)
 
 
 def draw(study: Study, name: str, over: str, by: Sequence[str] = ()) -> Drawing:
@@ -94,7 +94,7 @@ def _compared(groups: Mapping[str, Group], where: str) -> list[str]:
         return [f"{head}not read, since trainings are missing."]
     pairs = list(combinations(groups, 2))
     seeds = len(common_seeds([scores for group in groups.values() for scores in group]))
-    if seeds < _FEWEST_SEEDS:
+    if seeds < LEAST_SEEDS:
         return [
             f"{head}{seeds} common seed{'s decide' if seeds != 1 else ' decides'} nothing between {', '.join(groups)}."
         ]
@@ -120,8 +120,8 @@ def _told_apart(groups: Mapping[str, Group], first: str, second: str, pairs: int
 
 def _keys(study: Study, over: str, by: Sequence[str]) -> tuple[str, list[str]]:
     """The parameter that is drawn over, and those of the curves: ``by``, or the other swept ones."""
-    swept = [GROUP_OF.get(key, key) for key in study.swept]
-    key = GROUP_OF.get(over, over)
+    swept = [parameter_of(key) for key in study.swept]
+    key = parameter_of(over)
     check_keys(study, [key], "over")
     if key not in swept:
         raise UserError(f"over={over}: the sweep does not vary it. It varies {', '.join(swept) or 'nothing'}.")
@@ -130,7 +130,7 @@ def _keys(study: Study, over: str, by: Sequence[str]) -> tuple[str, list[str]]:
             _place(scores[key])
         except ValueError:
             raise UserError(f"over={over}: {scores[key]} is no number. Use by={over}.") from None
-    chosen = [GROUP_OF.get(each, each) for each in by]
+    chosen = [parameter_of(each) for each in by]
     if key in chosen:
         raise UserError(f"over={over} by={','.join(by)}: the picture is over {key} already, so leave it out of by=.")
     check_keys(study, chosen)

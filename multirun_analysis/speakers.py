@@ -1,15 +1,15 @@
 """Intervals over speakers: how WA and UWA of a row would vary if other speakers had been recorded."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from multirun_analysis.grids import Group, Study, common_seeds, predicted
+from multirun_analysis.grids import Group, Study, of_seeds, predicted
 from multirun_analysis.inference.clusters import OverClusters, accuracies
 from multirun_analysis.inference.statistics import Floats, summarise
 from multirun_analysis.output.tables import Cell, Missing, Percent, Table, few_seeds
-from ser.errors import UserError
 
 _READING = (
     "WA and UWA of the test utterances of all folds together, as means over seeds. For other speakers: 95 % intervals "
@@ -23,6 +23,7 @@ _COLUMNS = (
     "WA %, other speakers [95 %]", "WA %, other seeds [95 %]", "UWA %, other speakers [95 %]",
     "UWA %, other seeds [95 %]", "lowest speaker, WA %", "highest speaker, WA %", "speakers", "seeds",
 )  # fmt: skip
+_X: tuple[Cell, ...] = (*[Missing(0, 0)] * 6, None, None)
 _ONE_SPEAKER = (
     "UWA without an interval [–]: one speaker has all utterances of a class, which has no recall without that speaker."
 )
@@ -40,16 +41,10 @@ def tables(
         groups: groups of complete points that have a seed in common, by their names. A group is averaged within a seed.
         what: what the groups are, for the title.
     """
-    rows: list[tuple[Cell, ...]] = []
-    errors: list[str] = []
-    for values, group in groups.items():
-        try:
-            rows.append((*values, *_cells([_counted(study, group, seed) for seed in common_seeds(group)])))
-        except UserError as error:
-            rows.append((*values, *[Missing(0, 0)] * 6, None, None))
-            errors.append(f"X in {' '.join(filter(None, values))}: {error}")
-    if not rows:
+    if not groups:
         return []
+    read, errors = of_seeds(groups, partial(_counted, study))
+    rows = [(*values, *(_cells(read[values]) if values in read else _X)) for values in groups]
     alone = any(isinstance(row[-6], Percent) and row[-6].interval is None for row in rows if row[-2] != 1)
     notes = (_READING, *([_ONE_SPEAKER] if alone else []), *few_seeds(rows), *errors)
     title = f"Over speakers: {what} on {study.corpus}"

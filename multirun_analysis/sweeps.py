@@ -18,7 +18,7 @@ from multirun_analysis.writing import (
     write_drawings,
     write_tables,
 )
-from ser.config.words import GROUP_OF, as_typed
+from ser.config.words import as_typed, parameter_of
 from ser.errors import UserError
 from ser.system.text import aligned
 
@@ -127,7 +127,7 @@ def _over(study: Study, given: Mapping[str, str], command: CommandLine) -> str:
         raise UserError("over=epoch draws each configuration by itself: leave by= out, or choose some with where=.")
     (drawing,) = _marked([learning(study, name) if over == "epoch" else draw(study, name, over, by)], given)
     written = write_drawings([drawing], command, study.name, study.findings)
-    keys = ",".join(GROUP_OF.get(key, key) for key in study.swept)
+    keys = ",".join(map(parameter_of, study.swept))
     places = [f"{key}={given[key]}" for key in ("results.dir", "tracking.uri", "tracking.experiment") if key in given]
     rows = shlex.join(["python", "-m", "multirun_analysis", f"sweep={name}", f"by={keys}", *places])
     following = [

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ser.config.groups import unknown_key
-from ser.config.words import GROUP_OF
+from ser.config.words import parameter_of
 from ser.errors import UserError
 from ser.sweep.plan import Plan
 
@@ -46,7 +46,7 @@ def narrowed(plan: Plan, where: str) -> Plan:
 
 def _condition(text: str, plan: Plan) -> tuple[str, list[str]]:
     typed, equals, values = text.partition("=")
-    key = GROUP_OF.get(typed, typed)
+    key = parameter_of(typed)
     if not typed or not equals or not values:
         raise UserError(f"where={text} cannot be read. Write where='loss=cos,l2 feature=mfcc'.")
     known = sorted({key for point in plan.points for key in point.parameters})

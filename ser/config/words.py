@@ -91,6 +91,15 @@ def quoted(value: str) -> str:
     return f"'{escaped}'"
 
 
+def parameter_of(key: str) -> str:
+    """The parameter that a key stands for, which is what users call it.
+
+    >>> parameter_of("lambda.weight"), parameter_of("loss")
+    ('lambda', 'loss')
+    """
+    return GROUP_OF.get(key, key)
+
+
 def as_typed(override: str) -> str:
     """An override as users type it.
 
@@ -98,7 +107,7 @@ def as_typed(override: str) -> str:
     ('lambda=0.6', 'loss=cos')
     """
     key, equals, value = override.partition("=")
-    return f"{GROUP_OF.get(key, key)}{equals}{value}"
+    return f"{parameter_of(key)}{equals}{value}"
 
 
 def run_name(
@@ -119,7 +128,7 @@ def run_name(
     >>> run_name(typed, ["length.seconds=9", "model.channels=16"], ["length.seconds", "model.channels"], "seed 0")
     '9s channels=16 · seed 0 · cos λ=0.6 loader_1 pos_1 mfcc'
     """
-    varied = {GROUP_OF.get(key, key) for key in swept}
+    varied = set(map(parameter_of, swept))
     words = _name_words(parameters, overrides, varied)
     first = [word for keys, word in words if keys & varied] or [words[0][1]]
     rest = [word for _, word in words if word not in first]

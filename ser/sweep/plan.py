@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ser.config.settings import Settings, resolve
-from ser.config.words import GROUP_OF, as_typed
+from ser.config.words import as_typed, parameter_of
 from ser.corpora.problems import listing
 from ser.corpora.table import dropped_text
 from ser.data import official
@@ -308,7 +308,7 @@ def _words(override: str) -> str:
     key, _, value = override.lstrip("+~").partition("=")
     if key.partition(".")[0] == "corpus":
         return ""
-    return f"{GROUP_OF.get(key, key).rpartition('.')[2]}-{value.replace(',', '+')}"
+    return f"{parameter_of(key).rpartition('.')[2]}-{value.replace(',', '+')}"
 
 
 _ASIDE = re.compile(r"(engine|tracking|hydra|results|cache)\b.*|resume|device|save|sweep|metrics")

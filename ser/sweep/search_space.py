@@ -6,7 +6,7 @@ from typing import Any
 
 from hydra.core.override_parser.types import IntervalSweep, Override
 
-from ser.config.words import GROUP_OF
+from ser.config.words import parameter_of
 from ser.errors import UserError
 from ser.sweep.compose import read_override
 
@@ -54,7 +54,7 @@ class Dimension:
     @property
     def name(self) -> str:
         """What users call the key: ``lambda`` for ``lambda.weight``."""
-        return GROUP_OF.get(self.key, self.key)
+        return parameter_of(self.key)
 
 
 def search_space(overrides: Sequence[str]) -> tuple[list[Dimension], list[str]]:
@@ -75,7 +75,7 @@ def search_space(overrides: Sequence[str]) -> tuple[list[Dimension], list[str]]:
     keys = [str(each.key_or_group) for each in parsed]
     twice = next((key for key in keys if keys.count(key) > 1), None)
     if twice:
-        raise UserError(f"{GROUP_OF.get(twice, twice)} is given twice.")
+        raise UserError(f"{parameter_of(twice)} is given twice.")
     return dimensions, [str(each.input_line) for each in parsed if not each.is_sweep_override()]
 
 
