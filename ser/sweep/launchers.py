@@ -17,6 +17,7 @@ from ser.config.words import quoted
 from ser.errors import UserError
 from ser.sweep.handover import HANDED_OVER, TRACKING
 from ser.sweep.hydra_internals import BASIC_LAUNCHER
+from ser.system.command import Terminated
 from ser.system.text import shown_address
 
 _SUBMITIT = "hydra_plugins.hydra_submitit_launcher.submitit_launcher"
@@ -80,15 +81,20 @@ def check(launcher: Any, sweep: str, stores: Collection[str] = ()) -> None:
 
 
 def tell_of_kills(launcher: Any) -> None:
-    """Let joblib's launcher say in one message that one of its processes was killed, where Hydra prints a traceback."""
-    if _class(launcher) != JOBLIB_LAUNCHER:
+    """Let joblib's launcher say in one message that one of its processes was killed, where Hydra prints a traceback.
+
+    Ray's launcher takes SIGTERM for itself, and exits as if a job had failed: let it end the command as SIGTERM does.
+    """
+    if _class(launcher) not in (JOBLIB_LAUNCHER, RAY_LAUNCHER):
         return
-    kind: Any = get_class(JOBLIB_LAUNCHER)
+    kind: Any = get_class(_class(launcher))
     launch = kind.launch
 
     def telling(*arguments: Any, **more: Any) -> Any:
         try:
             return launch(*arguments, **more)
+        except SystemExit as end:
+            raise Terminated from end
         except BrokenProcessPool as error:
             raise UserError(
                 "A process of the launcher was killed (out of memory?), and joblib has ended the others. Finished "
