@@ -36,7 +36,7 @@ class Step:
         chosen = self.segments.take(pairs.T.ravel())
         vector, logits, _ = self.network(*self.inputs(chosen))
         labels = torch.from_numpy(self.task.data.labels[chosen.utterance]).to(self.task.device)
-        return self.task.objective(vector, logits, labels, self.task.schedule.at(1))
+        return self.network.objective(vector, logits, labels, self.task.schedule.at(1))
 
     def train(self, batches: Pairs) -> float:
         """One step on every batch; the mean loss over the pairs."""

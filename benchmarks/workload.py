@@ -77,11 +77,15 @@ def task_on(data: Data, segment_frames: int, device: str = "cpu", max_epochs: in
         normalisation="fold",
         validation=Stratified(0.2),
         loader=Loader1(),
-        objective=Objective.of(Cosine(0.1), Position("features"), 0.0),
+        objective=_objective,
         schedule=Constant(0.6),
         recipe=Recipe(PAIRS, 1e-4, 1e-6, 0.5, 0, "validation", max_epochs, "joint", "float32"),
         device=device,
     )
+
+
+def _objective(dimensions: int) -> Objective:
+    return Objective.of(Cosine(0.1), Position("features"), 0.0)
 
 
 def training_batches(task: Task, fold: int = 1) -> list[NDArray[np.int64]]:

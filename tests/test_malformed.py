@@ -38,6 +38,7 @@ OPTIONS = {
     "nameless.yaml": "_target_: ser.losses.cos.Cosine\n",
     "nowhere.yaml": "name: nowhere\n_target_: nowhere.Loss\n",
     "keyless.yaml": "name: keyless\n_target_: ser.losses.cos.Cosine\n",
+    "sized.yaml": "name: sized\n_target_: ser.losses.arcface.ArcFace\nmargin: 0.5\nscale: 8\nnum_classes: 4\n",
 }
 """The files in ``own/loss``, a folder of a user's own options."""
 
@@ -153,6 +154,7 @@ experiment=foo                            | experiment=foo: there is no such opt
 --config-dir own loss=nameless            | The option loss=nameless lacks the key name
 --config-dir own loss=nowhere             | nowhere.Loss cannot be imported (there is no module 'nowhere'
 --config-dir own loss=keyless             | The option loss=keyless lacks the key margin
+--config-dir own loss=sized               | loss=sized has the key num_classes, which the program sets
 corpus=foo                                | corpus=foo: there is no such option. corpus is one of
 corpus.size=huge                          | corpus.size=huge is not a size of the synthetic corpus
 corpus.synthetic=1                        | There is no key corpus.synthetic

@@ -162,6 +162,12 @@ GROUPS: dict[str, type[Option]] = {
 }
 """Every group but ``corpus``, whose readers check their own arguments."""
 
+LOSS_SIZES = ("num_classes", "embedding_size")
+"""What a loss that has weights of its own is made with: the classes, and the dimensions of the vectors."""
+
+GIVEN: dict[str, tuple[str, ...]] = {"model": ("frames", "features", "classes"), "loss": LOSS_SIZES}
+"""Arguments of a group's targets that the program gives, beside an option's keys."""
+
 DECISIVE = tuple(group for group in GROUPS if group not in ("engine", "tracking"))
 """The groups that can change a number; with the corpus' content they make the signature."""
 
@@ -221,8 +227,11 @@ def _check_target(group: str, option: Mapping[str, Any]) -> None:
     reason = constructor.problem(target) if target else None
     if reason:
         raise UserError(f"{group}={name}: _target_: {target} cannot be imported ({reason}).")
-    given = {"frames", "features", "classes"} if group == "model" else set()
-    missing = sorted(constructor.required(target) - option.keys() - given)
+    given = GIVEN.get(group, ())
+    typed = [key for key in given if key in option]
+    if typed:
+        raise UserError(f"{group}={name} has the key {typed[0]}, which the program sets: remove it from the option.")
+    missing = sorted(constructor.required(target) - option.keys() - set(given))
     if missing:
         raise UserError(
             f"The option {group}={name} lacks the key {missing[0]}, which {target} needs: add it to its file."

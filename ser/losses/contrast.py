@@ -1,15 +1,18 @@
-"""What a contrastive loss is given: pairs, or a whole mini-batch.
+"""What a contrastive loss is given: pairs, or a whole mini-batch; and what it is made with.
 
 N: samples of a mini-batch (the first branch's, then the second's), V: dimensions of a vector.
 """
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.func import vmap
 
+from ser.config.build import build, locate
+from ser.config.groups import LOSS_SIZES, Option
 from ser.errors import UserError
 from ser.kernels.inner_products import halves
 
@@ -20,21 +23,62 @@ PairLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
 """A loss of pairs: (first (pairs, V), second (pairs, V), same (pairs,)) -> scalar, the mean over the pairs."""
 
 
-@dataclass(frozen=True)
-class OverPairs:
+class OverPairs(nn.Module):
     """A loss of pairs as a loss of a mini-batch: samples i and i + N / 2 form pair i.
 
     Args:
         loss: the loss of pairs.
     """
 
-    loss: PairLoss
+    def __init__(self, loss: PairLoss) -> None:
+        super().__init__()
+        self.loss = loss
 
-    def __call__(self, vectors: Tensor, labels: Tensor) -> Tensor:
-        """(N, V), (N,) -> scalar."""
+    def forward(self, vectors: Tensor, labels: Tensor, real: Tensor | None = None) -> Tensor:
+        """The loss of a mini-batch, a scalar.
+
+        Args:
+            vectors: shape (N, V).
+            labels: class indices, shape (N,).
+            real: True for the pairs that count, shape (N / 2,); without such a pair the loss is 0. None: all count.
+        """
         first, second = halves(vectors)
         first_label, second_label = labels.chunk(2)
-        return self.loss(first, second, first_label == second_label)
+        same = first_label == second_label
+        if real is None:
+            return self.loss(first, second, same)
+        of_each = vmap(lambda a, b, y: self.loss(a[None], b[None], y[None]))(first, second, same)
+        return torch.where(real, of_each, 0.0).sum() / real.sum().clamp(min=1)
+
+
+def make_loss(option: Option, classes: int, dimensions: int) -> Any:
+    """Make a replica's loss of the config group ``loss``.
+
+    Beside the option's keys, its target is given the sizes that it has an argument for: ``num_classes`` and
+    ``embedding_size``, as pytorch-metric-learning calls them. A loss that has weights needs these.
+
+    Args:
+        option: the option.
+        classes: number of classes.
+        dimensions: V.
+
+    Raises:
+        UserError: the target cannot be imported or refuses an argument.
+    """
+    sizes = dict(zip(LOSS_SIZES, (classes, dimensions), strict=True))
+    taken = _arguments(locate(str(option.target)))
+    return build(option, **{name: size for name, size in sizes.items() if name in taken})
+
+
+def _arguments(target: Callable[..., Any]) -> set[str]:
+    """The names of a target's arguments; of a class that hands ``**kwargs`` on, also those of its bases."""
+    names: set[str] = set()
+    for each in inspect.getmro(target) if inspect.isclass(target) else (target,):
+        found = inspect.signature(each).parameters
+        names.update(found)
+        if not any(argument.kind is argument.VAR_KEYWORD for argument in found.values()):
+            break
+    return names
 
 
 def of_batch(loss: Any) -> Contrast:
@@ -43,13 +87,8 @@ def of_batch(loss: Any) -> Contrast:
     A loss that needs three arguments is a loss of pairs. One that can be called with two is a loss of a mini-batch.
 
     Raises:
-        UserError: it is neither; or it has parameters of its own, which would not be trained.
+        UserError: it is neither.
     """
-    name = type(loss).__name__
-    if isinstance(loss, nn.Module) and any(True for _ in loss.parameters()):
-        raise UserError(
-            f"The loss {name} has parameters of its own. They would not be trained: a loss is called, not optimised."
-        )
     signature = inspect.signature(loss.forward if isinstance(loss, nn.Module) else loss)
     for arguments, contrast in ((2, loss), (3, OverPairs(loss))):
         try:
@@ -58,6 +97,6 @@ def of_batch(loss: Any) -> Contrast:
             continue
         return contrast  # type: ignore[no-any-return]
     raise UserError(
-        f"The loss {name} is called with {signature}. It must take (vectors, labels), a mini-batch, or "
+        f"The loss {type(loss).__name__} is called with {signature}. It must take (vectors, labels), a mini-batch, or "
         "(first, second, same), its pairs."
     )

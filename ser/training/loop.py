@@ -232,7 +232,7 @@ class _Training:
         labels = self._labels(task.data.labels, chosen)
         aux_labels = None if task.data.aux_labels is None else self._labels(task.data.aux_labels, chosen)
         vector, logits, aux_logits = in_branches(task, self.network, frames, count, batch.shape[1])
-        losses = task.objective(vector, logits, labels, task.schedule.at(epoch), aux_logits, aux_labels)
+        losses = self.network.objective(vector, logits, labels, task.schedule.at(epoch), aux_logits, aux_labels)
         return losses, logits
 
     def save(self, epoch: int, tested: bool = False) -> None:

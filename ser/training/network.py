@@ -1,4 +1,4 @@
-"""A replica's network: a model, with one more layer if there is an additional task.
+"""A replica's network: a model, one more layer if there is an additional task, and the total loss.
 
 B: segments, T: frames of a segment, D: features of a frame, V: dimensions of the pos_1 vector, C: classes.
 """
@@ -14,6 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ser.data import randomness
 from ser.errors import UserError
 from ser.kernels.narrow import NarrowLinear
+from ser.losses.objective import Objective
 from ser.models.mixture import make_model
 from ser.training.task import Task
 
@@ -25,12 +26,16 @@ class Network(nn.Module):
         model: see ``ser.models``.
         classes: C.
         aux_classes: number of classes of the additional task; 0 adds no layer.
+
+    Attributes:
+        objective: the total loss that it is trained with, which may have weights of its own; ``make_network`` sets it.
     """
 
     def __init__(self, model: nn.Module, classes: int, aux_classes: int) -> None:
         super().__init__()
         self.model, self._classes = model, classes
         self.aux = NarrowLinear(int(model.vector_size), aux_classes) if aux_classes else None  # type: ignore[arg-type]
+        self.objective = Objective(None, None, 0.0)
 
     def forward(self, frames: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
         """(B, T, D), (B,) -> pos_1 vectors (B, V), logits (B, C), the additional task's logits or None.
@@ -65,6 +70,7 @@ def make_network(task: Task, features: int, seed: int, fold: int) -> Network:
         torch.manual_seed(randomness.torch_seed(seed, fold, "initialisation"))
         model = make_model(task.model, task.layers, task.segment_frames, features, len(task.data.classes))
         network = Network(model, len(task.data.classes), task.data.aux_classes)
+        network.objective = task.objective(int(model.vector_size))  # type: ignore[arg-type]
     if task.recipe.statistics == "epoch":
         for norm in batch_norms(network).values():
             norm.momentum = None  # PyTorch's cumulative average, over num_batches_tracked mini-batches

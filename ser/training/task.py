@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from ser.config.build import build, constructor
 from ser.data.experiment import Experiment
 from ser.data.loaders import Singles
 from ser.data.validation import Validation
-from ser.losses.objective import Objective
+from ser.losses.objective import Objective, make_objective
 from ser.losses.schedules import Constant
 from ser.training.checkpoints import Checkpoints
 from ser.training.trainer import Recipe
@@ -66,7 +67,7 @@ class Task:
             "utterance" or "none".
         validation: selects the validation part of a fold.
         loader: makes pairs of segments (``Singles`` for the baseline: single segments).
-        objective: the total loss.
+        objective: makes a replica's total loss, given the dimensions of its network's pos_1 vector.
         schedule: lambda of equation (1) by epoch.
         recipe: the optimiser, its learning rate schedule and its stopping rule.
         device: PyTorch's device.
@@ -84,7 +85,7 @@ class Task:
     normalisation: str
     validation: Validation
     loader: Any
-    objective: Objective
+    objective: Callable[[int], Objective]
     schedule: Any
     recipe: Recipe
     device: str = "cpu"
@@ -108,9 +109,10 @@ def make_task(
     Raises:
         UserError: a class that the configuration names cannot be imported, or refuses an argument.
     """
-    settings, baseline = experiment.settings, experiment.settings.baseline
+    settings, baseline, data = experiment.settings, experiment.settings.baseline, _data(experiment)
+    loss, position = (None, None) if baseline else (settings.loss, build(settings.position))
     return Task(
-        data=_data(experiment),
+        data=data,
         model=constructor(settings.model),
         segment_frames=settings.segment_frames,
         tail=settings.length.tail,
@@ -118,9 +120,7 @@ def make_task(
         normalisation=settings.feature.normalisation,
         validation=build(settings.validation),
         loader=Singles() if baseline else build(settings.loader),
-        objective=Objective(None, None, settings.aux_task.weight)
-        if baseline
-        else Objective.of(build(settings.loss), build(settings.position), settings.aux_task.weight),
+        objective=partial(make_objective, loss, position, settings.aux_task.weight, len(data.classes)),
         schedule=Constant(0.0) if baseline else build(settings.lambda_),
         recipe=build(settings.trainer),
         device=device,

@@ -43,7 +43,7 @@ def save_weights(
     Args:
         task: the task; its ``saving`` says which weights are kept.
         replica: seed and fold.
-        network: the network's parameters and buffers, by name.
+        network: the network's parameters and buffers, by name; those of its loss are not written.
         normalisation: "mean" and "scale" of the replica's frames, shape (groups, D) each.
         epoch: the epoch that the weights are of, from 1.
         tested: whether this is the epoch that is tested; otherwise the weights are one of ``Saving.epochs``.
@@ -70,7 +70,8 @@ def save_weights(
         "precision": task.recipe.precision,
     }
     path = ResultStore(saving.results).weights_path(name, None if tested else epoch)
-    write(path, Weights(about, dict(network), statistics if of_the_training else {}))
+    kept = {name: tensor for name, tensor in network.items() if not name.startswith("objective.")}
+    write(path, Weights(about, kept, statistics if of_the_training else {}))
 
 
 def check_epochs(task: "Task", replica: tuple[int, int], epochs: int) -> None:

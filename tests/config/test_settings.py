@@ -98,7 +98,7 @@ def keys(node, prefix=""):
 def test_every_key_has_a_range_and_is_known_to_change_numbers_or_not(group, option):
     """A new key of any option must be entered in one of the lists above, and its range in an annotation."""
     named = {f"{g}.name" for g in DECISIVE}
-    others = {"lambda.start", "lambda.epochs", "loss.normalise", "loss.temperature",
+    others = {"lambda.start", "lambda.epochs", "loss.normalise", "loss.temperature", "loss.scale",
               "feature.bins", "feature.weights", "feature.layer", "feature.precision",
               "model.hidden", "model.bidirectional",
               "trainer.weight_decay", "trainer.momentum"}  # fmt: skip
@@ -149,7 +149,7 @@ def test_nor_does_how_it_is_run(choice):
 @pytest.mark.parametrize(
     "choice",
     ["feature=logmel", "feature=logspec", "model=attentive_cnn", "model=spectrogram_cnn_lstm", "loader=loader_2",
-     "position=pos_2", "loss=l2", "loss=none", "loss=supcon", "loss=triplet", "loss=center",
+     "position=pos_2", "loss=l2", "loss=none", "loss=supcon", "loss=triplet", "loss=center", "loss=arcface",
      "lambda=warmup", "lambda=linear", "aux_task=gender", "validation=session",
      "validation=speaker", "trainer=adamw", "trainer=sgd"],
 )  # fmt: skip
@@ -164,6 +164,7 @@ def test_every_other_option_has_a_signature_of_its_own(choice):
         ("loss=supcon", ["loss.temperature=0.5"]),
         ("loss=triplet", ["loss.margin=1"]),
         ("loss=center", ["loss.normalise=false"]),
+        ("loss=arcface", ["loss.margin=0.2", "loss.scale=30"]),
         ("lambda=linear", ["lambda.start=0.3", "lambda.epochs=3", "lambda.weight=0.9"]),
         ("lambda=warmup", ["lambda.epochs=3", "lambda.weight=0.9"]),
         ("feature=logspec", ["feature.bins=100", "feature.window=400"]),

@@ -66,6 +66,7 @@ class TestTestUtterances:
             ("model=attentive_cnn", "model.channels=4", "feature.normalisation=speaker"),
             ("feature.normalisation=utterance", "length.tail=drop", "aux_task=gender", "aux_task.weight=0.1"),
             ("feature.normalisation=none", "feature=logspec", "feature.bins=30", "model=spectrogram_cnn_lstm"),
+            ("loss=arcface",),
         ],
     )
     def test_of_other_configurations(self, tiny, tmp_path, overrides):

@@ -37,7 +37,7 @@ def make(tiny, tmp_path, monkeypatch):
 
 def test_the_losses_can_all_be_searched(make):
     found = make("losses", "trainer.lr=tag(log,interval(1e-4,1e-2))")
-    assert list(found.searches) == ["none", "cos", "l2", "l2 of unit vectors", "supcon", "triplet", "center"]
+    assert list(found.searches) == ["none", "cos", "l2", "l2 of unit vectors", "supcon", "triplet", "center", "arcface"]
     assert {search.budget.trials for search in found.searches.values()} == {2}
     assert all("trainer.lr" in [each.key for each in search.dimensions] for search in found.searches.values())
 

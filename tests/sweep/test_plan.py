@@ -191,6 +191,6 @@ def test_a_dry_run_does_not_ask_whether_the_launcher_takes_the_jobs(tiny, tmp_pa
 
 def test_options_and_values_may_be_swept_in_hydras_other_forms(tiny, tmp_path):
     losses = [point.parameters["loss"] for point in plan(tiny, tmp_path, "loss=glob(*)", "fold=1").points]
-    assert losses == ["center", "cos", "l2", "none", "supcon", "triplet"]
+    assert losses == ["arcface", "center", "cos", "l2", "none", "supcon", "triplet"]
     rates = [p.parameters["trainer.lr"] for p in plan(tiny, tmp_path, "++trainer.lr=1e-4,1e-3", "fold=1").points]
     assert rates == ["0.0001", "0.001"]

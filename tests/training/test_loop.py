@@ -25,6 +25,7 @@ ALTERNATIVES = [
     "position=pos_2", "position=pos_2 position.vector=probabilities",
     "loss.margin=-0.5", "loss.cross_entropy=sum",
     "loss=supcon", "loss=triplet", "loss=center", "loss=supcon position=pos_2 aux_task=gender", "loss=center lambda=1",
+    "loss=arcface", "loss=arcface position=pos_2 loss.margin=0",
     "loss=l2", "loss=l2 loss.margin=5", "loss=l2 loss.normalise=true", "loss=none", "lambda=0", "lambda=1",
     "lambda=linear", "lambda=warmup", "validation.train_fraction=0.3",
     "validation=speaker validation.train_fraction=0.5",

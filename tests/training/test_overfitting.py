@@ -6,8 +6,9 @@ from support import experiment
 from ser.training.loop import train
 from ser.training.task import make_task
 
+LOSSES = ("none", "cos", "l2", "supcon", "triplet", "center", "arcface")
 CASES = {
-    **{f"loss={name}": ["model.channels=16"] for name in ("none", "cos", "l2", "supcon", "triplet", "center")},
+    **{f"loss={name}": ["model.channels=16"] for name in LOSSES},
     **{f"feature={name}": ["model.channels=16"] for name in ("logmel", "logspec")},
     "model=attentive_cnn": ["model.channels=16"],
     "model=spectrogram_cnn_lstm": ["model.hidden=32", "feature=logspec", "trainer.lr=3e-3", "trainer.max_epochs=90"],

@@ -191,7 +191,7 @@ def _obstacle(task: Task, replicas: Sequence[Replica]) -> str | None:
     try:
         if not _update_agrees(task.recipe):
             return "its update for many replicas is not that of its optimiser"
-        if not leaves_out_padding(task.objective):
+        if not leaves_out_padding(task.objective, len(task.data.classes)):
             return "its loss does not leave out rows whose label is IGNORED (-1)"
         unpadded, padded = (_trial(task, [first], real=2, size=size) for size in (2, 3))
     except Exception as error:

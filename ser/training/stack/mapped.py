@@ -7,7 +7,7 @@ D: features of a frame, C: classes, V: dimensions of the pos_1 vector.
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from ser.aux_tasks.task import IGNORED
@@ -15,7 +15,7 @@ from ser.kernels import compiled
 from ser.training.inputs import Normalisation, windows
 from ser.training.network import Network, batch_norms, in_branches
 from ser.training.stack.batches import Batch
-from ser.training.stack.masking import EVERY_ROW, mask_norms, over_real_pairs
+from ser.training.stack.masking import EVERY_ROW, mask_norms
 from ser.training.task import Task
 
 Named = dict[str, Tensor]
@@ -35,7 +35,8 @@ class Computation:
 
     Args:
         task: the task.
-        network: a replica's network. Its batch normalisations are replaced by masked ones; its weights are not used.
+        network: a replica's network and loss. Its batch normalisations are replaced by masked ones; its weights are not
+            used.
         frames: the packed frames on the device, shape (frames, D).
 
     Attributes:
@@ -72,13 +73,13 @@ class Computation:
         """
 
         def one_replica(weight: Any, state: Named, norm: Named, rows: Named) -> tuple[Named, Tensor, Named]:
-            vector, logits, aux_logits, buffers = self._forward(state, norm, rows, branches)
-            real, objective = rows.get("real"), self.task.objective
-            if real is not None:
-                objective = over_real_pairs(objective, real)
+            changing = dict(state)
+            vector, logits, aux_logits = self._forward(changing, norm, rows, branches)
             labels = self._labels_of(self._labels, rows, branches)
             aux_labels = None if self._aux_labels is None else self._labels_of(self._aux_labels, rows, branches)
-            return objective(vector, logits, labels, weight, aux_logits, aux_labels), logits, buffers
+            given = (vector, logits, labels, weight, aux_logits, aux_labels, rows.get("real"))
+            losses = _call_part(self.network, "objective", changing, given)
+            return losses, logits, {name: changing[name].detach() for name in self._buffers}
 
         with compiled.forbidden():
             return vmap(one_replica)(weights, state_of(tensors), tensors["normalisation"], batch.windows)
@@ -87,26 +88,25 @@ class Computation:
         """Compute the class probabilities of single segments; arguments as for ``losses``, shape (R, N, C)."""
 
         def one_replica(state: Named, norm: Named, rows: Named) -> Tensor:
-            return self._forward(state, norm, rows, branches=1)[1].softmax(dim=-1)
+            return self._forward(dict(state), norm, rows, branches=1)[1].softmax(dim=-1)
 
         with compiled.forbidden():
             return vmap(one_replica)(state_of(tensors), tensors["normalisation"], batch.windows)
 
     def _forward(
-        self, state: Named, norm: Named, rows: Named, branches: int
-    ) -> tuple[Tensor, Tensor, Tensor | None, Named]:
+        self, changing: Named, norm: Named, rows: Named, branches: int
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
         """One replica's forward pass.
 
         Args:
-            state: parameters and buffers.
+            changing: parameters and buffers; the buffers are afterwards as the pass leaves them.
             norm: the fields of ``Normalisation``.
             rows: the mini-batch, ``Batch.windows`` without the dimension R.
             branches: 2, or 1 for single segments.
 
         Returns:
-            pos_1 vectors (N, V), logits (N, C), the additional task's logits or None, the buffers afterwards.
+            pos_1 vectors (N, V), logits (N, C), the additional task's logits or None.
         """
-        changing = dict(state)
         real = rows.get("real")
 
         def network(frames: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -116,12 +116,19 @@ class Computation:
 
         segments = (rows["start"], rows["count"], rows["utterance"])
         frames = windows(self.frames, Normalisation(**norm), *segments, self.task.segment_frames)  # N, T, D
-        vector, logits, aux = in_branches(self.task, network, frames, rows["count"], branches)
-        buffers = {name: changing[name].detach() for name in self._buffers}
-        return vector, logits, aux, buffers
+        return in_branches(self.task, network, frames, rows["count"], branches)
 
     @staticmethod
     def _labels_of(labels: Tensor, rows: Named, branches: int) -> Tensor:
         """Return the label of each row, or IGNORED where the row is padding, shape (N,)."""
         row_labels = labels[rows["utterance"]]
         return torch.where(rows["real"].repeat(branches), row_labels, IGNORED) if "real" in rows else row_labels
+
+
+def _call_part(network: nn.Module, name: str, state: Named, arguments: tuple[Any, ...]) -> Any:
+    """Call a part of a network with its parameters and buffers in ``state``, which the call may replace there."""
+    part = network.get_submodule(name)
+    own = {key.removeprefix(f"{name}."): tensor for key, tensor in state.items() if key.startswith(f"{name}.")}
+    result = functional_call(part, own, arguments)
+    state.update({f"{name}.{key}": tensor for key, tensor in own.items()})
+    return result

@@ -1,23 +1,22 @@
-"""Leaves padding out of batch normalisation and of the contrastive loss.
+"""Leaves padding out of batch normalisation.
 
 The replicas of a stack share one batch shape, so some rows of a replica may be padding. Padding must have no effect on
 the real rows. Only two operations combine the rows of a batch: batch normalisation, whose statistics are over rows, and
-the loss, which is a mean over pairs.
+the loss, which leaves out what is padding (``ser.losses.objective``).
 
-B: rows (or pairs) of a batch, C: channels, V: dimensions of a vector.
+B: rows of a batch, C: channels.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import vmap
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ser.aux_tasks.task import IGNORED
-from ser.losses.contrast import OverPairs, PairLoss
+from ser.kernels import compiled
 from ser.losses.objective import Objective
 
 EVERY_ROW = torch.zeros(0, dtype=torch.bool)
@@ -125,40 +124,20 @@ def _mean_and_variance(values: Tensor, real: Tensor) -> tuple[Tensor, Tensor, Te
     return mean, variance, number
 
 
-def over_real_pairs(objective: Objective, real: Tensor) -> Objective:
-    """Make an objective whose loss of pairs is averaged over the real pairs only.
-
-    The cross-entropies need no change: they leave out the rows whose label is IGNORED. So do losses of a mini-batch;
-    one that does not is found by a trial step (``ser.training.stack.engine``).
+def leaves_out_padding(make_objective: Callable[[int], Objective], classes: int) -> bool:
+    """Return whether padding changes no loss, by a trial: eight pairs, of which two are padding.
 
     Args:
-        objective: the total loss.
-        real: True for real pairs, shape (B,).
+        make_objective: makes a total loss for vectors of a number of dimensions.
+        classes: number of classes.
     """
-    if not isinstance(objective.contrast, OverPairs):
-        return objective
-    return replace(objective, contrast=OverPairs(_RealPairs(objective.contrast.loss, real)))
-
-
-def leaves_out_padding(objective: Objective) -> bool:
-    """Return whether padding does not change the contrastive loss: of pairs by ``over_real_pairs``, else by a trial."""
-    contrast = objective.contrast
-    if contrast is None or isinstance(contrast, OverPairs):
-        return True
-    vectors, labels = torch.randn(8, 5, generator=torch.Generator().manual_seed(0)), torch.arange(8) % 2
-    real = torch.tensor([True, True, True, False] * 2)
-    padded = contrast(vectors, torch.where(real, labels, IGNORED))
-    return torch.allclose(padded, contrast(vectors[real], labels[real]), rtol=1e-4, equal_nan=True)
-
-
-@dataclass(frozen=True)
-class _RealPairs:
-    """A loss of pairs, averaged over the pairs where ``real`` is True; 0 if there is no such pair."""
-
-    loss: PairLoss
-    real: Tensor
-
-    def __call__(self, first: Tensor, second: Tensor, same: Tensor) -> Tensor:
-        """Two branches' vectors (B, V) and (B, V), whether a pair has one class (B,) -> scalar."""
-        pair_losses = vmap(lambda a, b, y: self.loss(a[None], b[None], y[None]))(first, second, same)
-        return torch.where(self.real, pair_losses, 0.0).sum() / self.real.sum().clamp(min=1)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        objective = make_objective(5).eval()
+        vectors, logits = torch.randn(16, 5), torch.randn(16, classes)
+    labels, real = torch.arange(16) % classes, torch.arange(8) < 6
+    rows = real.repeat(2)
+    with compiled.forbidden():
+        padded = objective(vectors, logits, labels.where(rows, IGNORED), 0.5, real=real)
+        without = objective(vectors[rows], logits[rows], labels[rows], 0.5)
+    return torch.allclose(padded["loss"], without["loss"], rtol=1e-4, equal_nan=True)

@@ -7,6 +7,8 @@ import torch
 from torch import nn
 from training.stack.agreement import REPLICAS, difference, outcomes
 
+from ser.losses.objective import Objective
+from ser.losses.position import Position
 from ser.training import engines
 from ser.training.stack.engine import stack
 
@@ -58,8 +60,8 @@ def test_replicas_that_would_depend_on_each_other_are_trained_one_after_another(
 
 def test_a_loss_that_counts_padding_is_trained_one_after_another(new_task, caplog):
     task = new_task("trainer.max_epochs=1")
-    objective = replace(task.objective, contrast=lambda vectors, labels: vectors.square().mean())
-    assert len(list(outcomes(stack(replace(task, objective=objective), REPLICAS[:2])))) == 2
+    objective = Objective(lambda vectors, labels: vectors.square().mean(), Position("features"), 0.0)
+    assert len(list(outcomes(stack(replace(task, objective=lambda dimensions: objective), REPLICAS[:2])))) == 2
     assert ["does not leave out rows" in record.message for record in caplog.records] == [True]
 
 
