@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
+from multirun_analysis.inference import planning
 from multirun_analysis.inference.statistics import Floats, Interval, normal_bonus, rounded, t_interval
 
 LEAST_SEEDS = 3
@@ -51,16 +52,21 @@ class Evidence:
     seeds: int
 
 
-def above(differences: Floats, level: float, unit: str = "points") -> Evidence:
+def above(differences: Floats, level: float, unit: str = "points", effect: float | None = None) -> Evidence:
     """Judge whether a mean difference is above 0.
 
     Args:
         differences: one for each seed, in ``unit``, shape (seeds,).
         level: the level of the interval.
         unit: its name.
+        effect: a difference, in ``unit``: where nothing is decided, the text says how many seeds it takes to see one of
+            this size (``planning.to_see``). None: it says nothing about this.
     """
     mean, interval, doubt = _mean_interval(differences, level)
     word = UNDECIDED if doubt else _placed(inside=interval.low > 0, outside=interval.high < 0)
+    if word == UNDECIDED and not doubt and effect is not None:
+        needed = planning.to_see(effect, _deviation(differences), len(differences), level)
+        doubt = f"{effect:.2f} {unit} would be seen with {needed} seeds"
     return _of_mean(word, mean, interval, unit, len(differences), doubt)
 
 
@@ -76,8 +82,9 @@ def alike(differences: Floats, level: float, margin: float) -> Evidence:
     inside = -margin < interval.low and interval.high < margin
     outside = interval.low >= margin or interval.high <= -margin
     word = UNDECIDED if doubt else _placed(inside, outside)
-    if not doubt and word == UNDECIDED and interval.high - interval.low >= 2 * margin:
-        doubt = f"an interval of this width could not have lain within ±{margin:g}, even around 0"
+    if word == UNDECIDED and not doubt:
+        needed = planning.to_show_alike(margin, _deviation(differences), len(differences), level)
+        doubt = f"equal means would be found alike with {needed} seeds"
     return _of_mean(word, mean, interval, "points", len(differences), doubt)
 
 
@@ -170,9 +177,8 @@ def spread_above(values: Floats, level: float, limit: float, draws: int) -> Evid
     if seeds < 2:
         return Evidence(UNDECIDED, _and(_counted(seeds), _few(seeds)), np.nan, None, "points", seeds)
     spread = 2 * normal_bonus(draws) * float(np.std(rounded(values), ddof=1))
-    quantiles = special.chdtri(seeds - 1, np.array([(1 - level) / 2, (1 + level) / 2]))
-    low, high = (spread * np.sqrt((seeds - 1) / quantiles)).tolist()
-    interval = Interval(low, high)
+    interval = planning.deviation_interval(spread, seeds, level)
+    low, high = interval
     doubt = _doubt(seeds, interval)
     word = UNDECIDED if doubt else _placed(inside=low > limit, outside=high < limit)
     seen = f"{np.ptp(values):.2f} points between the highest and the lowest of {_counted(seeds)}"
@@ -235,6 +241,10 @@ def _jackknifed(value: float, without_one: Floats, level: float) -> Interval:
 
 def _without(curve: Floats, seed: int) -> float:
     return shared_variance(np.delete(curve, seed, axis=1))
+
+
+def _deviation(differences: Floats) -> float:
+    return float(np.std(rounded(differences), ddof=1))
 
 
 def _placed(inside: bool, outside: bool) -> str:

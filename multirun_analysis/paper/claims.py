@@ -150,7 +150,10 @@ def verdict_table(judged: Sequence[Verdict], corpus: str) -> Table:
         "exactly. A claim of several parts needs all of them, and one that fails refutes it; it cannot be said where "
         "a part's trainings are not there. Intervals are Student's t over seeds (of paired differences where two are "
         "compared), at a level that holds for all claims together (Bonferroni). They say how other seeds would turn "
-        "out, on this corpus. docs/statistics.md has each method and how often its verdicts are wrong."
+        "out, on this corpus. Where nothing is decided, the reason may say how many seeds would do: with so many, four "
+        f"of five studies would decide if the true difference were {IMPROVEMENT:.2f} points, or 0 where two are to be "
+        "alike; in parentheses, at the ends of what these seeds tell about the differences' standard deviation. "
+        "docs/statistics.md has each method and how often its verdicts are wrong."
     )
     return Table(
         "claims", f"The paper's claims on {corpus}", ("claim", "paper", "verdict", "because"), rows, (reading, _CAVEAT)

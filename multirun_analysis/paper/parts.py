@@ -69,7 +69,7 @@ def compared(
         return Part(words, missing=missing, detail=detail)
     ours, theirs = paired(first, second, metric)
     if margin is None:
-        return Part(words, partial(evidence.above, 100 * (ours - theirs)), detail=detail)
+        return Part(words, partial(evidence.above, 100 * (ours - theirs), effect=IMPROVEMENT), detail=detail)
     shown = detail if margin == ALIKE else f"{detail}, within ±{margin:g}"
     return Part(words, partial(evidence.alike, 100 * (ours - theirs), margin=margin), detail=shown)
 

@@ -80,6 +80,8 @@ def test_above_is_what_the_t_interval_says(mean, word):
     expected = stats.ttest_1samp(mean + 0.5 * NOISE, 0).confidence_interval(0.99)
     assert found.interval == pytest.approx((expected.low, expected.high))
     assert (found.word, found.value, found.unit, found.seeds) == (word, pytest.approx(mean), "points", 6)
+    told = above(mean + 0.5 * NOISE, 0.99, effect=1.14).text
+    assert ("1.14 points would be seen with 5 (4 to 11) seeds" in told) == (word == "undecided")
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -90,7 +92,7 @@ def test_above_is_what_the_t_interval_says(mean, word):
 def test_alike_is_within_the_margin(sign, mean, sd, word):
     found = alike(sign * mean + sd * NOISE, 0.95, 0.57)
     assert found.word == word
-    assert ("could not have lain within ±0.57" in found.text) == (sd == 2)
+    assert ("equal means would be found alike with" in found.text) == (word == "undecided")
 
 
 # Most of several differences
