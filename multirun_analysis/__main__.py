@@ -37,7 +37,7 @@ _HELP = """Tables and figures from the tracking store (MLflow), with intervals o
                                                            against=none,0: compared with that row; metric=uwa
   python -m multirun_analysis sweep=NAME over=lambda       a picture of WA over lambda, and what can be told apart
                                                            (sweep=last: the sweep that was started last)
-                                                           by=loss too: a curve for each loss
+                                                           by=loss too: a curve for each loss; metric=uwa
   python -m multirun_analysis sweep=NAME over=epoch        its learning curves
   python -m multirun_analysis sweep=NAME by=lambda where='loss=cos,l2 feature=mfcc'    of these configurations only; so
                                                            with over= and for the closing table

@@ -137,11 +137,23 @@ def _cells(group: Group, study: Study) -> tuple[Cell, ...]:
 
 def _mean(group: Group, metric: str, seeds: Sequence[int]) -> Percent | None:
     """The mean over seeds and its interval; None if a run was stored before the metric was added."""
-    values = by_point(group, metric, seeds).mean(axis=0)
-    if np.isnan(values).any():
-        return None
+    return None if lacks(group, metric) else Percent.of(summary(group, metric, seeds))
+
+
+def summary(group: Group, metric: str, seeds: Sequence[int]) -> statistics.Summary:
+    """The mean of a metric over seeds, each averaged over the points of the group, with its interval."""
     bounds = statistics.SHARES if is_share(metric) else statistics.Interval(-np.inf, np.inf)
-    return Percent.of(statistics.summarise(values, bounds=bounds))
+    return statistics.summarise(by_point(group, metric, seeds).mean(axis=0), bounds=bounds)
+
+
+def check_metric(metric: str) -> None:
+    """Check that there is a metric of this name.
+
+    Raises:
+        UserError: there is none.
+    """
+    if metric not in METRICS:
+        raise UserError(f"metric={metric} is none of {', '.join(METRICS)}.")
 
 
 def _differences(name: str, title: str, keys: Sequence[str], groups: Groups, against: str, metric: str) -> list[Table]:
@@ -154,14 +166,13 @@ def _differences(name: str, title: str, keys: Sequence[str], groups: Groups, aga
         groups: the complete rows.
         against, metric: as for ``tables``.
     """
-    if metric not in METRICS:
-        raise UserError(f"metric={metric} is none of {', '.join(METRICS)}.")
+    check_metric(metric)
     reference = _named(groups, keys, against) if against else _best(groups)
     if reference is None or len(groups) < 2:
         return []
     labels = {values: " ".join(f"{key}={value}" for key, value in zip(keys, values, strict=True)) for values in groups}
     others = [values for values in groups if values != reference]
-    lacking = [values for values in groups if _lacks(groups[values], metric)]
+    lacking = [values for values in groups if lacks(groups[values], metric)]
     if reference in lacking:
         raise UserError(
             f"metric={metric}: runs of {labels[reference]}, which the others are compared with, were stored before it "
@@ -181,7 +192,7 @@ def _differences(name: str, title: str, keys: Sequence[str], groups: Groups, aga
     return [comparisons.table(file, title, compared, notes)] if compared else []
 
 
-def _lacks(group: Group, metric: str) -> bool:
+def lacks(group: Group, metric: str) -> bool:
     """Whether a run of a group was stored before a metric was added."""
     return any(bool(np.isnan(scores.of(metric)).any()) for scores in group)
 

@@ -1,14 +1,14 @@
-"""Pictures of any sweep: WA over a swept number, with its reading in sentences, and learning curves."""
+"""Pictures of any sweep: a metric over a swept number, with its reading in sentences, and learning curves."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from multirun_analysis import convergence
-from multirun_analysis.by import averaged_over, check_keys
+from multirun_analysis.by import averaged_over, check_keys, check_metric, lacks, summary
 from multirun_analysis.comparisons import rng
-from multirun_analysis.grids import Group, Scores, Study, by_point, by_values, common_seeds, missing_seeds, paired
+from multirun_analysis.grids import Group, Scores, Study, by_values, common_seeds, missing_seeds, paired
 from multirun_analysis.inference.evidence import LEAST_SEEDS
-from multirun_analysis.inference.statistics import LEVEL, paired_difference, summarise
+from multirun_analysis.inference.statistics import LEVEL, paired_difference
 from multirun_analysis.output.drawings import Curve, CurvePoint, Drawing, LearningCurves, Panel
 from multirun_analysis.output.tables import FEWEST_SEEDS
 from ser.config.words import applies, labels, parameter_of
@@ -23,8 +23,8 @@ _READING = (
 )
 
 
-def draw(study: Study, name: str, over: str, by: Sequence[str] = ()) -> Drawing:
-    """The mean WA over a number, a curve for each combination of the other swept keys, or of those in ``by``.
+def draw(study: Study, name: str, over: str, by: Sequence[str] = (), metric: str = "wa") -> Drawing:
+    """The mean of a metric over a number, a curve for each combination of the other swept keys, or of those in ``by``.
 
     A configuration without the key (the baseline over lambda) is a horizontal line.
 
@@ -33,37 +33,47 @@ def draw(study: Study, name: str, over: str, by: Sequence[str] = ()) -> Drawing:
         name: the name of the sweep.
         over: the key, as typed.
         by: keys, as typed: each point is then averaged within each seed over all other keys.
+        metric: the metric.
 
     Raises:
-        UserError: the sweep does not vary the key, a value of it is no number, or no point has one of ``by``.
+        UserError: the sweep does not vary the key, a value of it is no number, no point has one of ``by``, or the
+            metric is not there.
     """
+    _check(study, metric)
     key, others = _keys(study, over, by)
     curves = [
-        Curve(_label(others, values) or "WA", tuple(_point(key, x, points) for x, points in _along(group, key).items()))
+        Curve(
+            _label(others, values) or metric.upper(),
+            tuple(_point(key, x, points, metric) for x, points in _along(group, key).items()),
+        )
         for values, group in by_values(study.scores, others).items()
     ]
     groups = by_values(study.scores, [key, *others]).values()
-    notes = (_READING, *averaged_over(study, groups, [key, *others]), *read(study, over, by))
+    notes = (_READING, *averaged_over(study, groups, [key, *others]), *read(study, over, by, metric))
     file, title = f"sweep_{name}_over_{key}", f"Sweep {name} over {key} on {study.corpus}"
     if by:
         file, title = (
             f"{file}_by_{'-'.join(others)}",
             f"Sweep {name} over {key} by {', '.join(others)} on {study.corpus}",
         )
-    return Drawing(file, title, key, (Panel("WA", tuple(curves)),), notes)
+    if metric != "wa":
+        file, title = f"{file}_{metric}", f"{title}: {metric.upper()}"
+    return Drawing(file, title, key, (Panel(metric.upper(), tuple(curves)),), notes)
 
 
-def read(study: Study, over: str, by: Sequence[str] = ()) -> list[str]:
+def read(study: Study, over: str, by: Sequence[str] = (), metric: str = "wa") -> list[str]:
     """What the sweep says, in sentences: the differences between its curves, and within each curve along the number.
 
     Every interval is adjusted to the number of pairs that its sentence is about (Bonferroni).
     """
     key, others = _keys(study, over, by)
     curves = by_values(study.scores, others)
-    sentences = _compared({_label(others, values): group for values, group in curves.items()}, f"averaged over {key}")
+    named = {_label(others, values): group for values, group in curves.items()}
+    sentences = _compared(named, f"averaged over {key}", metric)
     for values, group in curves.items():
         where = _label(others, values)
-        sentences += _compared({f"{key}={value:g}": points for value, points in _along(group, key).items()}, where)
+        along = {f"{key}={value:g}": points for value, points in _along(group, key).items()}
+        sentences += _compared(along, where, metric)
     return sentences
 
 
@@ -85,7 +95,21 @@ def learning(study: Study, name: str) -> LearningCurves:
     return drawn[0]
 
 
-def _compared(groups: Mapping[str, Group], where: str) -> list[str]:
+def _check(study: Study, metric: str) -> None:
+    """Check that there is such a metric, and that the runs have it.
+
+    Raises:
+        UserError: it is not so.
+    """
+    check_metric(metric)
+    if any(lacks([scores], metric) for scores in study.scores):
+        raise UserError(
+            f"metric={metric}: there are runs that were stored before it was a metric. The command that trained them "
+            "stores them again with resume=false."
+        )
+
+
+def _compared(groups: Mapping[str, Group], where: str, metric: str) -> list[str]:
     """A sentence on the pairs of groups that can be told apart, and one on the others; none for a single group."""
     if len(groups) < 2:
         return []
@@ -98,23 +122,24 @@ def _compared(groups: Mapping[str, Group], where: str) -> list[str]:
         return [
             f"{head}{seeds} common seed{'s decide' if seeds != 1 else ' decides'} nothing between {', '.join(groups)}."
         ]
-    apart = [text for first, second in pairs if (text := _told_apart(groups, first, second, len(pairs)))]
+    apart = [text for first, second in pairs if (text := _told_apart(groups, (first, second), len(pairs), metric))]
     if len(apart) == len(pairs):
         return [f"{head}{'; '.join(apart)}."]
     who = "; the other pairs" if apart else ", ".join(groups)
     return [f"{head}{'; '.join(apart)}{who} cannot be told apart at {seeds} seeds."]
 
 
-def _told_apart(groups: Mapping[str, Group], first: str, second: str, pairs: int) -> str:
+def _told_apart(groups: Mapping[str, Group], pair: tuple[str, str], pairs: int, metric: str) -> str:
     """How two groups differ, the higher one first; empty if the interval of their difference holds 0."""
-    difference = paired_difference(*paired(groups[first], groups[second], "wa"), rng(), 1 - (1 - LEVEL) / pairs)
+    first, second = pair
+    difference = paired_difference(*paired(groups[first], groups[second], metric), rng(), 1 - (1 - LEVEL) / pairs)
     interval = difference.interval
     if interval is None or not difference.sd or interval.low <= 0 <= interval.high:
         return ""
     if difference.mean < 0:
         first, second = second, first
     low, high = sorted(100 * abs(end) for end in interval)
-    said = f"{100 * abs(difference.mean):.2f} points of WA [{low:.2f}, {high:.2f}], {difference.n} seeds"
+    said = f"{100 * abs(difference.mean):.2f} points of {metric.upper()} [{low:.2f}, {high:.2f}], {difference.n} seeds"
     return f"{first} is above {second} by {said}"
 
 
@@ -147,9 +172,9 @@ def _place(value: str) -> float:
     return float(value or "nan")
 
 
-def _point(key: str, x: float, group: Group) -> CurvePoint:
+def _point(key: str, x: float, group: Group, metric: str) -> CurvePoint:
     missing, place = missing_seeds(group), x if applies(key, group[0].point.parameters) else None
-    return CurvePoint(place, missing or summarise(by_point(group, "wa", common_seeds(group)).mean(axis=0)))
+    return CurvePoint(place, missing or summary(group, metric, common_seeds(group)))
 
 
 def _label(keys: Sequence[str], values: Sequence[str]) -> str:

@@ -56,10 +56,11 @@ def of_sweeps(command: CommandLine) -> str:
 
 
 def _refuse_without_effect(given: Mapping[str, str]) -> None:
-    """Refuse what belongs to tables by keys where no such table is made: WA would be shown for another metric."""
-    for key in ("against", "metric"):
-        if key in given and ("over" in given or "by" not in given):
-            raise UserError(f"{key}={given[key]} is for the tables of by=KEYS, without over=.")
+    """Refuse what belongs to tables by keys or to pictures where none is made: WA would be shown for another metric."""
+    if "against" in given and ("over" in given or "by" not in given):
+        raise UserError(f"against={given['against']} is for the tables of by=KEYS, without over=.")
+    if "metric" in given and (given.get("over") == "epoch" or not {"by", "over"} & given.keys()):
+        raise UserError(f"metric={given['metric']} is for the tables of by=KEYS and the pictures of over=KEY.")
 
 
 def _of_sweep(results: Path, given: Mapping[str, str], command: CommandLine) -> str:
@@ -125,7 +126,8 @@ def _over(study: Study, given: Mapping[str, str], command: CommandLine) -> str:
     name, over, by = given["sweep"], given["over"], [key for key in given.get("by", "").split(",") if key]
     if over == "epoch" and by:
         raise UserError("over=epoch draws each configuration by itself: leave by= out, or choose some with where=.")
-    (drawing,) = _marked([learning(study, name) if over == "epoch" else draw(study, name, over, by)], given)
+    made = learning(study, name) if over == "epoch" else draw(study, name, over, by, given.get("metric", "wa"))
+    (drawing,) = _marked([made], given)
     written = write_drawings([drawing], command, study.name, study.findings)
     keys = ",".join(map(parameter_of, study.swept))
     places = [f"{key}={given[key]}" for key in ("results.dir", "tracking.uri", "tracking.experiment") if key in given]

@@ -139,11 +139,32 @@ def test_a_configuration_without_the_key_has_no_place_on_its_axis():
     assert read(made, "loss.margin")[0].startswith("averaged over loss.margin: loss=cos is above loss=none")
 
 
-@pytest.mark.parametrize("key", ["metric=uwa", "against=none"])
 @pytest.mark.parametrize("table", ["over=lambda", "over=lambda by=loss", ""])
-def test_what_would_have_no_effect_is_refused(key, table):
-    with pytest.raises(UserError, match=f"{key} is for the tables of by=KEYS, without over="):
-        main(["sweep=s", *table.split(), key])
+def test_a_row_to_compare_with_is_refused_without_a_table_by_keys(table):
+    with pytest.raises(UserError, match="against=none is for the tables of by=KEYS, without over="):
+        main(["sweep=s", *table.split(), "against=none"])
+
+
+@pytest.mark.parametrize("table", ["", "over=epoch"])
+def test_a_metric_is_refused_where_it_would_have_no_effect(table):
+    with pytest.raises(UserError, match="metric=uwa is for the tables of by=KEYS and the pictures of over=KEY"):
+        main(["sweep=s", *table.split(), "metric=uwa"])
+
+
+def test_another_metric_is_drawn_and_read():
+    made = study(FAR)
+    for scores in made.scores:
+        scores.values["uwa"] = 1 - scores.values["wa"]
+    drawing = draw(made, "s", "lambda", metric="uwa")
+    assert (drawing.name, drawing.panels[0].metric) == ("sweep_s_over_lambda_uwa", "UWA")
+    means = [point.summary.mean for point in drawing.panels[0].curves[0].points]
+    assert means == pytest.approx([1 - sum(FAR["cos", weight]) / 3 for weight in ("0.6", "0.8")])
+    assert "loss=cos is above loss=l2 by 20.50 points of UWA" in read(made, "lambda", metric="uwa")[0]
+    made.scores[0].values["uwa"] = float("nan")
+    with pytest.raises(UserError, match="metric=uwa: there are runs that were stored before it was a metric"):
+        draw(made, "s", "lambda", metric="uwa")
+    with pytest.raises(UserError, match="metric=acc is none of"):
+        draw(made, "s", "lambda", metric="acc")
 
 
 def test_the_baseline_has_no_place_on_the_axis_of_lambda():
