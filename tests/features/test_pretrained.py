@@ -26,6 +26,7 @@ from ser.predict.predictor import Predictor
 from ser.results.weights import read as read_weights
 from ser.sweep.job import Job
 from ser.training.loop import train
+from ser.training.task import make_task
 
 transformers = pytest.importorskip("transformers", reason="needs the extra: pip install '.[transformers]'")
 
@@ -221,6 +222,18 @@ def test_a_sweep_from_the_command_line_and_again_from_a_warm_cache(folders, emod
     again = subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, text=True, timeout=300)
     assert again.returncode == 0, again.stderr
     assert len(list(tmp_path.glob("results/replicas/*/*.npz"))) == 2
+
+
+@pytest.mark.parametrize(("kind", "layer"), [(Wav2Vec2, "2"), (Hubert, "2"), (WavLM, "2"), (WavLM, "mixture")])
+def test_a_tiny_corpus_is_learnt_by_heart_from_random_layers(kind, layer, folders, tiny, tmp_path):
+    made = experiment(
+        "corpus.size=tiny", f"corpus.root={tiny}", f"cache.dir={tmp_path}", "length=1", "loss=none",
+        f"feature={KINDS[kind].lower()}", f"feature.weights={folders[kind]}", f"feature.layer={layer}",
+        "trainer.lr=5e-3", "trainer.max_epochs=150", "trainer.patience=1000", "model.channels=32",
+    )  # fmt: skip
+    history = train(make_task(made, "cpu"), 0, 1).history
+    assert history[0]["train_cross_entropy"] > 1
+    assert min(row["train_cross_entropy"] for row in history) < 0.3, "the true class's probability is below 0.74"
 
 
 def test_a_mixture_is_trained_kept_and_predicts(folders, emodb, tmp_path):

@@ -1,7 +1,9 @@
 """The paper's network against Table 1 and plain loops; the contract of every model."""
 
+import numpy as np
 import pytest
 import torch
+from scipy import signal
 
 from ser.models.attentive_cnn import AttentiveCNN
 from ser.models.cnn import CNN
@@ -59,6 +61,55 @@ def test_the_other_models_keep_the_contract(network, features):
     logits.sum().backward()
     without_gradient = [name for name, parameter in network.named_parameters() if parameter.grad is None]
     assert all(name.startswith("body.convolutions") and name.endswith("bias") for name in without_gradient)
+
+
+@pytest.mark.parametrize(("hidden", "bidirectional"), [(5, True), (5, False), (0, True)])
+def test_the_spectrogram_network_in_numpy(hidden, bidirectional):
+    """Convolutions by SciPy's correlation, pooling by slices, the LSTM by its equations (without peepholes)."""
+    torch.manual_seed(0)
+    network = SpectrogramCNNLSTM(frames=20, features=17, classes=3, hidden=hidden, bidirectional=bidirectional)
+    weights = {name: value.numpy().astype(np.float64) for name, value in network.state_dict().items()}
+    frames = torch.randn(1, 20, 17)
+    images = [frames[0].numpy().T.astype(np.float64)]  # D, T
+    for layer in range(3):
+        kernels, bias = (weights[f"convolutions.{layer}.1.{name}"] for name in ("weight", "bias"))
+        sums = [sum(map(correlated, images, kernel)) for kernel in kernels]
+        images = [pooled(np.maximum(each + offset, 0)) for each, offset in zip(sums, bias, strict=True)]
+    steps = np.stack(images).reshape(-1, images[0].shape[1]).T
+    if not hidden:
+        expected = steps.mean(axis=0)
+    else:
+        directions = [("", steps), ("_reverse", steps[::-1])][: 1 + bidirectional]
+        expected = np.concatenate([last_state(rows, weights, end) for end, rows in directions])
+    vector, logits = network(frames, torch.tensor([20]))
+    assert vector[0].detach().numpy() == pytest.approx(expected, abs=1e-5)
+    assert logits[0].detach().numpy() == pytest.approx(
+        weights["classifier.weight"] @ expected + weights["classifier.bias"], abs=1e-5
+    )
+
+
+def correlated(image, kernel):
+    """The correlation with a kernel, of the image's size; an even kernel has one more row or column of zeros after."""
+    padding = [((size - 1) // 2, size // 2) for size in kernel.shape]
+    return signal.correlate(np.pad(image, padding), kernel, mode="valid")
+
+
+def pooled(image):
+    """The maximum of each 2 x 2 square; a last odd row or column is left out."""
+    even = image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2]
+    return np.max([even[i::2, j::2] for i in (0, 1) for j in (0, 1)], axis=0)
+
+
+def last_state(rows, weights, end):
+    """The hidden state of an LSTM after all rows."""
+    of_input, of_state = (weights[f"recurrent.weight_{kind}_l0{end}"] for kind in ("ih", "hh"))
+    bias = weights[f"recurrent.bias_ih_l0{end}"] + weights[f"recurrent.bias_hh_l0{end}"]
+    state = cell = np.zeros(of_state.shape[1])
+    for row in rows:
+        inputs, forget, new, output = np.split(of_input @ row + of_state @ state + bias, 4)
+        cell = cell / (1 + np.exp(-forget)) + np.tanh(new) / (1 + np.exp(-inputs))
+        state = np.tanh(cell) / (1 + np.exp(-output))
+    return state
 
 
 def test_attention_is_a_weighted_sum_over_pooled_frames():
