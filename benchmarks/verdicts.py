@@ -30,7 +30,7 @@ from multirun_analysis.paper.parts import ALIKE, IMPROVEMENT
 from multirun_analysis.store.collect import Collected, columns, score_metrics
 from ser.config.words import assignments
 from ser.errors import UserError
-from ser.sweep.plan import Point
+from ser.sweep.planned import Point
 
 SEEDS = (2, 3, 5, 8, 20)
 UTTERANCES = (200, 339, 2943)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from multirun_analysis.store.collect import NEEDED, REPLICA, TOLERANCE, Collected, fold_metrics
 from ser.config.words import NUMBERS, differing, parameter_of
-from ser.sweep.plan import Point
+from ser.sweep.planned import Point
 
 Severity = Literal["refuse", "warn"]
 

@@ -18,7 +18,7 @@ from multirun_analysis.output.tables import Missing, Percent, Table
 from multirun_analysis.store.collect import NEEDED, REPLICA, Collected, collect, predictions, score_metrics
 from ser.config.words import corpora_title
 from ser.errors import UserError
-from ser.sweep.plan import Plan, Point
+from ser.sweep.planned import Plan, Point
 
 Group = Sequence["Scores"]
 """Points that stand together: in one row of a table, or on one side of a comparison."""

@@ -24,7 +24,7 @@ from ser.system.text import aligned
 
 if TYPE_CHECKING:  # these modules import pandas, scipy and matplotlib, which a list of sweeps does without
     from multirun_analysis.grids import Shown, Study
-    from ser.sweep.plan import Plan
+    from ser.sweep.planned import Plan
 
 _KEYS = (
     "sweep", "by", "against", "metric", "over", "where", "results.dir", "tracking.uri", "tracking.experiment",
@@ -46,7 +46,7 @@ def of_sweeps(command: CommandLine) -> str:
     others = sorted(given.keys() - {"results.dir"})
     if others:
         raise UserError(f"{others[0]}= is for one sweep: add sweep=NAME.")
-    from ser.sweep.plan import sweep_names
+    from ser.sweep.stored_plans import sweep_names
     from ser.sweep.table import overview
 
     names = sweep_names(results)
@@ -71,7 +71,7 @@ def _of_sweep(results: Path, given: Mapping[str, str], command: CommandLine) -> 
         given: the values of ``_KEYS`` that were given.
         command: the command line.
     """
-    from ser.sweep.plan import find_plans
+    from ser.sweep.stored_plans import find_plans
 
     plans = find_plans(results, given["sweep"])
     given = {**given, "sweep": plans[-1].name}

@@ -8,7 +8,7 @@ from dataclasses import replace
 from ser.config.groups import unknown_key
 from ser.config.words import parameter_of
 from ser.errors import UserError
-from ser.sweep.plan import Plan
+from ser.sweep.planned import Plan
 
 _COMMA = r",(?![^\[{(]*[\]})])"
 """A comma between values, and not one inside of brackets."""

@@ -25,7 +25,7 @@ from ser.system.progress import ConsoleHandler
 
 if TYPE_CHECKING:
     from ser.data.experiment import Experiment
-    from ser.sweep.plan import Plan
+    from ser.sweep.planned import Plan
 
 
 @hydra.main(config_path=str(conf_dir().resolve()), config_name="config", version_base="1.3")
@@ -120,7 +120,8 @@ def _sweep() -> int:
         return 0
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[ConsoleHandler()])  # until Hydra's own
     from ser.sweep.compose import with_folder
-    from ser.sweep.plan import make_plan, sweep_name
+    from ser.sweep.naming import sweep_name
+    from ser.sweep.plan import make_plan
 
     os.environ[STARTED], os.environ[PROCESS] = str(time.time()), str(os.getpid())
     args.overrides = with_folder(args.overrides, bool(args.multirun), args.config_name, args.config_dir)

@@ -76,8 +76,8 @@ def _tune(arguments: list[str]) -> int:
 
 def _search(overrides: list[str], budget: "Budget", dry: bool) -> int:
     from ser.sweep import tuning
+    from ser.sweep.naming import sweep_name
     from ser.sweep.places import check_places
-    from ser.sweep.plan import sweep_name
     from ser.sweep.search_space import search_space
 
     if not any(override.startswith("sweep=") for override in overrides):

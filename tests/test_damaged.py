@@ -23,7 +23,8 @@ from ser.features.extractor import Extractor
 from ser.results import weights
 from ser.results.store import ResultStore, folder_id
 from ser.sweep import running
-from ser.sweep.plan import Plan, Point, find_plans, load_plans, store_plan, sweep_names
+from ser.sweep.planned import Plan, Point
+from ser.sweep.stored_plans import find_plans, load_plans, store_plan, sweep_names
 from ser.system.stored import DamagedError
 
 SIGNATURE = "ab" + 30 * "0"

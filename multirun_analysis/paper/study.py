@@ -10,7 +10,8 @@ from multirun_analysis.store.collect import collect
 from ser.config.words import as_typed, differing
 from ser.errors import UserError
 from ser.sweep.commandline import rewrite
-from ser.sweep.plan import Plan, compose_plan, compose_settings
+from ser.sweep.plan import compose_plan, compose_settings
+from ser.sweep.planned import Plan
 
 
 def make_paper_study(

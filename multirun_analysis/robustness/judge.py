@@ -11,7 +11,7 @@ from multirun_analysis.inference.statistics import LEVEL
 from multirun_analysis.paper.claims import CANNOT_BE_SAID, Claim, Verdict, all_claims, verdicts
 from multirun_analysis.robustness.counts import NOT_RUN, Counted, Outcome
 from multirun_analysis.robustness.readings import Reading
-from ser.sweep.plan import Plan, Point
+from ser.sweep.planned import Plan, Point
 
 _AXES = ("loader", "position", "loss", "lambda", "feature", "length", "aux_task", "aux_task.weight", "model")
 """The keys in which the cells of the paper's experiments are meant to differ."""

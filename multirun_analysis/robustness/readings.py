@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from multirun_analysis.robustness.variants import REFERENCE, Multiverse, Variant
 from ser.errors import UserError
 from ser.sweep.commandline import rewrite
-from ser.sweep.plan import Plan, compose_plan, compose_settings
+from ser.sweep.plan import compose_plan, compose_settings
+from ser.sweep.planned import Plan
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from ser.data.replicas import Replica, replicas
 from ser.errors import UserError
 from ser.results.store import ResultStore
 from ser.results.weights import SUFFIX, read_about
-from ser.sweep.plan import Plan, find_plans
+from ser.sweep.planned import Plan
+from ser.sweep.stored_plans import find_plans
 from ser.system.environment import device as resolved_device
 from ser.system.text import shown_address
 

@@ -9,7 +9,7 @@ Resuming a sweep, assembling runs, delivering them to a tracking server and ever
     results/checkpoints/<name>.safetensors how far a replica's training is; deleted once it has ended. For the name see
                                            ResultStore.training_name
     results/id                             which folder this is, see folder_id
-    results/sweeps/<name>/<hash>.json      the points of a sweep, as planned (ser.sweep.plan)
+    results/sweeps/<name>/<hash>.json      the points of a sweep, as planned (ser.sweep.stored_plans)
 
 A damaged file is put aside as <name>.damaged (ser.system.stored).
 """

@@ -19,7 +19,7 @@ from ser.sweep.commandline import rewrite
 from ser.sweep.compose import composer
 from ser.sweep.handover import STARTED
 from ser.sweep.hydra_internals import parse_flags
-from ser.sweep.plan import Plan
+from ser.sweep.planned import Plan
 from ser.system import environment
 from ser.system.command import run_command
 from ser.system.pictures import legend, save

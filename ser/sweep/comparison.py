@@ -29,8 +29,9 @@ from ser.sweep.commandline import rewrite
 from ser.sweep.display import watch
 from ser.sweep.handover import PLANNED, SWEPT
 from ser.sweep.places import check_places
-from ser.sweep.plan import Plan, Point, store_plan
+from ser.sweep.planned import Plan, Point
 from ser.sweep.search_space import search_space
+from ser.sweep.stored_plans import store_plan
 from ser.sweep.tuning import Budget, Search, Trial
 from ser.system.text import aligned, percent
 

@@ -23,7 +23,9 @@ from ser.results.runs import run_metrics
 from ser.results.store import ResultStore, Stored
 from ser.sweep.commandline import rewrite
 from ser.sweep.compose import composer
-from ser.sweep.plan import Plan, Point, compose_plan, find_plans
+from ser.sweep.plan import compose_plan
+from ser.sweep.planned import Plan, Point
+from ser.sweep.stored_plans import find_plans
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ from typing import Any
 
 from ser.results.store import ResultStore
 from ser.sweep.handover import STARTED
-from ser.sweep.plan import Plan
+from ser.sweep.planned import Plan
 from ser.sweep.running import Sign
 from ser.sweep.table import incomplete, table
 from ser.system.progress import SECONDS_BETWEEN_LINES

@@ -24,7 +24,8 @@ from ser.results.store import ResultStore, Stored
 from ser.sweep.code import check_unchanged, without_weights
 from ser.sweep.handover import COMMAND, PLANNED, STARTED, SWEPT
 from ser.sweep.places import check_places
-from ser.sweep.plan import store_point
+from ser.sweep.planned import Plan
+from ser.sweep.stored_plans import store_plan
 from ser.system import environment
 from ser.system.alive import Owner
 
@@ -75,7 +76,7 @@ class Job:
             for note in (*self.settings.notes, *without_weights([self.experiment])):
                 _log.info("%s: %s", self.experiment.name, note)
             check_places([self.settings], {})
-            store_point(self.experiment)
+            store_plan(Plan.of(self.experiment.overrides, [self.experiment]))
 
     def missing(self) -> list[Replica]:
         """The trainings without a result that counts, by ``resume``, but for those that failed in this command."""

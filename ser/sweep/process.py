@@ -13,7 +13,7 @@ from ser.errors import UserError
 from ser.sweep.commandline import rewrite, take_dry_run
 from ser.sweep.hydra_internals import parse_flags
 from ser.sweep.job import FailedTrainingsError
-from ser.sweep.plan import sweep_name
+from ser.sweep.naming import sweep_name
 
 _LAST_LINES = 40  # of the output, for an error's message
 

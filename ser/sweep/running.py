@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ser.sweep.plan import Plan
+from ser.sweep.planned import Plan
 from ser.system.alive import Owner, signs, silence, this_process
 from ser.system.files import write_text
 from ser.system.stored import intact, read_json

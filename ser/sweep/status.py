@@ -8,8 +8,9 @@ from pathlib import Path
 from ser.config.words import differing
 from ser.results.store import ResultStore
 from ser.sweep.display import duration
-from ser.sweep.plan import Plan, Point, find_plans, mixed, plan_time, sweep_names
+from ser.sweep.planned import Plan, Point
 from ser.sweep.running import Running, running
+from ser.sweep.stored_plans import find_plans, mixed, plan_time, sweep_names
 from ser.sweep.table import failures, overview
 from ser.system.text import aligned
 

@@ -16,7 +16,8 @@ from ser.results.metrics import METRICS
 from ser.results.notes import SPREAD, mean_and_deviation
 from ser.results.runs import run_metrics
 from ser.results.store import ResultStore, Stored
-from ser.sweep.plan import Plan, Point, load_plans, plan_time
+from ser.sweep.planned import Plan, Point
+from ser.sweep.stored_plans import load_plans, plan_time
 from ser.system.text import aligned, percent
 
 _MAX_SHOWN_FAILURES = 10

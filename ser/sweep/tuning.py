@@ -23,9 +23,10 @@ from ser.sweep.compose import composer
 from ser.sweep.display import Progress
 from ser.sweep.handover import PLANNED, STARTED
 from ser.sweep.job import Job, NotStoredError
-from ser.sweep.plan import Plan, mixed, store_plan
+from ser.sweep.planned import Plan
 from ser.sweep.search_space import Dimension
 from ser.sweep.status import dry_run
+from ser.sweep.stored_plans import mixed, store_plan
 from ser.system.text import aligned, percent
 
 _log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from ser.config.settings import resolve
 from ser.results.store import ResultStore
 from ser.sweep.commandline import rewrite
 from ser.sweep.compose import composer
-from ser.sweep.plan import load_plans
+from ser.sweep.stored_plans import load_plans
 from ser.sweep.table import table
 
 FORMER = REPOSITORY / "tests" / "former"

@@ -281,7 +281,7 @@ def unchanged():
 def make_scores(parameters, wa, uwa=None, crop=None, validation=None, planned=None, error=None, **more):
     """Scores made by hand: those of seeds 0, 1, ...; all as WA unless told, ``planned`` seeds in all."""
     from multirun_analysis.grids import Scores
-    from ser.sweep.plan import Point
+    from ser.sweep.planned import Point
 
     wa = np.asarray(wa, dtype=float)
     given = {"wa": wa, "uwa": uwa, "f1": None, "crop_wa": crop, "crop_uwa": crop, "best_val_wa": validation, **more}

@@ -20,7 +20,8 @@ from multirun_analysis.by import tables
 from multirun_analysis.store.collect import fold_metrics
 from ser.errors import UserError
 from ser.results.metrics import METRICS, metric
-from ser.sweep.plan import Plan, Point, store_plan
+from ser.sweep.planned import Plan, Point
+from ser.sweep.stored_plans import store_plan
 
 SEEDS = 4
 LOADERS, POSITIONS, LAMBDAS = ("loader_1", "loader_2"), ("pos_1", "pos_2"), ("0.6", "1")

@@ -4,7 +4,7 @@ import pytest
 
 from multirun_analysis.audit import merged
 from ser.errors import UserError
-from ser.sweep.plan import Point
+from ser.sweep.planned import Point
 
 
 @pytest.mark.parametrize("more", [("repeats=1", "seed=0,1,2,3"), ("seed=2,0", "repeats=2", "fold=3,[1,2]")])

@@ -14,7 +14,8 @@ from multirun_analysis.over import draw, read
 from multirun_analysis.store.collect import Collected, columns
 from multirun_analysis.where import narrowed
 from ser.errors import UserError
-from ser.sweep.plan import Plan, Point, store_plan
+from ser.sweep.planned import Plan, Point
+from ser.sweep.stored_plans import store_plan
 
 EMPTY = Collected(pd.DataFrame(columns=list(columns())), pd.DataFrame())
 

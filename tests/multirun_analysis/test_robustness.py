@@ -18,7 +18,7 @@ from multirun_analysis.robustness.readings import Reading, make_readings, merge
 from multirun_analysis.robustness.tables import tables
 from multirun_analysis.robustness.variants import REFERENCE, read
 from ser.errors import UserError
-from ser.sweep.plan import Plan
+from ser.sweep.planned import Plan
 
 SUPPORTED, AGAINST, OPEN = Outcome("supported"), Outcome("not supported"), Outcome("undecided")
 

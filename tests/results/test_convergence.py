@@ -12,7 +12,7 @@ from ser.results.convergence import convergence, max_epochs, relative_slope, sai
 from ser.results.likeness import digest, note, reason
 from ser.results.runs import run_metrics
 from ser.results.store import ResultStore
-from ser.sweep.plan import Plan, Point
+from ser.sweep.planned import Plan, Point
 from ser.sweep.table import table
 from ser.training.trainer import Course, Recipe
 

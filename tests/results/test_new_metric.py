@@ -15,7 +15,9 @@ from ser.errors import UserError
 from ser.results.metrics import METRICS, add_own, metric
 from ser.results.runs import Origin, parent_run, run_metrics, seed_run
 from ser.results.store import ResultStore, Stored
-from ser.sweep.plan import Plan, Point, compose_plan, find_plans, plan_file, store_plan
+from ser.sweep.plan import compose_plan
+from ser.sweep.planned import Plan, Point
+from ser.sweep.stored_plans import find_plans, plan_file, store_plan
 from ser.sweep.table import table
 
 FOLDS = (outcome([0, 0, 1, 1], [0, 0, 0, 0], crop=[0, 1, 1, 1]), outcome([0, 1], [0, 1], crop=[1, 0], fold=2))

@@ -11,7 +11,7 @@ from sweep.workplace import SERIAL, SMALL
 from ser.errors import UserError
 from ser.sweep.commandline import rewrite
 from ser.sweep.comparison import make_comparison
-from ser.sweep.plan import Plan
+from ser.sweep.planned import Plan
 from ser.sweep.tuning import Budget
 
 TWO = """

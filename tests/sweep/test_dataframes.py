@@ -137,7 +137,7 @@ def test_a_number_that_some_options_lack_is_numeric():
 
 def _signature(folder, name):
     """The signature of the first training of the first point, which is loss=cos lambda=0.6."""
-    from ser.sweep.plan import load_plans
+    from ser.sweep.stored_plans import load_plans
 
     (plan,) = load_plans(folder / "results", name)
     assert plan.points[0].parameters["lambda"] == "0.6"

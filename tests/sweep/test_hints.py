@@ -6,7 +6,8 @@ from ser.config.settings import resolve
 from ser.errors import UserError
 from ser.sweep.commandline import rewrite
 from ser.sweep.compose import composer
-from ser.sweep.plan import Plan, Point, find_plans, store_plan
+from ser.sweep.planned import Plan, Point
+from ser.sweep.stored_plans import find_plans, store_plan
 
 HINTS = {
     "loss = cos": "there must be no blanks around the equals sign: loss=cos",

@@ -5,17 +5,21 @@ import pytest
 
 from ser.config import words
 from ser.errors import UserError
-from ser.sweep import plan as sweeps
+from ser.sweep import launchers
 from ser.sweep.commandline import rewrite
 from ser.sweep.compose import composer, with_folder
 from ser.sweep.hydra_internals import parse_flags, parse_override
+from ser.sweep.naming import sweep_name
+from ser.sweep.plan import make_plan
+from ser.sweep.planned import Plan, Point
+from ser.sweep.stored_plans import load_plans, mixed, plan_file, store_plan
 
 
 def plan(tiny, tmp_path, *arguments):
     common = [f"corpus.root={tiny}", "corpus.size=tiny", f"results.dir={tmp_path}/r", f"cache.dir={tmp_path}/c"]
     overrides = rewrite([*common, *arguments])
-    name = [] if any(o.startswith("sweep=") for o in overrides) else [f"sweep={sweeps.sweep_name(overrides)}"]
-    made, _ = sweeps.make_plan(parse_flags(["-m", *overrides, *name]))
+    name = [] if any(o.startswith("sweep=") for o in overrides) else [f"sweep={sweep_name(overrides)}"]
+    made, _ = make_plan(parse_flags(["-m", *overrides, *name]))
     return made
 
 
@@ -66,7 +70,7 @@ def test_a_stored_plan_is_read_back_and_grows_by_other_command_lines(tiny, tmp_p
     second = plan(tiny, tmp_path, "loss=cos,l2", "seed=1", "sweep=mine", "device=cpu")
     plan(tiny, tmp_path, "loss=cos,l2", "sweep=mine", "engine=serial", "resume=false")
     (Path(tmp_path) / "r" / "sweeps" / "mine" / ".half-written.json").write_text("")
-    found = sweeps.load_plans(tmp_path / "r", "mine")
+    found = load_plans(tmp_path / "r", "mine")
     assert len(found) == 2, "how and where a sweep runs makes no other plan"
     assert {signature for one in found for signature in one.signatures()} == {*first.signatures(), *second.signatures()}
 
@@ -79,7 +83,7 @@ def test_a_name_that_holds_another_commands_configurations_is_pointed_out(tiny, 
     assert said.startswith("The sweep mine holds other configurations already (2, of 'corpus.root=")
     assert "loss=cos,l2'): the name will stand for both" in said
     assert said.endswith("For a sweep of its own, give this command another name: sweep=NAME.")
-    assert sweeps.mixed(made) == [], "the command line is known now"
+    assert mixed(made) == [], "the command line is known now"
 
 
 @pytest.mark.parametrize(
@@ -95,15 +99,15 @@ def test_a_name_that_holds_another_commands_configurations_is_pointed_out(tiny, 
 )
 def test_a_grid_that_grows_under_its_name_is_not(tmp_path, typed, losses, said):
     def planned(overrides, losses):
-        points = [sweeps.Point((), {"loss": loss}, (0,), (1,), loss) for loss in losses]
-        return sweeps.Plan("mine", (*overrides, "sweep=mine"), tuple(points), tmp_path)
+        points = [Point((), {"loss": loss}, (0,), (1,), loss) for loss in losses]
+        return Plan("mine", (*overrides, "sweep=mine"), tuple(points), tmp_path)
 
-    sweeps.store_plan(planned(["loss=cos,l2"], ["cos", "l2"]))
-    found = sweeps.mixed(planned(typed, losses))
+    store_plan(planned(["loss=cos,l2"], ["cos", "l2"]))
+    found = mixed(planned(typed, losses))
     assert bool(found) == said
     assert all("(1, of 'loss=cos,l2')" in sentence for sentence in found)
-    sweeps.plan_file(planned(["loss=cos,l2"], [])).write_text("{")
-    assert sweeps.mixed(planned(typed, losses)) == [], "a damaged plan stops no sweep"
+    plan_file(planned(["loss=cos,l2"], [])).write_text("{")
+    assert mixed(planned(typed, losses)) == [], "a damaged plan stops no sweep"
 
 
 @pytest.mark.parametrize(
@@ -122,11 +126,11 @@ def test_a_grid_that_grows_under_its_name_is_not(tmp_path, typed, losses, said):
     ],
 )
 def test_names_of_sweeps(overrides, name):
-    found = sweeps.sweep_name(overrides)
+    found = sweep_name(overrides)
     assert found.startswith(name)
     assert re.fullmatch(r"\w[\w.+-]{0,70}", found), "a folder's name"
     for aside in ("device=cpu", "resume=false", "engine=serial", "seed=3", "repeats=20", "results.dir=there"):
-        assert sweeps.sweep_name([aside, *overrides]) == sweeps.sweep_name([*overrides, aside]) == found
+        assert sweep_name([aside, *overrides]) == sweep_name([*overrides, aside]) == found
 
 
 def test_values_set_on_a_copy_compose_as_hydra_does(tiny, tmp_path):
@@ -144,9 +148,9 @@ def test_values_set_on_a_copy_compose_as_hydra_does(tiny, tmp_path):
 
 def test_a_sweep_over_a_manifest_is_called_by_its_file():
     manifest = ["corpus=manifest", "corpus.root=/data/nemo.csv", "loss=cos,l2"]
-    assert sweeps.sweep_name(manifest).startswith("nemo-loss-cos+l2-")
-    assert sweeps.sweep_name([*manifest, "corpus.name=polish"]).startswith("polish-loss-cos+l2-")
-    assert sweeps.sweep_name(["corpus=emodb", "corpus.root=/data/x", "loss=cos"]).startswith("emodb-loss-cos-")
+    assert sweep_name(manifest).startswith("nemo-loss-cos+l2-")
+    assert sweep_name([*manifest, "corpus.name=polish"]).startswith("polish-loss-cos+l2-")
+    assert sweep_name(["corpus=emodb", "corpus.root=/data/x", "loss=cos"]).startswith("emodb-loss-cos-")
 
 
 @pytest.mark.parametrize(
@@ -179,14 +183,14 @@ def test_a_dry_run_does_not_ask_whether_the_launcher_takes_the_jobs(tiny, tmp_pa
     def refuse(*_):
         raise UserError("SLURM still has jobs of the sweep")
 
-    monkeypatch.setattr(sweeps.launchers, "check", refuse)
+    monkeypatch.setattr(launchers, "check", refuse)
     typed = ["-m", f"corpus.root={tiny}", "corpus.size=tiny", "sweep=mine"]
     typed += [f"results.dir={tmp_path}/r", f"cache.dir={tmp_path}/c"]
-    made, _ = sweeps.make_plan(parse_flags(typed), dry=True)
+    made, _ = make_plan(parse_flags(typed), dry=True)
     assert len(made.points) == 1
     assert not (tmp_path / "r").exists()
     with pytest.raises(UserError, match="SLURM still has jobs"):
-        sweeps.make_plan(parse_flags(typed))
+        make_plan(parse_flags(typed))
 
 
 def test_options_and_values_may_be_swept_in_hydras_other_forms(tiny, tmp_path):

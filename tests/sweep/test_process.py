@@ -86,7 +86,7 @@ def test_packages_stay_packages():
     import ser.results.store
     import ser.sweep.plan
 
-    assert ser.sweep.plan.Plan.__module__ == "ser.sweep.plan"
+    assert ser.sweep.plan.make_plan.__module__ == "ser.sweep.plan"
     assert ser.results.store.ResultStore.__module__ == "ser.results.store"
     assert {"histories", "plot", "predictions", "results", "sweep"} <= set(dir(ser))
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

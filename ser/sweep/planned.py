@@ -1,0 +1,109 @@
+"""A sweep as planned, as plain data: its points, with the signature, the seeds and the folds of each.
+
+Progress, closing table, exit status and analysis select results by these signatures, so that they work the same under
+every launcher.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ser.config.words import as_typed
+from ser.data.replicas import Replica, replicas
+
+if TYPE_CHECKING:
+    from ser.data.experiment import Experiment
+
+
+@dataclass(frozen=True)
+class Point:
+    """One planned job.
+
+    Attributes:
+        overrides: what was typed for it.
+        parameters: its configuration in the words that users type.
+        seeds, folds: what it trains.
+        configuration: the signature of its configuration; None where it cannot run.
+        error: why it cannot run, else None.
+        sessions: how many folds its corpus has, 1 with an official split; None where that is not known.
+        classes: how many classes it has; None where that is not known.
+    """
+
+    overrides: tuple[str, ...]
+    parameters: dict[str, str]
+    seeds: tuple[int, ...]
+    folds: tuple[int, ...]
+    configuration: str | None
+    error: str | None = None
+    sessions: int | None = None
+    classes: int | None = None
+
+    @classmethod
+    def of(cls, experiment: "Experiment") -> "Point":
+        """The point of an experiment, which can run."""
+        settings, corpus = experiment.settings, experiment.corpus
+        planned = (experiment.overrides, experiment.parameters, settings.seeds, experiment.folds)
+        return cls(*planned, experiment.configuration, sessions=len(corpus.tested), classes=len(corpus.classes))
+
+    @property
+    def part(self) -> str | None:
+        """Which folds are planned, such as ``folds 1, 2 of 5``; None if all are, or their number is not known."""
+        if self.sessions is None or len(self.folds) == self.sessions:
+            return None
+        return f"fold{'s' * (len(self.folds) > 1)} {', '.join(map(str, self.folds))} of {self.sessions}"
+
+    def replicas(self) -> list[Replica]:
+        """Every training of this point; an empty list where it cannot run."""
+        return [] if self.configuration is None else replicas(self.configuration, self.seeds, self.folds)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A named sweep.
+
+    Attributes:
+        name: the sweep's name.
+        overrides: the command line.
+        points: its jobs.
+        results: the folder of its results.
+        anew: whether earlier results do not count (resume=false).
+        weights: whether results without weights do not count (save=best or all).
+        launcher: Hydra's configuration of its launcher; None where no launcher runs the jobs.
+        metrics: users' own metrics, see ``ser.results.metrics.add_own``.
+    """
+
+    name: str
+    overrides: tuple[str, ...]
+    points: tuple[Point, ...]
+    results: Path
+    anew: bool = False
+    weights: bool = False
+    launcher: Any = field(default=None, compare=False)
+    metrics: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    @classmethod
+    def of(cls, overrides: Sequence[str], experiments: "Sequence[Experiment]") -> "Plan":
+        """The plan of experiments that can run; ``overrides`` tell it from other plans of the same name."""
+        settings, points = experiments[0].settings, tuple(map(Point.of, experiments))
+        how = settings.resume is False, settings.saves
+        return cls(settings.sweep, tuple(overrides), points, settings.results, *how, metrics=settings.metrics)
+
+    @property
+    def typed(self) -> str:
+        """The command line as users type it, without the sweep's name."""
+        return " ".join(as_typed(override) for override in self.overrides if not override.startswith("sweep="))
+
+    @cached_property
+    def swept(self) -> tuple[str, ...]:
+        """The keys that are not the same in the overrides of all points, but for seed and fold."""
+        typed = [
+            dict(override.lstrip("+").partition("=")[::2] for override in point.overrides) for point in self.points
+        ]
+        keys = dict.fromkeys(key for each in typed for key in each)
+        return tuple(key for key in keys if len({each.get(key) for each in typed}) > 1 and key not in ("seed", "fold"))
+
+    def signatures(self) -> dict[str, Point]:
+        """The point of every training of the sweep, by the training's signature; equal points count once."""
+        return {replica.signature: point for point in self.points for replica in point.replicas()}
