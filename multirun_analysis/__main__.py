@@ -177,7 +177,7 @@ def _of_paper(command: CommandLine) -> str:
 
 
 def _claims_or_report(command: CommandLine) -> str:
-    from multirun_analysis.audit import together
+    from multirun_analysis.audit.findings import together
 
     network = _network(command) if command.what == "report" else None
     lengths, tasks, settings = (_study(what, command) for what in ("fig2", "table2", "table3"))

@@ -11,7 +11,9 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
-from multirun_analysis.audit import Finding, audit, merged
+from multirun_analysis.audit.checks import audit
+from multirun_analysis.audit.compared import merged
+from multirun_analysis.audit.findings import Finding
 from multirun_analysis.inference.statistics import Floats
 from multirun_analysis.output.drawings import Drawing, LearningCurves
 from multirun_analysis.output.tables import Missing, Percent, Table

@@ -11,7 +11,7 @@ from ser.errors import UserError
 from ser.system.files import write_text
 
 if TYPE_CHECKING:  # these modules import pandas, scipy and matplotlib, which --help and a list of sweeps do without
-    from multirun_analysis.audit import Finding
+    from multirun_analysis.audit.findings import Finding
     from multirun_analysis.grids import Study
     from multirun_analysis.output.drawings import Drawing, LearningCurves
     from multirun_analysis.output.tables import Table

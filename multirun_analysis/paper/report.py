@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from multirun_analysis import convergence
-from multirun_analysis.audit import Finding, together
+from multirun_analysis.audit.findings import Finding, together
 from multirun_analysis.grids import Study, told
 from multirun_analysis.output import figures
 from multirun_analysis.output.drawings import Drawing, LearningCurves

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from multirun_analysis.audit import merged
+from multirun_analysis.audit.compared import merged
 from multirun_analysis.grids import Study, configurations, study_of
 from multirun_analysis.store.collect import collect
 from ser.config.words import as_typed, differing

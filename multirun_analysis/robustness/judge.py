@@ -192,7 +192,7 @@ def _experiment(plan: Plan) -> str:
 
 
 def _key(point: Point) -> Any:
-    """What a configuration is known by, also where it cannot run; as in ``audit.merged``."""
+    """What a configuration is known by, also where it cannot run; as in ``audit.compared.merged``."""
     return point.configuration or tuple(sorted(point.parameters.items()))
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from multirun_analysis.audit import Finding, audit
+from multirun_analysis.audit.checks import audit
+from multirun_analysis.audit.findings import Finding, together
 from multirun_analysis.grids import told
 from multirun_analysis.output.tables import Table
 from multirun_analysis.store.collect import Collected, columns
@@ -285,8 +286,6 @@ def test_findings_that_refuse_come_first():
 
 
 def test_a_part_of_the_folds_is_said_in_every_table():
-    from multirun_analysis.audit import together
-
     point = Point((), {"loss": "cos"}, (0,), (1, 2), "c" * 32, sessions=5)
     assert point.part == "folds 1, 2 of 5"
     assert Point((), {}, (0,), (3,), "c", sessions=5).part == "fold 3 of 5"

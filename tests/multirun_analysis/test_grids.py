@@ -2,7 +2,7 @@
 
 import pytest
 
-from multirun_analysis.audit import merged
+from multirun_analysis.audit.compared import merged
 from ser.errors import UserError
 from ser.sweep.planned import Point
 
