@@ -27,7 +27,7 @@ from multirun_analysis.inference.evidence import NOT_SUPPORTED, SUPPORTED, Evide
 from multirun_analysis.inference.statistics import Floats, clustered_difference, crossed_difference, normal_bonus
 from multirun_analysis.paper.claims import all_claims, verdicts
 from multirun_analysis.paper.parts import ALIKE, IMPROVEMENT
-from multirun_analysis.store.collect import Collected, columns, score_metrics
+from multirun_analysis.store.contents import Collected, columns, score_metrics
 from ser.config.words import assignments
 from ser.errors import UserError
 from ser.sweep.planned import Point

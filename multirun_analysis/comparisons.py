@@ -10,7 +10,7 @@ from multirun_analysis.grids import Group, Scores, common_seeds, paired, predict
 from multirun_analysis.inference import planning, statistics
 from multirun_analysis.inference.statistics import Difference, Interval
 from multirun_analysis.output.tables import FEWEST_SEEDS, Cell, Percent, Rounded, Spread, Table, few_seeds
-from multirun_analysis.store.collect import Collected
+from multirun_analysis.store.contents import Collected
 from ser.errors import UserError
 
 

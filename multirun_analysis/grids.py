@@ -17,7 +17,9 @@ from multirun_analysis.audit.findings import Finding
 from multirun_analysis.inference.statistics import Floats
 from multirun_analysis.output.drawings import Drawing, LearningCurves
 from multirun_analysis.output.tables import Missing, Percent, Table
-from multirun_analysis.store.collect import NEEDED, REPLICA, Collected, collect, predictions, score_metrics
+from multirun_analysis.store.collect import collect
+from multirun_analysis.store.contents import NEEDED, REPLICA, Collected, score_metrics
+from multirun_analysis.store.predictions import predictions
 from ser.config.words import corpora_title
 from ser.errors import UserError
 from ser.sweep.planned import Plan, Point
@@ -240,7 +242,7 @@ def paired(first: Group, second: Group, metric: str) -> tuple[Floats, Floats]:
 
 
 def predicted(collected: Collected, scores: Scores, seed: int) -> pd.DataFrame:
-    """The predictions of one seed at a point, of its planned folds (``store.collect.predictions``).
+    """The predictions of one seed at a point, of its planned folds (``store.predictions``).
 
     Raises:
         UserError: they cannot be read.

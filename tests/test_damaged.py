@@ -16,7 +16,8 @@ import torch
 from results.outcomes import ABOUT, outcome
 from safetensors.torch import save_file
 
-from multirun_analysis.store.collect import Collected, predictions
+from multirun_analysis.store.contents import Collected
+from multirun_analysis.store.predictions import predictions
 from ser.corpora.table import Corpus, Utterance, make_corpus
 from ser.data import cache
 from ser.features.extractor import Extractor

@@ -6,7 +6,7 @@ from multirun_analysis.audit import coverage, origins, outcomes, plan
 from multirun_analysis.audit.compared import Compared, merged
 from multirun_analysis.audit.findings import Finding, refusals_first
 from multirun_analysis.audit.parameters import swept_parameters
-from multirun_analysis.store.collect import Collected
+from multirun_analysis.store.contents import Collected
 from ser.sweep.planned import Point
 
 CHECKS: tuple[Callable[[Compared], Iterator[Finding]], ...] = (

@@ -9,7 +9,7 @@ import pandas as pd
 
 from multirun_analysis.audit.parameters import by_value, free_parameters
 from multirun_analysis.audit.wording import count, few, grouped
-from multirun_analysis.store.collect import NEEDED, REPLICA, Collected
+from multirun_analysis.store.contents import NEEDED, REPLICA, Collected
 from ser.config.words import differing
 from ser.sweep.planned import Point
 

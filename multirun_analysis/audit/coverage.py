@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from multirun_analysis.audit.compared import Compared
 from multirun_analysis.audit.findings import Finding
 from multirun_analysis.audit.wording import few, grouped, numbers
-from multirun_analysis.store.collect import NEEDED
+from multirun_analysis.store.contents import NEEDED
 from ser.sweep.planned import Point
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from multirun_analysis.audit.compared import Compared
 from multirun_analysis.audit.findings import Finding, Severity
 from multirun_analysis.audit.wording import are, count, few, grouped
-from multirun_analysis.store.collect import REPLICA, TOLERANCE, fold_metrics
+from multirun_analysis.store.contents import REPLICA, TOLERANCE, fold_metrics
 
 _WHY_IN_CONFLICT: Mapping[Severity, str] = {
     "refuse": "equal signatures should give equal numbers",

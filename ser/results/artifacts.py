@@ -52,7 +52,7 @@ def _write_predictions(
 ) -> None:
     """Write a row for each test utterance: its true class, and what was predicted in both modes.
 
-    ``multirun_analysis.store.collect`` reads it.
+    ``multirun_analysis.store.predictions`` reads it.
     """
     shown = [for_spreadsheets(name) for name in classes]
     with path.open("w", newline="", encoding="utf-8") as file:

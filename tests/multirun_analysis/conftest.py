@@ -297,7 +297,7 @@ def make_scores(parameters, wa, uwa=None, crop=None, validation=None, planned=No
 def make_study(*scores, swept=()):
     """Scores made by hand as a study without a store."""
     from multirun_analysis.grids import Study
-    from multirun_analysis.store.collect import Collected, columns
+    from multirun_analysis.store.contents import Collected, columns
 
     rows = pd.DataFrame(columns=list(columns())).astype(columns())
     return Study(tuple(scores), tuple(swept), Collected(rows, rows))

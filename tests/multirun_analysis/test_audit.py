@@ -10,7 +10,7 @@ from multirun_analysis.audit.checks import audit
 from multirun_analysis.audit.findings import Finding, together
 from multirun_analysis.grids import told
 from multirun_analysis.output.tables import Table
-from multirun_analysis.store.collect import Collected, columns
+from multirun_analysis.store.contents import Collected, columns
 from ser.sweep.planned import Point
 
 SEEDS, FOLDS = (0, 1), (1, 2, 3)

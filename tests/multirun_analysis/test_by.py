@@ -17,7 +17,7 @@ from scipy import stats
 
 from multirun_analysis.__main__ import main
 from multirun_analysis.by import tables
-from multirun_analysis.store.collect import fold_metrics
+from multirun_analysis.store.contents import fold_metrics
 from ser.errors import UserError
 from ser.results.metrics import METRICS, metric
 from ser.sweep.planned import Plan, Point

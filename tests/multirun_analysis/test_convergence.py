@@ -117,13 +117,14 @@ def test_infinity_and_nan_are_read_back(tampered, find_run):
 
 def test_a_server_gives_the_same_history(grids, monkeypatch):
     from multirun_analysis.store import collect as module
+    from multirun_analysis.store.server import Server
 
     uri = f"sqlite:///{grids.folder}/mlflow.db"
     collected = collect(uri)
     name = collected.replicas["configuration"].iloc[0]
     columns = ["seed", "fold", "epoch"]
     expected = histories(collected, name).sort_values(columns, ignore_index=True)
-    monkeypatch.setattr(module, "_is_database", lambda uri: False)
+    monkeypatch.setattr(module, "_source", Server)
     found = histories(collected, name).sort_values(columns, ignore_index=True)
     pd.testing.assert_frame_equal(found, expected, check_dtype=False)
 

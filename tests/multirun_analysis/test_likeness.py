@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from multirun_analysis import likeness
-from multirun_analysis.store.collect import Collected, columns
+from multirun_analysis.store.contents import Collected, columns
 
 
 @pytest.fixture

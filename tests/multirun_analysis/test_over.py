@@ -11,7 +11,7 @@ from scipy import stats
 from multirun_analysis.__main__ import main
 from multirun_analysis.grids import Scores, Study
 from multirun_analysis.over import draw, read
-from multirun_analysis.store.collect import Collected, columns
+from multirun_analysis.store.contents import Collected, columns
 from multirun_analysis.where import narrowed
 from ser.errors import UserError
 from ser.sweep.planned import Plan, Point

@@ -7,7 +7,7 @@ import pytest
 from results.outcomes import outcome
 from support import experiment
 
-from multirun_analysis.store.collect import _parse
+from multirun_analysis.store.predictions import _parse
 from ser.results import artifacts
 from ser.results.metrics import METRICS
 from ser.results.notes import seed_note

@@ -14,7 +14,8 @@ import pytest
 from support import run
 
 from multirun_analysis.paper import report
-from multirun_analysis.store.collect import collect, columns
+from multirun_analysis.store.collect import collect
+from multirun_analysis.store.contents import columns
 from ser.errors import UserError
 
 KINDS = ("convergence", "classes", "confusion", "intervals")

@@ -13,7 +13,11 @@ from sqlalchemy.dialects import mysql
 
 from benchmarks import store as large
 from multirun_analysis.store import collect as module
-from multirun_analysis.store.collect import REPLICA, collect, columns, fold_metrics, predictions
+from multirun_analysis.store.collect import collect
+from multirun_analysis.store.contents import REPLICA, columns, fold_metrics
+from multirun_analysis.store.database import Database, _connect, _finished
+from multirun_analysis.store.predictions import predictions, read_run
+from multirun_analysis.store.server import Server
 from ser.errors import UserError
 from ser.results.convergence import FIGURES
 
@@ -167,12 +171,13 @@ def test_conflicts_hold_every_version_the_newest_last(made):
 
 
 @pytest.mark.parametrize("at_once", [1, 500])
-@pytest.mark.parametrize("databases", [(), ("sqlite",)], ids=["client", "sql"])
+@pytest.mark.parametrize("source", [Server, Database], ids=["client", "sql"])
 @pytest.mark.parametrize("wanted", [None, [A], [C, A, "d" * 32]], ids=["all", "one", "some"])
-def test_database_and_client_read_the_same(made, monkeypatch, wanted, databases, at_once):
+def test_database_and_client_read_the_same(made, monkeypatch, wanted, source, at_once):
     expected = collect(made.uri, EXPERIMENT)
-    monkeypatch.setattr(module, "_DATABASES", databases)
-    monkeypatch.setattr(module, "_AT_ONCE", at_once)
+    monkeypatch.setattr(module, "_source", source)
+    monkeypatch.setattr(module, "AT_ONCE", at_once)
+    monkeypatch.setattr("multirun_analysis.store.database.AT_ONCE", at_once)
     collected = collect(made.uri, EXPERIMENT, wanted)
     for name in ("replicas", "conflicts"):
         frame = getattr(expected, name)
@@ -207,7 +212,7 @@ def test_reading_leaves_nothing_behind_and_cannot_write(made, tmp_path):
     collect(uri, EXPERIMENT)
     assert [path.name for path in (tmp_path / "copy").iterdir()] == ["mlflow.db"]
     assert (tmp_path / "copy" / "mlflow.db").read_bytes() == before
-    connection = module._connect(tmp_path / "copy" / "mlflow.db")
+    connection = _connect(tmp_path / "copy" / "mlflow.db")
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         connection.execute("DELETE FROM runs")
     connection.close()
@@ -229,7 +234,7 @@ def test_a_metric_that_mlflow_flags_as_nan_is_nan(made, tmp_path):
 
 
 def test_reserved_words_are_quoted_for_other_databases():
-    statement = str(module._finished([1], ["x"]).compile(dialect=mysql.dialect()))
+    statement = str(_finished([1], ["x"]).compile(dialect=mysql.dialect()))
     assert "configuration.`key` = " in statement
 
 
@@ -275,7 +280,7 @@ def test_a_store_or_experiment_that_cannot_be_read_is_named(made, tmp_path, monk
 
 @pytest.mark.parametrize("name", ["serr", "gone"])
 def test_a_server_names_the_same_mistakes(made, monkeypatch, name):
-    monkeypatch.setattr(module, "_DATABASES", ())
+    monkeypatch.setattr(module, "_source", Server)
     with pytest.raises(UserError, match=f"tracking.experiment={name} is "):
         collect(made.uri, name)
 
@@ -350,7 +355,7 @@ def test_predictions_of_a_server_are_downloaded(made, monkeypatch, tmp_path):
         return str(shutil.copy(write_predictions(tmp_path, "rrrr", (1,)), dst_path))
 
     monkeypatch.setattr(mlflow.artifacts, "download_artifacts", download)
-    assert module._read_predictions("http://host", "r", "mlflow-artifacts:/1/r/artifacts")["fold"].tolist() == [1, 1]
+    assert read_run("http://host", "r", "mlflow-artifacts:/1/r/artifacts")["fold"].tolist() == [1, 1]
 
 
 def test_predictions_that_cannot_be_found_are_named(made):
