@@ -2,19 +2,16 @@
 
 import math
 from collections import Counter
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ser.aux_tasks.task import check_two_classes
 from ser.config.build import build
 from ser.config.settings import Settings
 from ser.config.signature import digest
 from ser.corpora.table import Corpus, missing_in_folds
-from ser.data.folds import Fold, drawn, missing_classes, split
-from ser.data.randomness import generator
+from ser.data.folds import Fold, missing_classes, replica_parts
 from ser.errors import UserError
 
 if TYPE_CHECKING:
@@ -62,18 +59,14 @@ def parts_of(experiment: "Experiment", seed: int, fold: int) -> Fold:
         UserError: a fold has no training or no validation part, or its training part lacks a class, or has fewer than
             two utterances of a class because of ``validation.train_fraction``.
     """
-    settings, columns = experiment.settings, experiment.columns
-    parts = split(
-        columns.sessions, columns.labels, fold, build(settings.validation), generator(seed, fold, "validation"),
-        speakers=columns.speakers, copies=experiment.copies,
-    )  # fmt: skip
+    validation = experiment.settings.validation
+    parts = replica_parts(
+        experiment.columns, experiment.copies, build(validation), validation.train_fraction, seed, fold
+    )
     _check_classes(experiment, parts, seed, fold)
-    fraction = settings.validation.train_fraction
-    if fraction == 1:
-        return parts
-    train = drawn(parts.train, columns.labels, fraction, generator(seed, fold, "training subset"))
-    _check_share(experiment, columns.labels[parts.train], columns.labels[train], fold)
-    return replace(parts, train=train)
+    if validation.train_fraction < 1:
+        _check_share(experiment, parts, fold)
+    return parts
 
 
 def check_parts(experiment: "Experiment") -> None:
@@ -101,10 +94,12 @@ def _check_classes(experiment: "Experiment", parts: Fold, seed: int, fold: int) 
         )
 
 
-def _check_share(experiment: "Experiment", before: NDArray[np.int64], after: NDArray[np.int64], fold: int) -> None:
-    """Check the classes of the training part before and after a share of it is drawn."""
+def _check_share(experiment: "Experiment", parts: Fold, fold: int) -> None:
+    """Check how many utterances of each class are left of the training part when a share of it was drawn."""
+    labels = experiment.columns.labels
+    before = np.delete(labels, np.concatenate([parts.validation, parts.test]))
     for label, name in enumerate(experiment.corpus.classes):
-        left = int((after == label).sum())
+        left = int((labels[parts.train] == label).sum())
         if left < _FEWEST:
             count = int((before == label).sum())
             enough = min(1.0, math.ceil(100 * (_FEWEST - 0.5) / count) / 100)

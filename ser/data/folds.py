@@ -4,13 +4,14 @@ Source: Lian et al. 2018, section 3 (five-fold cross-validation).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ser.corpora.table import Corpus
+from ser.data.randomness import generator
 from ser.data.validation import Validation
 from ser.errors import UserError
 
@@ -53,6 +54,35 @@ def _indices(values: Sequence[str], order: Sequence[str]) -> NDArray[np.int64]:
     """The index of each value in ``order``."""
     index_of = {value: index for index, value in enumerate(order)}
     return np.array([index_of[value] for value in values], dtype=np.int64)
+
+
+def replica_parts(
+    columns: Columns,
+    copies: NDArray[np.int64] | None,
+    validation: Validation,
+    train_fraction: float,
+    seed: int,
+    fold: int,
+) -> Fold:
+    """The parts of a replica: those of its fold, the training part reduced to a share of every class.
+
+    Args:
+        columns: the corpus' table.
+        copies, validation: see ``split``.
+        train_fraction: the share, see ``drawn``; 1 is the whole training part.
+        seed, fold: the replica's; the fold is counted from 1.
+
+    Raises:
+        UserError: the training or the validation part is empty.
+    """
+    parts = split(
+        columns.sessions, columns.labels, fold, validation, generator(seed, fold, "validation"),
+        speakers=columns.speakers, copies=copies,
+    )  # fmt: skip
+    if train_fraction == 1:
+        return parts
+    rng = generator(seed, fold, "training subset")
+    return replace(parts, train=drawn(parts.train, columns.labels, train_fraction, rng))
 
 
 def split(

@@ -6,14 +6,13 @@ Every random draw of a replica is made here, except its initial weights and what
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ser.data import randomness
-from ser.data.folds import Fold, drawn, missing_classes, split
+from ser.data.folds import Columns, Fold, missing_classes, replica_parts
 from ser.data.loaders import Loader1, Singles
 from ser.data.segments import Segments, cut, random_windows
 from ser.errors import UserError
@@ -50,14 +49,9 @@ class Sampling:
     def __init__(self, task: Task, seed: int, fold: int) -> None:
         self.task, self.seed, self.fold = task, seed, fold
         data = task.data
-        self.parts = split(
-            data.sessions, data.labels, fold, task.validation, self._generator("validation"),
-            speakers=data.speakers, copies=data.copies,
-        )  # fmt: skip
+        columns = Columns(data.sessions, data.speakers, data.labels)
+        self.parts = replica_parts(columns, data.copies, task.validation, task.train_fraction, seed, fold)
         _check_classes(self.parts, task, fold)
-        if task.train_fraction < 1:
-            subset = drawn(self.parts.train, data.labels, task.train_fraction, self._generator("training subset"))
-            self.parts = replace(self.parts, train=subset)
         self._order_rng, self._crop_rng = self._generator("order"), self._generator("training crop")
         segments = cut(data.offsets, task.segment_frames, task.tail)
         self.training = segments.of(self.parts.train)
