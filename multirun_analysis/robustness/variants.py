@@ -5,11 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
-
 from ser.config.paths import conf_dir
+from ser.config.yaml_file import read_yaml
 from ser.errors import UserError, first_line
 
 REFERENCE = "as chosen"
@@ -90,10 +87,10 @@ def read(file: str | None = None, chosen: str | None = None) -> Multiverse:
 
 def _loaded(path: Path) -> Any:
     try:
-        return OmegaConf.to_container(OmegaConf.load(path))
+        return read_yaml(path)
     except FileNotFoundError as error:
         raise UserError(f"variants={path}: there is no such file.") from error
-    except (OSError, YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read: {' '.join(str(error).split()) or first_line(error)}") from error
 
 

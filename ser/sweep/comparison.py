@@ -15,14 +15,12 @@ from pathlib import Path
 from typing import Annotated
 
 from annotated_types import MinLen
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ValidationError
-from yaml import YAMLError
 
 from ser.config.paths import conf_dir
 from ser.config.settings import Settings
 from ser.config.words import as_typed
+from ser.config.yaml_file import read_yaml
 from ser.errors import UserError
 from ser.sweep import tuning
 from ser.sweep.commandline import rewrite
@@ -191,12 +189,12 @@ class _File(BaseModel, extra="forbid", strict=True):
 
 def _read(path: Path) -> _File:
     try:
-        return _File.model_validate(OmegaConf.to_container(OmegaConf.load(path)))
+        return _File.model_validate(read_yaml(path))
     except ValidationError as error:
         first = error.errors()[0]
         raise UserError(
             f"{path} is no comparison: {'.'.join(map(str, first['loc']))}: {first['msg']}. It needs `alternatives`, "
             "two or more, each a name with a list of overrides, and may have `common`, a list of overrides."
         ) from error
-    except (OSError, YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"compare={path} cannot be read: {error}") from error
