@@ -4,7 +4,7 @@ import numpy as np
 
 from benchmarks.measure import Section
 from multirun_analysis.inference.clusters import accuracies
-from multirun_analysis.inference.statistics import Floats
+from multirun_analysis.inference.scores import Floats
 
 CHANCES = np.array([0.8, 0.4, 0.6, 0.6])
 """How often an utterance of each class is classified correctly, in the mean over speakers."""

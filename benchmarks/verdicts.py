@@ -23,8 +23,10 @@ from benchmarks import speakers as speakers_of_a_row
 from benchmarks.measure import Section
 from multirun_analysis.grids import Scores, Study
 from multirun_analysis.inference import evidence
+from multirun_analysis.inference.differences import clustered_difference, crossed_difference
 from multirun_analysis.inference.evidence import NOT_SUPPORTED, SUPPORTED, Evidence
-from multirun_analysis.inference.statistics import Floats, clustered_difference, crossed_difference, normal_bonus
+from multirun_analysis.inference.scores import Floats
+from multirun_analysis.inference.statistics import normal_bonus
 from multirun_analysis.paper.claims import all_claims, verdicts
 from multirun_analysis.paper.parts import ALIKE, IMPROVEMENT
 from multirun_analysis.store.contents import Collected, columns, score_metrics

@@ -19,6 +19,7 @@ from multirun_analysis.grids import (
     share_seeds,
 )
 from multirun_analysis.inference import statistics
+from multirun_analysis.inference.intervals import SHARES, Interval
 from multirun_analysis.output.tables import Cell, Percent, Table, few_seeds
 from ser.config.groups import unknown_key
 from ser.config.words import differing, parameter_of
@@ -142,7 +143,7 @@ def _mean(group: Group, metric: str, seeds: Sequence[int]) -> Percent | None:
 
 def summary(group: Group, metric: str, seeds: Sequence[int]) -> statistics.Summary:
     """The mean of a metric over seeds, each averaged over the points of the group, with its interval."""
-    bounds = statistics.SHARES if is_share(metric) else statistics.Interval(-np.inf, np.inf)
+    bounds = SHARES if is_share(metric) else Interval(-np.inf, np.inf)
     return statistics.summarise(by_point(group, metric, seeds).mean(axis=0), bounds=bounds)
 
 

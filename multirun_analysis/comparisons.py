@@ -7,8 +7,15 @@ import numpy as np
 import pandas as pd
 
 from multirun_analysis.grids import Group, Scores, common_seeds, paired, predicted
-from multirun_analysis.inference import planning, statistics
-from multirun_analysis.inference.statistics import Difference, Interval
+from multirun_analysis.inference import planning
+from multirun_analysis.inference.differences import (
+    Difference,
+    clustered_difference,
+    crossed_difference,
+    holm,
+    paired_difference,
+)
+from multirun_analysis.inference.intervals import Interval
 from multirun_analysis.output.tables import FEWEST_SEEDS, Cell, Percent, Rounded, Spread, Table, few_seeds
 from multirun_analysis.store.contents import Collected
 from ser.errors import UserError
@@ -31,7 +38,7 @@ class Comparison:
 
     def difference(self) -> Difference:
         """The difference, paired by seed, in fractions."""
-        return statistics.paired_difference(*paired(self.first, self.second, self.metric), rng())
+        return paired_difference(*paired(self.first, self.second, self.metric), rng())
 
     def unequal_lambdas(self) -> str:
         """That both sides have different lambdas, in words; empty if they do not, or if the name says so.
@@ -74,7 +81,7 @@ def table(name: str, title: str, comparisons: Sequence[Comparison], notes: Seque
         notes: further notes of the table.
     """
     differences = [comparison.difference() for comparison in comparisons]
-    adjusted = statistics.holm([difference.p for difference in differences])
+    adjusted = holm([difference.p for difference in differences])
     rows = [
         (comparison.name, comparison.metric.upper(), *_cells(difference, float(p)))
         for comparison, difference, p in zip(comparisons, differences, adjusted, strict=True)
@@ -157,8 +164,8 @@ class OverSpeakers:
 
     Attributes:
         mean: the difference.
-        speakers: how it would vary with other speakers and these seeds, see ``statistics.clustered_difference``.
-        both: how it would vary with other speakers and other seeds, see ``statistics.crossed_difference``.
+        speakers: how it would vary with other speakers and these seeds, see ``clustered_difference``.
+        both: how it would vary with other speakers and other seeds, see ``crossed_difference``.
     """
 
     mean: float
@@ -184,8 +191,8 @@ def over_speakers(collected: Collected, first: Scores, second: Scores) -> OverSp
         raise UserError("They have no test utterance in common.")
     sides = ours[utterances].to_numpy(), theirs[utterances].to_numpy()
     names = speakers[utterances].to_numpy()
-    mean, interval = statistics.clustered_difference(sides[0].mean(axis=0), sides[1].mean(axis=0), names, rng())
-    _, both = statistics.crossed_difference(*sides, names, rng())
+    mean, interval = clustered_difference(sides[0].mean(axis=0), sides[1].mean(axis=0), names, rng())
+    _, both = crossed_difference(*sides, names, rng())
     return OverSpeakers(mean, interval, both)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from multirun_analysis.grids import Group, Scores, Study, by_values
-from multirun_analysis.inference.statistics import Floats
+from multirun_analysis.inference.scores import Floats
 from multirun_analysis.output.drawings import Band, LearningCurves, LearningPanel
 from multirun_analysis.output.tables import Cell, Percent, Spread, Table
 from multirun_analysis.store.collect import histories

@@ -14,7 +14,7 @@ import pandas as pd
 from multirun_analysis.audit.checks import audit
 from multirun_analysis.audit.compared import merged
 from multirun_analysis.audit.findings import Finding
-from multirun_analysis.inference.statistics import Floats
+from multirun_analysis.inference.scores import Floats
 from multirun_analysis.output.drawings import Drawing, LearningCurves
 from multirun_analysis.output.tables import Missing, Percent, Table
 from multirun_analysis.store.collect import collect

@@ -7,8 +7,9 @@ from multirun_analysis import convergence
 from multirun_analysis.by import averaged_over, check_keys, check_metric, lacks, summary
 from multirun_analysis.comparisons import rng
 from multirun_analysis.grids import Group, Scores, Study, by_values, common_seeds, missing_seeds, paired
+from multirun_analysis.inference.differences import paired_difference
 from multirun_analysis.inference.evidence import LEAST_SEEDS
-from multirun_analysis.inference.statistics import LEVEL, paired_difference
+from multirun_analysis.inference.intervals import LEVEL
 from multirun_analysis.output.drawings import Curve, CurvePoint, Drawing, LearningCurves, Panel
 from multirun_analysis.output.tables import FEWEST_SEEDS
 from ser.config.words import applies, labels, parameter_of

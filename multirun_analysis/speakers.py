@@ -8,7 +8,8 @@ import pandas as pd
 
 from multirun_analysis.grids import Group, Study, of_seeds, predicted
 from multirun_analysis.inference.clusters import OverClusters, accuracies
-from multirun_analysis.inference.statistics import Floats, summarise
+from multirun_analysis.inference.scores import Floats
+from multirun_analysis.inference.statistics import summarise
 from multirun_analysis.output.tables import Cell, Missing, Percent, Table, few_seeds
 
 _READING = (

@@ -18,9 +18,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special
 
-from multirun_analysis.inference.statistics import LEVEL, SHARES, Floats, Interval, rounded
+from multirun_analysis.inference.intervals import LEVEL, SHARES, Interval, t_quantile
+from multirun_analysis.inference.scores import Floats, rounded
 
 
 class OverClusters(NamedTuple):
@@ -90,5 +90,5 @@ def _estimate(accuracy: Callable[[Floats], Floats], totals: Floats, without_one:
     values = rounded(accuracy(without_one))
     if np.isnan(values).any():
         return OverClusters(value, None)
-    half = float(special.stdtrit(clusters - 1, (1 + level) / 2) * np.sqrt((clusters - 1) * np.var(values)))
+    half = float(t_quantile(clusters - 1, level) * np.sqrt((clusters - 1) * np.var(values)))
     return OverClusters(value, Interval(max(value - half, SHARES.low), min(value + half, SHARES.high)))

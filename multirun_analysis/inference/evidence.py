@@ -23,7 +23,9 @@ import numpy as np
 from scipy import special
 
 from multirun_analysis.inference import planning
-from multirun_analysis.inference.statistics import Floats, Interval, normal_bonus, rounded, t_interval
+from multirun_analysis.inference.intervals import Interval, t_interval, t_quantile
+from multirun_analysis.inference.scores import Floats, rounded
+from multirun_analysis.inference.statistics import normal_bonus
 
 LEAST_SEEDS = 3
 """With fewer seeds, every verdict is ``undecided``."""
@@ -235,7 +237,7 @@ def _jackknifed(value: float, without_one: Floats, level: float) -> Interval:
     """The t interval of a value by the jackknife, given its values without each of the seeds, shape (seeds,)."""
     seeds = len(without_one)
     error = np.sqrt((seeds - 1) * np.var(rounded(without_one)))
-    half = float(special.stdtrit(seeds - 1, (1 + level) / 2) * error)
+    half = float(t_quantile(seeds - 1, level) * error)
     return Interval(value - half, value + half)
 
 

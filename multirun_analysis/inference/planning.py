@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
-from multirun_analysis.inference.statistics import LEVEL, Interval
+from multirun_analysis.inference.intervals import LEVEL, Interval, t_quantile
 
 POWER = 0.8
 """The share of repetitions that end in a verdict: four of five."""
@@ -61,7 +61,7 @@ def to_show_alike(margin: float, sd: float, seeds: int, level: float = LEVEL) ->
 
 def _seen(effect: float, sd: float, seeds: int, level: float) -> float:
     """The probability that the t interval lies wholly above 0."""
-    quantile = special.stdtrit(seeds - 1, (1 + level) / 2)
+    quantile = t_quantile(seeds - 1, level)
     return 1 - float(special.nctdtr(seeds - 1, effect * np.sqrt(seeds) / sd, quantile))
 
 
@@ -69,7 +69,7 @@ def _shown_alike(margin: float, sd: float, seeds: int, level: float) -> float:
     """The probability that the t interval lies within ±margin, for a true mean of 0, over 2,000 sample deviations."""
     shares = (np.arange(2000) + 0.5) / 2000
     deviations = sd * np.sqrt(special.chdtri(seeds - 1, shares) / (seeds - 1))
-    half = special.stdtrit(seeds - 1, (1 + level) / 2) * deviations / np.sqrt(seeds)
+    half = t_quantile(seeds - 1, level) * deviations / np.sqrt(seeds)
     inside = 2 * special.ndtr((margin - half) * np.sqrt(seeds) / sd) - 1
     return float(inside.clip(min=0).mean())
 

@@ -11,7 +11,8 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from multirun_analysis.inference.statistics import Interval, Summary
+from multirun_analysis.inference.intervals import Interval
+from multirun_analysis.inference.statistics import Summary
 from multirun_analysis.output.drawings import Band, Curve, CurvePoint, Drawing, LearningCurves, Panel
 from multirun_analysis.output.tables import FEWEST_SEEDS, Missing
 from ser.system.files import replacing

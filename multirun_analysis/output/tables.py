@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from multirun_analysis.inference.statistics import Difference, Interval, Summary
+from multirun_analysis.inference.differences import Difference
+from multirun_analysis.inference.intervals import Interval
+from multirun_analysis.inference.statistics import Summary
 from ser.system.text import for_spreadsheets
 
 FEWEST_SEEDS = 5

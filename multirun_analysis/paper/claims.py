@@ -15,7 +15,8 @@ import numpy as np
 from multirun_analysis.grids import Group, Scores, Study, by_point, chosen, common_seeds
 from multirun_analysis.inference import evidence
 from multirun_analysis.inference.evidence import NOT_SUPPORTED, SUPPORTED, UNDECIDED
-from multirun_analysis.inference.statistics import LEVEL, Floats
+from multirun_analysis.inference.intervals import LEVEL
+from multirun_analysis.inference.scores import Floats
 from multirun_analysis.output.tables import Cell, Table
 from multirun_analysis.paper.curves import FEATURES, MODES
 from multirun_analysis.paper.parts import (

@@ -7,7 +7,7 @@ from multirun_analysis import convergence
 from multirun_analysis.grids import Scores, Study, missing_seeds
 from multirun_analysis.inference import evidence, statistics
 from multirun_analysis.inference.evidence import Evidence
-from multirun_analysis.inference.statistics import LEVEL
+from multirun_analysis.inference.intervals import LEVEL
 from multirun_analysis.output.tables import Cell, Percent, Rounded, Table, few_seeds
 from multirun_analysis.paper.published import END_TO_END, SPREAD, TRAININGS
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from multirun_analysis.inference.evidence import LEAST_SEEDS, Evidence
-from multirun_analysis.inference.statistics import LEVEL
+from multirun_analysis.inference.intervals import LEVEL
 from multirun_analysis.output.tables import Cell, Table
 from multirun_analysis.robustness.counts import VERDICTS
 from multirun_analysis.robustness.judge import Found, Robustness

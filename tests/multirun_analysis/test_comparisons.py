@@ -6,7 +6,7 @@ import pytest
 
 from multirun_analysis import comparisons, grids
 from multirun_analysis.comparisons import Comparison
-from multirun_analysis.inference.statistics import clustered_difference, crossed_difference
+from multirun_analysis.inference.differences import clustered_difference, crossed_difference
 
 
 def test_many_seeds_are_compared_by_a_bootstrap_that_repeats_itself(hand, oracle):

@@ -7,21 +7,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from multirun_analysis.inference import statistics
-from multirun_analysis.inference.statistics import (
-    SMALLEST_BOOTSTRAP,
-    Interval,
+from multirun_analysis.inference import differences, intervals, statistics
+from multirun_analysis.inference.differences import (
     clustered_difference,
     crossed_difference,
-    expected_highest,
     holm,
-    interquartile_mean,
-    normal_bonus,
     paired_difference,
     probability_of_improvement,
-    summarise,
-    t_interval,
 )
+from multirun_analysis.inference.intervals import SMALLEST_BOOTSTRAP, Interval, t_interval
+from multirun_analysis.inference.statistics import expected_highest, interquartile_mean, normal_bonus, summarise
 from ser.results.metrics import weighted_accuracy
 
 DRAWS = {
@@ -45,8 +40,9 @@ def null(shape, n, repetitions=1500):
     return [(difference, difference.interval.low <= 0 <= difference.interval.high) for difference in differences]
 
 
-def test_the_examples_in_the_docstrings():
-    assert doctest.testmod(statistics).failed == 0
+@pytest.mark.parametrize("module", [differences, intervals, statistics])
+def test_the_examples_in_the_docstrings(module):
+    assert doctest.testmod(module).failed == 0
 
 
 class TestSummarise:
@@ -423,7 +419,7 @@ class TestClusteredDifference:
         )
         assert first_draw == same_draw
         assert first_draw[0] == other_draw[0] and first_draw[1] != other_draw[1]
-        monkeypatch.setattr(statistics, "_DRAWN_AT_ONCE", 1000)
+        monkeypatch.setattr(intervals, "_DRAWN_AT_ONCE", 1000)
         assert clustered_difference(first == gold, second == gold, speaker, rng(1)) == first_draw
 
     def test_one_cluster_has_no_interval(self):

@@ -8,7 +8,8 @@ import pytest
 from matplotlib.transforms import IdentityTransform
 from PIL import Image
 
-from multirun_analysis.inference.statistics import Interval, summarise
+from multirun_analysis.inference.intervals import Interval
+from multirun_analysis.inference.statistics import summarise
 from multirun_analysis.output import figures
 from multirun_analysis.output.drawings import Band, Curve, CurvePoint, Drawing, LearningCurves, LearningPanel, Panel
 from multirun_analysis.output.tables import Missing

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from multirun_analysis.inference.statistics import Interval, summarise
+from multirun_analysis.inference.intervals import Interval
+from multirun_analysis.inference.statistics import summarise
 from multirun_analysis.output.tables import Missing, Percent, Rounded, Spread, Table, few_seeds
 
 THIRD = 1 / 3

@@ -7,7 +7,7 @@ import pytest
 from support import EMODB, NO_EMODB, settings
 from training.stack.agreement import outcomes
 
-from multirun_analysis.inference.statistics import paired_difference
+from multirun_analysis.inference.differences import paired_difference
 from ser.data.experiment import make_experiment
 from ser.results.metrics import weighted_accuracy
 from ser.results.outcome import Replica
