@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from multirun_analysis.store.contents import Collected
 from multirun_analysis.store.predictions import predictions
 from ser.corpora.table import Corpus, Utterance, make_corpus
-from ser.data import cache
+from ser.data import cache, hashes
 from ser.features.extractor import Extractor
 from ser.results import weights
 from ser.results.store import ResultStore, folder_id
@@ -173,7 +173,7 @@ def corpus_in(folder: Path) -> Corpus:
 def use_cache(folder: Path) -> object:
     corpus = corpus_in(folder.parent / "audio")
     found = cache.frames(corpus, Extremes(), folder)
-    return cache.fingerprint(corpus, folder), found.offsets.tolist(), found.open().tolist()
+    return hashes.fingerprint(corpus, folder), found.offsets.tolist(), found.open().tolist()
 
 
 def use_entry(folder: Path) -> object:

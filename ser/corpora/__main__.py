@@ -85,7 +85,7 @@ def _verify(corpus: Corpus, directory: Path) -> None:
     Raises:
         UserError: an audio file is missing, or is damaged, cut off or otherwise of no use for features.
     """
-    from ser.data.cache import changed_audio, unknown_audio
+    from ser.data.hashes import changed_audio, unknown_audio
 
     unknown = unknown_audio(corpus, directory)  # before the next line remembers them
     changed = changed_audio(corpus, directory)

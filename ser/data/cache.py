@@ -1,7 +1,6 @@
 """The cache of extracted frames on disk: frames are extracted once and read afterwards.
 
-    directory/hashes/<root>.json     hashes of the audio files of one corpus; a file is hashed again if its size,
-                                     modification time or path changes
+    directory/hashes/                see ``ser.data.hashes``
     directory/entries/ab/<key>.npz   frames of one utterance
     directory/packs/<key>.npy        frames of a list of utterances, one after another, for memory mapping
     directory/packs/<key>.npz        offsets and checksum of this pack
@@ -14,16 +13,12 @@ extraction continues where it stopped, and an entry is valid for ever. Files are
 checksum; a damaged file is written again. The directory may be deleted at any time.
 """
 
-import hashlib
-import json
 import logging
-import os
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -31,22 +26,14 @@ from pathlib import Path
 import numpy as np
 from filelock import Timeout
 
-from ser.config.words import pasteable
-from ser.corpora.duplicates import first_copies
 from ser.corpora.table import Corpus, Utterance
+from ser.data.hashes import audio_hashes, digest, refuse_audio
 from ser.errors import UserError
 from ser.features.audio import read_audio
 from ser.features.extractor import ExtractorError, FrameSource, frames_of
-from ser.system.files import hash_file, lock, replacing, write_text
-from ser.system.pool import cores, imap
-from ser.system.progress import track
-from ser.system.stored import damage_told, intact, read_arrays, read_json
-
-VERIFIED_BYTES = 256 * 2**20
-"""Audio of up to so many bytes is hashed again in every process, which takes a fraction of a second."""
-
-_verified: set[Path] = set()
-"""The memos whose audio was hashed in this process."""
+from ser.system.files import lock, replacing
+from ser.system.pool import imap
+from ser.system.stored import damage_told, intact, read_arrays
 
 FORMAT = 1
 """Part of every key. Raise it with every change after which the same audio and parameters give other frames."""
@@ -54,8 +41,6 @@ FORMAT = 1
 _MADE_AGAIN = "The same command makes it again."
 _EXTRACTED_AGAIN = "The same command extracts them again."
 
-_SHOWN_REASONS = 5
-_SHOWN_IDS = 50
 _log = logging.getLogger(__name__)
 
 
@@ -97,153 +82,21 @@ def frames(corpus: Corpus, extractor: FrameSource, directory: Path, source: Mapp
             all such utterances.
     """
     keys = _keys(corpus, extractor, directory, source)
-    pack = directory / "packs" / f"{_digest(keys)}.npy"
-    packed = _open_pack(pack, len(keys), extractor.dimensions)
-    if packed is not None:
+    pack = directory / "packs" / f"{digest(keys)}.npy"
+    open_pack = partial(_open_pack, pack, len(keys), extractor.dimensions)
+    if (packed := open_pack()) is not None:
         return packed
-    with _locked(directory / "locks" / f"{_digest(extractor.identity())}.lock", extractor.label):
-        packed = _open_pack(
-            pack, len(keys), extractor.dimensions
-        )  # another process may have written it in the meantime
+    with _locked(directory / "locks" / f"{digest(extractor.identity())}.lock", extractor.label):
+        packed = open_pack()  # another process may have written it in the meantime
         return packed or _make_pack(pack, keys, corpus, extractor, directory)
 
 
-def fingerprint(corpus: Corpus, directory: Path) -> str:
-    """Hash everything of a corpus that can change a result: its utterance table, its audio, the order of its classes.
-
-    The corpus' name and root, the names and times of its files, and the order of its utterances are not part of it.
-    A corpus with copies of a recording has another hash than before copies were kept together in validation. One with
-    an official split has another hash than one with sessions of these names.
-
-    Args:
-        corpus: the corpus.
-        directory: the cache, which stores the hashes of the audio files.
-
-    Returns:
-        40 hexadecimal digits.
-
-    Raises:
-        UserError: an audio file is missing or cannot be read.
-    """
-    audio = audio_hashes(corpus, directory)
-    utterances = sorted(corpus.utterances, key=lambda utterance: utterance.id)
-    rows = [asdict(utterance) | {"path": audio[utterance.path]} for utterance in utterances]
-    content = {"classes": corpus.classes, "utterances": rows}
-    has_copies = first_copies(corpus, audio) != tuple(range(len(utterances)))
-    content |= {"copies": "together"} if has_copies else {}
-    return _digest(content | {"split": "official"} if corpus.official_split else content)
-
-
-def changed_audio(corpus: Corpus, directory: Path) -> list[Path]:
-    """Read every audio file, and return those whose content is not the one that the cache remembers of them.
-
-    A file whose content was changed behind an unchanged size, time and inode is only found in this way. The new hashes
-    replace the remembered ones.
-
-    Raises:
-        UserError: an audio file is missing or cannot be read.
-    """
-    memo = _read_memo(_memo_path(corpus, directory))
-    stamps = _stamps(corpus)
-    hashes = audio_hashes(corpus, directory, verify=True)
-    return [path for path, stamp in stamps.items() if memo.get(stamp, hashes[path]) != hashes[path]]
-
-
-def unknown_audio(corpus: Corpus, directory: Path) -> list[Path]:
-    """The audio files of which the cache remembers nothing, as they are now.
-
-    Raises:
-        UserError: an audio file is missing.
-    """
-    memo = _read_memo(_memo_path(corpus, directory))
-    return [path for path, stamp in _stamps(corpus).items() if stamp not in memo]
-
-
-def _keys(
-    corpus: Corpus, extractor: FrameSource, directory: Path, source: Mapping[str, str] | None = None
-) -> list[str]:
+def _keys(corpus: Corpus, extractor: FrameSource, directory: Path, source: Mapping[str, str] | None) -> list[str]:
     """The cache key of every utterance, in the corpus' order."""
     audio = audio_hashes(corpus, directory)
     method = {"format": FORMAT, "librosa": version("librosa"), "extractor": extractor.identity()}
-    with_source = method | ({"source": dict(source)} if source else {})
-    method_digest = _digest(with_source)
-    return [_digest([audio[u.path], u.start, u.end, method_digest]) for u in corpus.utterances]
-
-
-def _digest(value: object) -> str:
-    """Hash a nested structure of plain values to 40 hexadecimal digits. 1 and 1.0 give the same hash."""
-    text = json.dumps(_plain(value), sort_keys=True)
-    return hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
-
-
-def _plain(value: object) -> object:
-    """The value with tuples as lists and integers as floats, so that equal values have the same JSON text."""
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return float(value) if isinstance(value, int) else value
-
-
-def audio_hashes(corpus: Corpus, directory: Path, verify: bool = False) -> dict[Path, str]:
-    """The hash of each audio file's content.
-
-    A file is read if it is new, or if its size, times or inode changed since the last call. A corpus whose audio is
-    small (``VERIFIED_BYTES``) is always read, once in each process.
-
-    Args:
-        corpus: the corpus.
-        directory: the cache, which remembers the hashes.
-        verify: read every file.
-
-    Raises:
-        UserError: an audio file is missing or cannot be read.
-    """
-    memo_path = _memo_path(corpus, directory)
-    memo = _read_memo(memo_path)
-    stamps = _stamps(corpus)
-    size = sum(int(stamp.split(" ", 1)[0]) for stamp in stamps.values())
-    verify = verify or (size <= VERIFIED_BYTES and memo_path not in _verified)
-    new = [path for path, stamp in stamps.items() if verify or stamp not in memo]
-    if new:
-        with ThreadPoolExecutor(cores()) as threads:
-            hashes = track(threads.map(hash_file, new), len(new), "hashing")
-            found = {stamps[path]: digest for path, digest in zip(new, hashes, strict=True)}
-        if found.items() - memo.items():
-            memo |= found
-            write_text(memo_path, json.dumps(memo))
-    _verified.add(memo_path)
-    return {path: memo[stamp] for path, stamp in stamps.items()}
-
-
-def _read_memo(path: Path) -> dict[str, str]:
-    """The hashes that were noted, by ``_stamps``; none where there is no note."""
-    read = partial(
-        read_json, kind=dict[str, str], what="The list of the audio's hashes", remedy="They are computed again."
-    )
-    return intact(path, read) or {}
-
-
-def _memo_path(corpus: Corpus, directory: Path) -> Path:
-    return directory / "hashes" / f"{_digest(os.path.abspath(corpus.root))}.json"
-
-
-def _stamps(corpus: Corpus) -> dict[Path, str]:
-    """Size, times of content and inode, inode and path of each audio file, as one string.
-
-    The time of the inode changes with every change of the content, even if a backup tool sets the other time back.
-    """
-    stamps, missing = {}, {}
-    for utterance in corpus.utterances:
-        try:
-            status = os.stat(utterance.path)
-        except OSError as error:
-            missing[utterance.id] = f"{error.strerror}."
-        else:
-            times = f"{status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
-            stamps[utterance.path] = f"{status.st_size} {times} {utterance.path}"
-    _refuse(missing, corpus)
-    return stamps
+    method_digest = digest(method | ({"source": dict(source)} if source else {}))
+    return [digest([audio[u.path], u.start, u.end, method_digest]) for u in corpus.utterances]
 
 
 @contextmanager
@@ -311,7 +164,7 @@ def _make_pack(path: Path, keys: list[str], corpus: Corpus, extractor: FrameSour
             for entry, utterance in zip(entries, corpus.utterances, strict=True)
             if entry in problems
         }
-        _refuse(reasons, corpus)
+        refuse_audio(reasons, corpus)
         lengths |= _lengths(missing, extractor.dimensions)
     return _write_pack(path, entries, [lengths[entry] for entry in entries], extractor.dimensions)
 
@@ -385,22 +238,3 @@ def _drop_leftovers(path: Path) -> None:
     """Delete temporary files that a killed process left while it wrote ``path``. The caller must hold the lock."""
     for leftover in path.parent.glob(f".{path.stem}-*"):
         leftover.unlink(missing_ok=True)
-
-
-def _refuse(problems: dict[str, str], corpus: Corpus) -> None:
-    """Raise one UserError for all utterances that cannot be used; do nothing if there are none.
-
-    Args:
-        problems: utterance id -> reason.
-        corpus: the corpus.
-    """
-    if not problems:
-        return
-    reasons = [f"{u.path}: {problems[u.id]}" for u in corpus.utterances if u.id in problems]
-    lines = reasons[:_SHOWN_REASONS] + ["..."] * (len(reasons) > _SHOWN_REASONS)
-    ids = list(problems)[:_SHOWN_IDS] + ["..."] * (len(problems) > _SHOWN_IDS)
-    raise UserError(
-        f"{len(problems)} of the {len(corpus.utterances)} utterances of {corpus.root} have no usable audio:\n  "
-        + "\n  ".join(lines)
-        + f"\nRepair the files, or leave the utterances out with {pasteable('corpus.exclude', ids)}."
-    )

@@ -18,7 +18,7 @@ from ser.corpora.duplicates import check_duplicates, first_copies
 from ser.corpora.load import load
 from ser.corpora.official import shared_speakers
 from ser.corpora.table import Corpus, sessions_of_folds
-from ser.data import cache
+from ser.data import cache, hashes
 from ser.data.checks import check_parts, folds_of
 from ser.data.folds import Columns
 from ser.data.official import with_dev
@@ -133,8 +133,8 @@ def _load(options: dict[str, Any], cache_dir: Path) -> tuple[Corpus, str, NDArra
     key = _key(options, cache_dir)
     if key not in _corpora:
         corpus = load(options)
-        hashes = cache.audio_hashes(corpus, cache_dir)
-        count = check_duplicates(corpus, hashes, corpus.keep_duplicates)
+        audio = hashes.audio_hashes(corpus, cache_dir)
+        count = check_duplicates(corpus, audio, corpus.keep_duplicates)
         if count:
             _log.warning(
                 "%s: utterances that repeat the recording of another one of the same speaker: %d. Copies are kept "
@@ -147,8 +147,8 @@ def _load(options: dict[str, Any], cache_dir: Path) -> tuple[Corpus, str, NDArra
         shared = shared_speakers(corpus) if corpus.official_split else None
         if shared:
             _log.warning("%s: speakers %s. The split stays as its makers decided.", corpus.root, shared)
-        copies = np.array(first_copies(corpus, hashes), dtype=np.int64)
-        _corpora[key] = corpus, cache.fingerprint(corpus, cache_dir), copies
+        copies = np.array(first_copies(corpus, audio), dtype=np.int64)
+        _corpora[key] = corpus, hashes.fingerprint(corpus, cache_dir), copies
     return _corpora[key]
 
 

@@ -18,7 +18,9 @@ import soundfile
 from support import REPOSITORY
 
 from ser.corpora.table import Corpus, Utterance, make_corpus
-from ser.data.cache import Frames, changed_audio, fingerprint, frames
+from ser.data import hashes
+from ser.data.cache import Frames, frames
+from ser.data.hashes import changed_audio, fingerprint
 from ser.errors import UserError
 from ser.features.extractor import Extractor
 from ser.features.mfcc import Mfcc
@@ -143,7 +145,7 @@ def test_the_second_call_extracts_nothing(tmp_path, corpus, monkeypatch, caplog)
     first = frames(corpus, Loudness(), tmp_path / "store").open()
     caplog.set_level(logging.INFO)
     monkeypatch.setattr("ser.data.cache.read_audio", None)
-    monkeypatch.setattr("ser.data.cache.hash_file", None)
+    monkeypatch.setattr("ser.data.hashes.hash_file", None)
     np.testing.assert_array_equal(frames(corpus, Loudness(), tmp_path / "store").open(), first)
     assert not caplog.records
 
@@ -349,10 +351,8 @@ def test_leftovers_of_a_killed_process_are_deleted(tmp_path, corpus):
 
 def test_audio_that_was_replaced_behind_its_size_and_time_is_seen(tmp_path, corpus, monkeypatch):
     """Restored backups and ``rsync -t`` keep both; the inode's own time changes all the same."""
-    from ser.data import cache
-
     before = fingerprint(corpus, tmp_path / "store")
-    monkeypatch.setattr(cache, "VERIFIED_BYTES", 0)
+    monkeypatch.setattr(hashes, "VERIFIED_BYTES", 0)
     path = corpus.utterances[0].path
     status = path.stat()
     content = bytearray(path.read_bytes())
@@ -363,18 +363,16 @@ def test_audio_that_was_replaced_behind_its_size_and_time_is_seen(tmp_path, corp
 
 
 def test_small_corpora_are_read_once_a_process_whatever_their_times_say(tmp_path, corpus, monkeypatch):
-    from ser.data import cache
-
-    stamps = cache._stamps(corpus)
+    stamps = hashes._stamps(corpus)
     before = fingerprint(corpus, tmp_path / "store")
     path = corpus.utterances[0].path
     path.write_bytes(bytes(reversed(path.read_bytes())))
-    monkeypatch.setattr(cache, "_stamps", lambda _: stamps)
+    monkeypatch.setattr(hashes, "_stamps", lambda _: stamps)
     assert fingerprint(corpus, tmp_path / "store") == before, "this process has read it already"
     assert changed_audio(corpus, tmp_path / "store") == [path]
     assert fingerprint(corpus, tmp_path / "store") != before
     path.write_bytes(bytes(reversed(path.read_bytes())))
-    monkeypatch.setattr(cache, "_verified", set())
+    monkeypatch.setattr(hashes, "_verified", set())
     assert fingerprint(corpus, tmp_path / "store") == before, "a new process reads it again"
 
 

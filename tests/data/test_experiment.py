@@ -50,12 +50,12 @@ def test_copies_of_a_speaker_are_known_and_change_the_fingerprint(tmp_path, capl
 
 
 def test_results_from_before_copies_were_kept_together_are_not_used(tmp_path, monkeypatch):
-    from ser.data import cache
+    from ser.data import hashes
 
     file = corpus(tmp_path)
     shutil.copy(tmp_path / "1-0-sad-0.wav", tmp_path / "1-0-sad-3.wav")
     after = made(file).fingerprint
-    monkeypatch.setattr(cache, "first_copies", lambda corpus, hashes: tuple(range(len(corpus.utterances))))
+    monkeypatch.setattr(hashes, "first_copies", lambda corpus, hashes: tuple(range(len(corpus.utterances))))
     assert made(file, "corpus.name=other").fingerprint != after
 
 
