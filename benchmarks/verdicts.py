@@ -27,8 +27,9 @@ from multirun_analysis.inference.differences import clustered_difference, crosse
 from multirun_analysis.inference.evidence import NOT_SUPPORTED, SUPPORTED, Evidence
 from multirun_analysis.inference.scores import Floats
 from multirun_analysis.inference.statistics import normal_bonus
-from multirun_analysis.paper.claims import all_claims, verdicts
+from multirun_analysis.paper.claims import all_claims
 from multirun_analysis.paper.parts import ALIKE, IMPROVEMENT
+from multirun_analysis.paper.verdicts import verdicts
 from multirun_analysis.store.contents import Collected, columns, score_metrics
 from ser.config.words import assignments
 from ser.errors import UserError

@@ -184,7 +184,8 @@ def _claims_or_report(command: CommandLine) -> str:
     findings = together([*lengths.findings, *tasks.findings, *settings.findings])
     name = settings.name
     if command.what == "claims":
-        from multirun_analysis.paper.claims import all_claims, verdict_table, verdicts
+        from multirun_analysis.paper.claims import all_claims
+        from multirun_analysis.paper.verdicts import verdict_table, verdicts
 
         claims = verdict_table(verdicts(all_claims(lengths, tasks, settings)), settings.corpus)
         return with_findings(findings, write_tables([claims], command, name, findings))

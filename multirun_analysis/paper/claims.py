@@ -1,27 +1,17 @@
-"""The paper's claims and their verdicts: supported, not supported, or undecided with this number of seeds.
+"""The claims of the paper, each as statements about the scores over seeds (``parts``)."""
 
-A claim consists of one or more statements about the scores over seeds, its parts. The verdict on a part follows from a
-confidence interval (``multirun_analysis.inference.evidence``) at the level 1 - 0.05 / m, where m is the number of parts
-of all claims, each counted once (Bonferroni). So all verdicts of a report are right together with a probability of
-95 %, as far as the intervals hold what they promise. ``docs/statistics.md`` says how far that is, by simulations.
-"""
-
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from multirun_analysis.grids import Group, Scores, Study, by_point, chosen, common_seeds
 from multirun_analysis.inference import evidence
-from multirun_analysis.inference.evidence import NOT_SUPPORTED, SUPPORTED, UNDECIDED
 from multirun_analysis.inference.intervals import LEVEL
 from multirun_analysis.inference.scores import Floats
-from multirun_analysis.output.tables import Cell, Table
 from multirun_analysis.paper.curves import FEATURES, MODES
 from multirun_analysis.paper.parts import (
     ALIKE,
-    IMPROVEMENT,
     Matched,
     Part,
     at,
@@ -33,9 +23,7 @@ from multirun_analysis.paper.parts import (
 )
 from multirun_analysis.paper.published import END_TO_END, SPREAD, TABLE_2, TABLE_3, TRAININGS
 from multirun_analysis.paper.tables import setting_group
-
-CANNOT_BE_SAID = "cannot be said"
-"""The verdict where trainings are missing."""
+from multirun_analysis.paper.verdicts import Claim
 
 _BELOW = 4.0  # seconds: for shorter segments the paper sees average above crop, for longer ones both alike
 _WITHOUT = "λ = 1 is left out: at pos_1 it gives the classifier no gradient (equation 1)."
@@ -43,32 +31,6 @@ _BY_CONSTRUCTION = (
     "Utterances that fit into one segment are predicted alike by both, by construction; above 4 s most of them do."
 )
 _ATTENTIVE = TABLE_3[5].model
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A claim of the paper.
-
-    Attributes:
-        text: the claim.
-        where: the section of the paper that makes it.
-        parts: the statements that it implies.
-        note: what was left out, and why; or what stands beside the verdict.
-    """
-
-    text: str
-    where: str
-    parts: tuple[Part, ...]
-    note: str = ""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """A claim, its verdict in a word, and a sentence for each of its parts that gives the reason."""
-
-    claim: Claim
-    word: str
-    reasons: tuple[str, ...] = ()
 
 
 def all_claims(fig2: Study, table2: Study, table3: Study, *, margin: float = ALIKE) -> list[Claim]:
@@ -127,70 +89,6 @@ def all_claims(fig2: Study, table2: Study, table3: Study, *, margin: float = ALI
     ]
 
 
-def verdicts(claims: Sequence[Claim]) -> list[Verdict]:
-    """Judge each claim, at a confidence level that holds for all of them together."""
-    tested = {part.words for claim in claims for part in claim.parts if part.test is not None}
-    level = 1 - (1 - LEVEL) / max(len(tested), 1)
-    return [_verdict(claim, level) for claim in claims]
-
-
-def verdict_table(judged: Sequence[Verdict], corpus: str) -> Table:
-    """Make a table with a row for each claim.
-
-    Args:
-        judged: the verdicts.
-        corpus: the name of the corpus for the title.
-    """
-    rows: list[tuple[Cell, ...]] = []
-    for verdict in judged:
-        because = " ".join([*verdict.reasons, verdict.claim.note]).strip()
-        rows.append((verdict.claim.text, verdict.claim.where, verdict.word, because))
-    reading = (
-        "Supported: the whole interval lies on the claimed side; not supported: on the other side; else undecided at "
-        f"this number of seeds. Fewer than {evidence.LEAST_SEEDS} seeds decide nothing, nor do seeds that agree "
-        "exactly. A claim of several parts needs all of them, and one that fails refutes it; it cannot be said where "
-        "a part's trainings are not there. Intervals are Student's t over seeds (of paired differences where two are "
-        "compared), at a level that holds for all claims together (Bonferroni). They say how other seeds would turn "
-        "out, on this corpus. Where nothing is decided, the reason may say how many seeds would do: with so many, four "
-        f"of five studies would decide if the true difference were {IMPROVEMENT:.2f} points, or 0 where two are to be "
-        "alike; in parentheses, at the ends of what these seeds tell about the differences' standard deviation. "
-        "docs/statistics.md has each method and how often its verdicts are wrong."
-    )
-    return Table(
-        "claims", f"The paper's claims on {corpus}", ("claim", "paper", "verdict", "because"), rows, (reading, _CAVEAT)
-    )
-
-
-_CAVEAT = (
-    f"About as good or alike: unless a reason says otherwise, within ±{ALIKE:g} points of WA, half of what the paper "
-    f"calls an improvement ({IMPROVEMENT:.2f}). That is hard to show: of pairs of systems that are exactly alike, 20 "
-    "seeds find 1 % so if their differences have a standard deviation of 1 point, and 83 % if it is 0.5 "
-    "(docs/statistics.md). Undecided does not mean different."
-)
-
-
-def _verdict(claim: Claim, level: float) -> Verdict:
-    judged = [_judged(part, level) for part in claim.parts]
-    reasons = tuple(reason for _, reason in judged)
-    words = [word for word, _ in judged]
-    conditions = [word for part, word in zip(claim.parts, words, strict=True) if part.condition]
-    if any(word != SUPPORTED for word in conditions):
-        return Verdict(claim, UNDECIDED, reasons)
-    for word in (NOT_SUPPORTED, CANNOT_BE_SAID, UNDECIDED):
-        if word in words:
-            return Verdict(claim, word, reasons)
-    return Verdict(claim, SUPPORTED, reasons)
-
-
-def _judged(part: Part, level: float) -> tuple[str, str]:
-    """The verdict on one part, and the sentence that gives the reason."""
-    found = part.evidence(level)
-    if found is None:
-        return CANNOT_BE_SAID, f"{part.words}{part.detail}: {part.missing.rstrip('.')}."
-    needs = " (without it, the claim says nothing)" if part.condition and found.word != SUPPORTED else ""
-    return found.word, f"{part.words}{part.detail}: {found.text}{needs}."
-
-
 # Section 4.1
 
 
@@ -226,25 +124,23 @@ def _rising(study: Study) -> Part:
     missing = _why_no_steps(study)
     if missing:
         return Part(words, missing=missing)
-    seeds = common_seeds([scores for group, _ in _curves(study) for scores in group])
-    steps = [np.diff(100 * by_point(group, metric, seeds), axis=0) for group, metric in _curves(study)]
-    return Part(words, partial(evidence.most, np.concatenate(steps)))
+    return Part(words, partial(evidence.most, np.concatenate([np.diff(wa, axis=0) for _, wa in _by_length(study)])))
 
 
 def _slope(study: Study) -> str:
     """The slope of WA over length, the mean of all four curves of Fig. 2 (a), as a note: nothing is decided by it."""
     if _why_no_steps(study):
         return ""
-    seeds = common_seeds([scores for group, _ in _curves(study) for scores in group])
-    slopes = np.mean([_slopes(group, metric, seeds) for group, metric in _curves(study)], axis=0)
+    slopes = np.mean([np.polyfit(lengths, wa, 1)[0] for lengths, wa in _by_length(study)], axis=0)  # by least squares
     shown = evidence.above(slopes, LEVEL, "points a second").text
     return f"Beside it, not judged: the slope of a line through WA over length, mean of these curves: {shown} (95 %)."
 
 
-def _slopes(group: Group, metric: str, seeds: Sequence[int]) -> Floats:
-    """The slope of a curve, fitted for each seed by least squares, in points a second, shape (seeds,)."""
-    lengths = [scores.number("length") for scores in group]
-    return np.polyfit(lengths, 100 * by_point(group, metric, seeds), 1)[0]
+def _by_length(study: Study) -> list[tuple[list[float], Floats]]:
+    """The four curves of Fig. 2 (a) as numbers: their lengths (s), and WA in percent, shape (lengths, seeds)."""
+    curves = _curves(study)
+    seeds = common_seeds([scores for group, _ in curves for scores in group])
+    return [([s.number("length") for s in group], 100 * by_point(group, metric, seeds)) for group, metric in curves]
 
 
 def _modes(study: Study, margin: float) -> tuple[Part, Part]:
@@ -300,6 +196,11 @@ def _dominance(study: Study) -> tuple[Part, ...]:
 
 
 # Section 4.3
+
+
+def _experiments(study: Study, *rows: int) -> list[list[Scores]]:
+    """The points of rows of Table 3, by their index there, that validation chose."""
+    return [chosen_by_validation(setting_group(study, TABLE_3[row])) for row in rows]
 
 
 def _loaders(study: Study) -> Part:
@@ -361,12 +262,12 @@ def _losses(study: Study) -> Part:
 
 
 def _losses_alike(study: Study, margin: float) -> Part:
-    cos, l2 = (chosen_by_validation(setting_group(study, TABLE_3[index])) for index in (0, 3))
+    cos, l2 = _experiments(study, 0, 3)
     return compared("Exp. 1 - Exp. 4, WA", cos, l2, margin=margin, detail=at(cos, l2))
 
 
 def _contrastive(study: Study) -> tuple[Part, ...]:
-    ours, baseline = (chosen_by_validation(setting_group(study, TABLE_3[index])) for index in (0, 4))
+    ours, baseline = _experiments(study, 0, 4)
     return tuple(
         compared(f"Exp. 1 - baseline, {metric.upper()}", ours, baseline, metric, detail=at(ours))
         for metric in ("wa", "uwa")
@@ -375,7 +276,7 @@ def _contrastive(study: Study) -> tuple[Part, ...]:
 
 def _between(attentive: Group, study: Study) -> tuple[Part, Part]:
     """The system of [6], trained here, between the baseline and Exp. 1. Its published figure is no mean over seeds."""
-    ours, baseline = (chosen_by_validation(setting_group(study, TABLE_3[index])) for index in (0, 4))
+    ours, baseline = _experiments(study, 0, 4)
     absent, system = f"nothing was trained with model={_ATTENTIVE}", chosen_by_validation(attentive)
     return (
         compared(f"[6] (model={_ATTENTIVE}) - baseline, WA", system, baseline, absent=absent),
@@ -386,7 +287,7 @@ def _between(attentive: Group, study: Study) -> tuple[Part, Part]:
 def _multitask_alike(tasks: Study, settings: Study, margin: float) -> Part:
     group = [scores for task in _additional_tasks() for scores in tasks.where(aux_task=task)]
     can_run = [scores for scores in group if scores.point.error is None]
-    ours, best = chosen_by_validation(setting_group(settings, TABLE_3[0])), chosen_by_validation(can_run or group)
+    (ours,), best = _experiments(settings, 0), chosen_by_validation(can_run or group)
     named = f" ({best[0]['aux_task']})" if len(best) == 1 else ""
     words = "Exp. 1 - the additional task that validation chose, WA"
     return compared(words, ours, best, margin=margin, detail=f"{named}{at(ours, best)}")

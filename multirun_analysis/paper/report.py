@@ -11,9 +11,10 @@ from multirun_analysis.grids import Study, told
 from multirun_analysis.output import figures
 from multirun_analysis.output.drawings import Drawing, LearningCurves
 from multirun_analysis.output.tables import Cell, Table
-from multirun_analysis.paper.claims import all_claims, verdict_table, verdicts
+from multirun_analysis.paper.claims import all_claims
 from multirun_analysis.paper.curves import convergence_table, fig2, fig3, fig4
 from multirun_analysis.paper.tables import chosen_settings, chosen_tasks, table2, table3
+from multirun_analysis.paper.verdicts import verdict_table, verdicts
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 90rem; margin: 2rem auto; padding: 0 1rem; color: #222 }

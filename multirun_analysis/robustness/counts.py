@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from multirun_analysis.inference.evidence import NOT_SUPPORTED, SUPPORTED, UNDECIDED
-from multirun_analysis.paper.claims import CANNOT_BE_SAID
+from multirun_analysis.paper.verdicts import CANNOT_BE_SAID
 
 NOT_RUN = "not run"
 VERDICTS = (SUPPORTED, NOT_SUPPORTED, UNDECIDED)

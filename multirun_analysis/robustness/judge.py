@@ -8,7 +8,8 @@ from typing import Any
 from multirun_analysis.grids import Scores, Study, make_study
 from multirun_analysis.inference.evidence import Evidence
 from multirun_analysis.inference.intervals import LEVEL
-from multirun_analysis.paper.claims import CANNOT_BE_SAID, Claim, Verdict, all_claims, verdicts
+from multirun_analysis.paper.claims import all_claims
+from multirun_analysis.paper.verdicts import CANNOT_BE_SAID, Claim, Verdict, verdicts
 from multirun_analysis.robustness.counts import NOT_RUN, Counted, Outcome
 from multirun_analysis.robustness.readings import Reading
 from ser.sweep.planned import Plan, Point

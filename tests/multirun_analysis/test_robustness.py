@@ -385,8 +385,9 @@ def test_the_trained_grid_is_judged_in_each_variant(trained):
 
 def test_as_chosen_is_what_the_claims_say_of_the_same_grid(trained):
     from multirun_analysis.grids import Study
-    from multirun_analysis.paper.claims import all_claims, verdicts
+    from multirun_analysis.paper.claims import all_claims
     from multirun_analysis.paper.study import make_paper_study
+    from multirun_analysis.paper.verdicts import verdicts
 
     overrides, _ = trained
     given = {"fig4": [*overrides, "repeats=3", "loss=cos,l2,none", "lambda=0.6"]}

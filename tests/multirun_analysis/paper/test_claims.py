@@ -9,7 +9,9 @@ import pytest
 from scipy import stats
 
 from multirun_analysis.inference import evidence
-from multirun_analysis.paper import claims
+from multirun_analysis.paper import parts
+from multirun_analysis.paper.claims import all_claims
+from multirun_analysis.paper.verdicts import verdict_table, verdicts
 
 SEEDS = 6
 CLAIMS_MADE = 14
@@ -65,18 +67,18 @@ def judge(hand):
         }
         return hand.scores(parameters, planned=planned, error=error, **cut)
 
-    def verdicts(change=lambda p: {}, left_out=lambda p: False, seeds=SEEDS, **more):
+    def make(change=lambda p: {}, left_out=lambda p: False, seeds=SEEDS, **more):
         studies = [
             hand.study(
                 *(point(parameters, change(parameters), seeds) for parameters in grid if not left_out(parameters))
             )
             for grid in grids()
         ]
-        judged = claims.verdicts(claims.all_claims(*studies, **more))
+        judged = verdicts(all_claims(*studies, **more))
         assert len(judged) == CLAIMS_MADE
         return judged
 
-    return verdicts
+    return make
 
 
 def is_setting(p, loader="loader_1", position="pos_1", loss="cos"):
@@ -343,15 +345,15 @@ def test_about_as_good_is_within_half_an_improvement(judge, name, sign, shift, w
         return {"wa": BASE + sign * shift + noise} if is_setting(p) else {"wa": BASE}
 
     assert of(judge(change), name).word == word
-    assert pytest.approx((62.19 - 61.05) / 2) == claims.ALIKE
+    assert pytest.approx((62.19 - 61.05) / 2) == parts.ALIKE
 
 
 @pytest.mark.parametrize(("sd", "percent"), [(1.0, 1), (0.5, 83)])
 def test_systems_that_are_alike_are_found_so_as_often_as_the_table_says(judge, sd, percent):
     differences = np.random.default_rng(0).normal(0, sd, (1000, 20))
-    words = [evidence.alike(row, 1 - 0.05 / PARTS, claims.ALIKE).word for row in differences]
+    words = [evidence.alike(row, 1 - 0.05 / PARTS, parts.ALIKE).word for row in differences]
     assert 100 * words.count("supported") / 1000 == pytest.approx(percent, abs=2)
-    caveat = claims.verdict_table(judge(), "mine").notes[1]
+    caveat = verdict_table(judge(), "mine").notes[1]
     assert re.search(rf"{percent} % (so )?if (their differences have a standard deviation of|it is) {sd:g}", caveat)
 
 
@@ -456,7 +458,7 @@ def test_chance_is_that_of_the_corpus_own_number_of_classes(hand):
         made = hand.scores(parameters, wa=uwa + (noise if loss == "cos" else noise[::-1]))
         scores.append(replace(made, point=replace(made.point, classes=2)))
     nothing = hand.study()
-    verdict = of(claims.verdicts(claims.all_claims(nothing, nothing, hand.study(*scores))), "loss_1 (cos) is steadier")
+    verdict = of(verdicts(all_claims(nothing, nothing, hand.study(*scores))), "loss_1 (cos) is steadier")
     assert verdict.word == "undecided"
     assert "cos - chance (50 % UWA), mean over λ = 0.6, 0.8: +0.00 points" in verdict.reasons[1]
 
@@ -480,7 +482,7 @@ def test_settings_without_a_common_seed_cannot_be_compared(hand):
     shifted = made.values.set_axis(pd.Index([2, 3], name="seed"))
     ours = replace(made, point=replace(made.point, seeds=(2, 3)), values=shifted)
     settings, nothing = hand.study(hand.scores(none, wa=[0.5, 0.6]), ours), hand.study()
-    verdict = of(claims.verdicts(claims.all_claims(nothing, nothing, settings)), "The contrastive loss is better")
+    verdict = of(verdicts(all_claims(nothing, nothing, settings)), "The contrastive loss is better")
     assert verdict.word == "cannot be said"
     assert "its cells have no seed in common" in verdict.reasons[0]
 
@@ -563,7 +565,7 @@ def test_settings_at_different_lambdas_are_told(judge):
 
 def test_the_table_has_a_row_for_each_claim_with_its_reasons(judge):
     judged = judge(lambda p: CLAIMS["MFCC"][1](p, CLEAR["supported"]))
-    table = claims.verdict_table(judged, "mine (SYNTHETIC speech)")
+    table = verdict_table(judged, "mine (SYNTHETIC speech)")
     assert "mine (SYNTHETIC speech)" in table.title
     assert len(table.rows) == CLAIMS_MADE
     for row, verdict in zip(table.rows, judged, strict=True):
@@ -586,7 +588,7 @@ def test_both_sides_have_the_same_lambdas(hand):
         for rank, ((loss, weight), value) in enumerate(values.items(), 1)
     ]
     empty = hand.study()
-    judged = claims.verdicts(claims.all_claims(empty, empty, hand.study(*scores)))
+    judged = verdicts(all_claims(empty, empty, hand.study(*scores)))
     assert of(judged, "loss_1 (cos) is better").word != "not supported"
 
 
