@@ -20,9 +20,9 @@ from ser.sweep.job import about
 
 _FOLDS, _EPOCHS, _UTTERANCES = 5, 30, 590
 _CURVES = ("lr", "train_loss", "train_cross_entropy", "train_contrastive", "val_loss", "val_wa")
-_NOTES = f"""`ser.results.mlflow.deliver` for one run: {_FOLDS} folds of {_UTTERANCES} test utterances, {len(_CURVES)} \
-curves of {_EPOCHS} epochs for each fold and their means, parameters, tags, predictions and confusion matrix. The \
-first one imports MLflow and makes the database."""
+_NOTES = f"""`ser.results.delivery.deliver` for one run: {_FOLDS} folds of {_UTTERANCES} test utterances, \
+{len(_CURVES)} curves of {_EPOCHS} epochs for each fold and their means, parameters, tags, predictions and confusion matrix. \
+The first one imports MLflow and makes the database."""
 
 
 def measure(options: Options) -> Section:
@@ -40,11 +40,11 @@ def measure(options: Options) -> Section:
 
 
 def _deliver(experiment: Experiment, stored: Sequence[Stored]) -> None:
-    from ser.results import mlflow
+    from ser.results import delivery
 
     tracking = experiment.settings.tracking
     run, about = seed_run(experiment, stored, Origin("0")), corpus_note(experiment.corpus)
-    mlflow.deliver([run], None, tracking.uri, "ser-synthetic", experiment.settings.results, about)
+    delivery.deliver([run], None, tracking.uri, "ser-synthetic", experiment.settings.results, about)
 
 
 def _experiment(folder: Path, seed: int) -> Experiment:

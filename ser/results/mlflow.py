@@ -1,130 +1,35 @@
-"""Runs in MLflow. It and ``mlflow_models`` alone import mlflow; what it logs is plain data (``ser.results.runs``).
+"""Runs in MLflow. It and ``mlflow_models`` alone import mlflow; what it logs is plain data (``ser.results.runs``)."""
 
-A run whose signature the store already holds is not logged again. So delivery can be repeated, after a crash or into
-another store.
-"""
-
-import hashlib
-import math
 import os
 import re
 import sqlite3
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from ser.errors import UserError, first_line
 from ser.results import notes, sqlite, views
 from ser.results.drivers import check_driver
 from ser.results.mlflow_models import MODEL, export_model
 from ser.results.runs import Run
-from ser.results.store import folder_id
 from ser.system.environment import quiet_mlflow
-from ser.system.files import lock, naming
+from ser.system.files import naming
 from ser.system.text import HIDDEN, shown_address, without_passwords
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 """The store that ``mlflow ui`` opens by default."""
 
+OWNER = "results"
+"""The tag with the id of the folder of results that a run was written from."""
+
 _METRICS_A_CALL = 1000  # MLflow's limit of log_batch
 _LONGEST_PARAMETER = 6000  # and of a parameter's text
 _NOTE = "mlflow.note.content"
 _PARENT = "mlflow.parentRunId"
-_OWNER = "results"  # the id of the folder of results that a run was written from
 _RANKED = 5  # runs in the table of an experiment's note
-
-
-def deliver(
-    runs: Sequence[Run],
-    parent: Run | None,
-    uri: str | None,
-    experiment: str,
-    results: Path,
-    about: str,
-    started: str | None = None,
-) -> None:
-    """Log those runs of a configuration that the store lacks, under their parent run, and renew the experiment's note.
-
-    Several jobs may deliver at once. A lock lets one job at a time look up what is there and log what is missing. Jobs
-    of another folder of results have another lock, where the store is no SQLite file: of runs that both log at the same
-    moment one is kept.
-
-    Args:
-        runs: a run for each seed.
-        parent: the run over all seeds; None for a single seed, or while seeds are missing.
-        uri: the tracking store, see ``resolve_uri``.
-        experiment: the name of the MLflow experiment.
-        results: the folder of the results. Its id is a tag of every run that is written from it.
-        about: what the experiment's note begins with, in Markdown.
-        started: with resume=false, when this sweep began: only runs of this very sweep count as logged.
-
-    Raises:
-        UserError: the tracking store cannot be reached. The results stay on disk, and the same command delivers them.
-    """
-    uri = resolve_uri(uri)
-    why, since = _unreachable.get(uri, ("", -math.inf))
-    if time.monotonic() - since < _TRIED_AGAIN_AFTER:
-        raise _not_taken(uri, runs, results, why)
-    try:
-        with _lock(uri, experiment, results):
-            store, owner = _experiment(uri, experiment), folder_id(results)
-            configuration = runs[0].tags["configuration"]
-            logged = store.logged(configuration, owner)
-            if started is not None:
-                logged = {key: run for key, run in logged.items() if run.data.tags.get("started") == started}
-            if store.log_missing(runs, parent, logged, {_OWNER: owner}):
-                if started is None and not _has_one_lock(uri):
-                    store.drop_copies(configuration, logged)
-                    store.log_missing(runs, parent, store.logged(configuration, owner), {_OWNER: owner})
-                store.describe(about)
-    except _delivery_errors() as error:
-        if not _experiment.cache_info().currsize:
-            _unreachable[uri] = _reason(error, uri), time.monotonic()
-        raise _not_taken(uri, runs, results, _reason(error, uri)) from error
-
-
-def _has_one_lock(uri: str) -> bool:
-    """Whether all who write to a store have the same lock, those of other folders of results too."""
-    return sqlite.path_of(uri) is not None
-
-
-def _lock(uri: str, experiment: str, results: Path) -> FileLock:
-    """The lock of a SQLite file for all who write to it; of another store, for the jobs of this folder of results."""
-    path = sqlite.path_of(uri)
-    if path is not None:
-        return lock(sqlite.lock_file(path))
-    return lock(results / "locks" / f"{hashlib.sha256(f'{uri} {experiment}'.encode()).hexdigest()[:12]}.lock")
-
-
-_unreachable: dict[str, tuple[str, float]] = {}
-"""Why a store could not be opened when runs were to be delivered, and when (``time.monotonic``)."""
-
-_TRIED_AGAIN_AFTER = 60.0
-"""Seconds for which a store that could not be opened is not tried again: else each job would wait for its time-outs."""
-
-
-def _not_taken(uri: str, runs: Sequence[Run], results: Path, why: str) -> UserError:
-    return UserError(
-        f"MLflow at {shown_address(uri)} did not take the runs of {runs[0].name} ({why}). The results are kept in "
-        f"{results}; the same command delivers them without training again."
-    )
-
-
-def prepare(uri: str | None, experiment: str, results: Path) -> None:
-    """Import MLflow and open the store, which takes seconds, before the first runs are there to be delivered.
-
-    Args:
-        uri, experiment, results: as for ``deliver``.
-    """
-    uri = resolve_uri(uri)
-    with _lock(uri, experiment, results):  # two jobs that set the same tag for the first time would clash
-        _experiment(uri, experiment)
 
 
 def pages(uri: str | None) -> dict[str, dict[str, str]]:
@@ -178,7 +83,7 @@ def _set_views(client: Any, experiment: Any) -> None:
             client.set_experiment_tag(experiment.experiment_id, key, value)
 
 
-class _Experiment:
+class Experiment:
     """One MLflow experiment of one tracking store."""
 
     def __init__(self, uri: str, experiment: str) -> None:
@@ -229,7 +134,7 @@ class _Experiment:
         for run in self._search(f"tags.configuration = '{configuration}'"):
             if run.info.status == "FINISHED":
                 found.setdefault(run.data.tags["signature"], run)
-            elif run.data.tags.get(_OWNER) == owner:
+            elif run.data.tags.get(OWNER) == owner:
                 self.client.delete_run(run.info.run_id)
         return found
 
@@ -352,9 +257,9 @@ def find(uri: str, word: str) -> list[Logged]:
         client = MlflowClient(uri)
         experiments = [each.experiment_id for each in client.search_experiments()]
         runs = [run for each in conditions for run in client.search_runs(experiments, each)]
-    except _delivery_errors() as error:
+    except errors() as error:
         shown = shown_address(uri)
-        raise UserError(f"MLflow at {shown} cannot be read ({_reason(error, uri)}). See tracking.uri=.") from error
+        raise UserError(f"MLflow at {shown} cannot be read ({reason(error, uri)}). See tracking.uri=.") from error
     return [_logged(run) for run in runs if run.info.status == "FINISHED" and "configuration" in run.data.tags]
 
 
@@ -366,8 +271,13 @@ def _logged(run: Any) -> Logged:
 
 
 @lru_cache(maxsize=4)
-def _experiment(uri: str, name: str) -> _Experiment:
-    return _Experiment(uri, name)
+def open_experiment(uri: str, name: str) -> Experiment:
+    """An experiment of a store, which is made if there is none; opened once in each process.
+
+    Raises:
+        UserError: the experiment is deleted, or the store cannot be made; else one of ``errors``.
+    """
+    return Experiment(uri, name)
 
 
 @lru_cache(maxsize=1)
@@ -378,11 +288,13 @@ def _context_tags() -> dict[str, str]:
     return resolve_tags()
 
 
-def _reason(error: Exception, uri: str) -> str:
+def reason(error: Exception, uri: str) -> str:
+    """The first line of an error of a store, without passwords."""
     return without_passwords(first_line(error), uri).strip()
 
 
-def _delivery_errors() -> tuple[type[Exception], ...]:
+def errors() -> tuple[type[Exception], ...]:
+    """The exceptions by which a store cannot be reached, read or written."""
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 

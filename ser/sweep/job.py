@@ -202,9 +202,9 @@ class Job:
         """Open the tracking store, so that the first delivery need not."""
         tracking = self.settings.tracking
         if tracking.name != "none":
-            from ser.results import mlflow
+            from ser.results import delivery
 
-            mlflow.prepare(tracking.uri, self._tracking_experiment, self.settings.results)
+            delivery.prepare(tracking.uri, self._tracking_experiment, self.settings.results)
 
     def deliver(self) -> float | None:
         """Log the finished runs to the tracking store.
@@ -237,14 +237,14 @@ class Job:
         return [self.store.load(signature) for signature in signatures]
 
     def _log_runs(self, finished: dict[int, list[Stored]]) -> None:
-        from ser.results import mlflow
+        from ser.results import delivery
 
         seeds, tracking = self.settings.seeds, self.settings.tracking
         swept = tuple(filter(None, os.environ.get(SWEPT, "").split(",")))
         origin = Origin(self.started, swept, os.environ.get(COMMAND, ""))
         runs = [seed_run(self.experiment, stored, origin, self._weights(seed)) for seed, stored in finished.items()]
         whole = len(seeds) > 1 and len(finished) == len(seeds)
-        mlflow.deliver(
+        delivery.deliver(
             runs,
             parent_run(self.experiment, finished, origin) if whole else None,
             tracking.uri,

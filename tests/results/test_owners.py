@@ -8,7 +8,8 @@ import pytest
 from mlflow.store.tracking import sqlalchemy_store
 from mlflow.tracking import MlflowClient
 
-from ser.results import mlflow
+from ser.errors import UserError
+from ser.results import delivery, mlflow
 from ser.results.runs import Run
 from ser.results.store import folder_id
 
@@ -46,13 +47,13 @@ def test_only_unfinished_runs_of_the_same_folder_are_taken_over(uri, tmp_path, m
         raise OSError("killed")
 
     for folder, signature in ((theirs, "a"), (ours, "b")):
-        with monkeypatch.context() as patch, pytest.raises(mlflow.UserError, match="killed"):
+        with monkeypatch.context() as patch, pytest.raises(UserError, match="killed"):
             patch.setattr(MlflowClient, "set_terminated", killed)
-            mlflow.deliver([run(signature)], None, uri, "ser", folder, "")
+            delivery.deliver([run(signature)], None, uri, "ser", folder, "")
     assert states(uri) == [("a", "RUNNING", "active"), ("b", "RUNNING", "active")]
-    mlflow.deliver([run("b")], None, uri, "ser", ours, "")
+    delivery.deliver([run("b")], None, uri, "ser", ours, "")
     assert states(uri) == [("a", "RUNNING", "active"), ("b", "FINISHED", "active"), ("b", "RUNNING", "deleted")]
-    mlflow.deliver([run("a"), run("b")], None, uri, "ser", theirs, "")
+    delivery.deliver([run("a"), run("b")], None, uri, "ser", theirs, "")
     assert states(uri) == [
         ("a", "FINISHED", "active"),
         ("a", "RUNNING", "deleted"),
@@ -67,21 +68,21 @@ def test_of_runs_that_two_folders_log_at_the_same_moment_one_is_left(uri, tmp_pa
     The ids are drawn so that of the runs that are kept each folder has some.
     """
     theirs, ours = tmp_path / "theirs", tmp_path / "ours"
-    monkeypatch.setattr(mlflow, "_lock", lambda *_: nullcontext())
-    monkeypatch.setattr(mlflow, "_has_one_lock", lambda uri: False)
+    monkeypatch.setattr(delivery, "_lock", lambda *_: nullcontext())
+    monkeypatch.setattr(delivery, "_has_one_lock", lambda uri: False)
     drawn = iter([f"{first}{number:031x}" for number in range(3) for first in "ab"])
     monkeypatch.setattr(sqlalchemy_store, "uuid", SimpleNamespace(uuid4=lambda: SimpleNamespace(hex=next(drawn))))
-    look, looks = mlflow._Experiment.logged, []
+    look, looks = mlflow.Experiment.logged, []
 
     def both_look(store, configuration, owner):
         found = look(store, configuration, owner)
         looks.append(owner)
         if len(looks) == 1:
-            mlflow.deliver([run("a"), run("b")], run("parent"), uri, "ser", theirs, "")
+            delivery.deliver([run("a"), run("b")], run("parent"), uri, "ser", theirs, "")
         return found
 
-    monkeypatch.setattr(mlflow._Experiment, "logged", both_look)
-    mlflow.deliver([run("a"), run("b")], run("parent"), uri, "ser", ours, "")
+    monkeypatch.setattr(mlflow.Experiment, "logged", both_look)
+    delivery.deliver([run("a"), run("b")], run("parent"), uri, "ser", ours, "")
     active = [state for state in states(uri) if state[2] == "active"]
     assert active == [(name, "FINISHED", "active") for name in ("a", "b", "parent")]
     assert len(states(uri)) == 6, "each was logged twice"

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from ser.errors import UserError
-from ser.results import mlflow
+from ser.results import delivery, mlflow
 
 
 def test_a_store_that_cannot_be_opened_is_tried_once_for_all_jobs(tmp_path, monkeypatch):
@@ -20,10 +20,10 @@ def test_a_store_that_cannot_be_opened_is_tried_once_for_all_jobs(tmp_path, monk
         def cache_info(self):
             return SimpleNamespace(currsize=0)
 
-    monkeypatch.setattr(mlflow, "_experiment", Opening())
-    monkeypatch.setattr(mlflow, "_unreachable", {})
+    monkeypatch.setattr(mlflow, "open_experiment", Opening())
+    monkeypatch.setattr(delivery, "_unreachable", {})
     for name in ("first", "second"):
         run = SimpleNamespace(name=name, tags={"configuration": "c"})
         with pytest.raises(UserError, match=rf"did not take the runs of {name} \(.*no route\).*the same command"):
-            mlflow.deliver([run], None, "http://nowhere", "ser", tmp_path, "")
+            delivery.deliver([run], None, "http://nowhere", "ser", tmp_path, "")
     assert tried == ["http://nowhere"]
