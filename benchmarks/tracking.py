@@ -21,8 +21,8 @@ from ser.sweep.job import about
 _FOLDS, _EPOCHS, _UTTERANCES = 5, 30, 590
 _CURVES = ("lr", "train_loss", "train_cross_entropy", "train_contrastive", "val_loss", "val_wa")
 _NOTES = f"""`ser.results.delivery.deliver` for one run: {_FOLDS} folds of {_UTTERANCES} test utterances, \
-{len(_CURVES)} curves of {_EPOCHS} epochs for each fold and their means, parameters, tags, predictions and confusion matrix. \
-The first one imports MLflow and makes the database."""
+{len(_CURVES)} curves of {_EPOCHS} epochs for each fold and their means, parameters, tags, predictions and \
+confusion matrix. The first one imports MLflow and makes the database."""
 
 
 def measure(options: Options) -> Section:
