@@ -114,7 +114,7 @@ def _curves(study: Study) -> list[tuple[list[Scores], str]]:
 
 def _why_no_steps(study: Study) -> str:
     """Why Fig. 2 has no steps from one length to the next; empty if it has."""
-    groups = [group for group, _ in _curves(study)]
+    groups = [_baseline(study, feature) for feature in FEATURES]  # both curves of a feature are of the same points
     return why_missing(groups) or ("" if min(map(len, groups)) > 1 else "it takes two lengths")
 
 

@@ -90,6 +90,9 @@ def test_a_claim_that_needs_a_deleted_run_cannot_be_said(full, baseline_gone):
         assert word == ("cannot be said" if claim.startswith(needy) else before[claim]), claim
     because = baseline_gone.csv("claims").set_index("claim")["because"]
     assert "7 of 8 seeds are there" in because["Additional tasks help."]
+    of_fig2 = [text for claim, text in because.items() if claim.startswith(("MFCC", "WA increases"))]
+    counted = {re.findall(r"\d+ of \d+ seeds are there", text)[0] for text in of_fig2}
+    assert len(of_fig2) == 2 and len(counted) == 1, "each cell is counted once"
 
 
 def shown_differences(answer, name):
