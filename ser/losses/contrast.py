@@ -74,7 +74,10 @@ def _arguments(target: Callable[..., Any]) -> set[str]:
     """The names of a target's arguments; of a class that hands ``**kwargs`` on, also those of its bases."""
     names: set[str] = set()
     for each in inspect.getmro(target) if inspect.isclass(target) else (target,):
-        found = inspect.signature(each).parameters
+        try:
+            found = inspect.signature(each).parameters
+        except ValueError:  # a class in C, which does not tell its arguments
+            break
         names.update(found)
         if not any(argument.kind is argument.VAR_KEYWORD for argument in found.values()):
             break

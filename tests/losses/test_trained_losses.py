@@ -89,6 +89,18 @@ def test_a_loss_that_refuses_a_value_is_told():
         make_loss(option, 4, 7)
 
 
+class WithoutSignature(dict):
+    """A loss that inherits a constructor written in C, whose arguments Python cannot tell."""
+
+    def __call__(self, vectors, labels):
+        return vectors.square().mean()
+
+
+def test_a_loss_whose_constructor_does_not_tell_its_arguments_is_made_without_sizes():
+    loss = make_loss(Option({"name": "own", "_target_": f"{__name__}.WithoutSignature"}), 4, 5)
+    assert loss == {} and loss(VECTORS, LABELS) == VECTORS.square().mean()
+
+
 class OfPairs(nn.Module):
     """A loss of pairs with a weight for each dimension."""
 
