@@ -39,6 +39,8 @@ OPTIONS = {
     "nowhere.yaml": "name: nowhere\n_target_: nowhere.Loss\n",
     "keyless.yaml": "name: keyless\n_target_: ser.losses.cos.Cosine\n",
     "sized.yaml": "name: sized\n_target_: ser.losses.arcface.ArcFace\nmargin: 0.5\nscale: 8\nnum_classes: 4\n",
+    "itself.yaml": "name: itself\n_target_: ser.losses.center.center_loss\n",
+    "nested.yaml": "name: nested\n_target_: ser.losses.cos.Cosine\nmargin: {_target_: builtins.float}\n",
 }
 """The files in ``own/loss``, a folder of a user's own options."""
 
@@ -154,6 +156,8 @@ experiment=foo                            | experiment=foo: there is no such opt
 --config-dir own loss=nameless            | The option loss=nameless lacks the key name
 --config-dir own loss=nowhere             | nowhere.Loss cannot be imported (there is no module 'nowhere'
 --config-dir own loss=keyless             | The option loss=keyless lacks the key margin
+--config-dir own loss=itself              | center_loss takes labels, as a loss does. It has to name what makes the loss
+--config-dir own loss=nested              | loss.margin has a _target_ of its own, which is not made
 --config-dir own loss=sized               | loss=sized has the key num_classes, which the program sets
 corpus=foo                                | corpus=foo: there is no such option. corpus is one of
 corpus.size=huge                          | corpus.size=huge is not a size of the synthetic corpus

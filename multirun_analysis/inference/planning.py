@@ -62,7 +62,8 @@ def to_show_alike(margin: float, sd: float, seeds: int, level: float = LEVEL) ->
 def _seen(effect: float, sd: float, seeds: int, level: float) -> float:
     """The probability that the t interval lies wholly above 0."""
     quantile = t_quantile(seeds - 1, level)
-    return 1 - float(special.nctdtr(seeds - 1, effect * np.sqrt(seeds) / sd, quantile))
+    below = special.nctdtr(seeds - 1, effect * np.sqrt(seeds) / sd, quantile)
+    return 1 - float(np.nan_to_num(below))  # SciPy has no number for it where the effect is too large to be missed
 
 
 def _shown_alike(margin: float, sd: float, seeds: int, level: float) -> float:
@@ -75,7 +76,7 @@ def _shown_alike(margin: float, sd: float, seeds: int, level: float) -> float:
 
 
 def _needed(probability: Callable[[float, int], float], sd: float, seeds: int) -> Needed | None:
-    if seeds < LEAST or not sd:
+    if seeds < LEAST or not sd > 0:
         return None
     of_sd = deviation_interval(sd, seeds)
     return Needed(*(_smallest(partial(probability, each)) for each in (sd, *of_sd)))

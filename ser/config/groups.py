@@ -165,6 +165,9 @@ GROUPS: dict[str, type[Option]] = {
 LOSS_SIZES = ("num_classes", "embedding_size")
 """What a loss that has weights of its own is made with: the classes, and the dimensions of the vectors."""
 
+_CALLED_WITH = {"vectors", "labels", "first", "second", "same"}
+"""The arguments of losses themselves."""
+
 GIVEN: dict[str, tuple[str, ...]] = {"model": ("frames", "features", "classes"), "loss": LOSS_SIZES}
 """Arguments of a group's targets that the program gives, beside an option's keys."""
 
@@ -231,7 +234,18 @@ def _check_target(group: str, option: Mapping[str, Any]) -> None:
     typed = [key for key in given if key in option]
     if typed:
         raise UserError(f"{group}={name} has the key {typed[0]}, which the program sets: remove it from the option.")
+    nested = [key for key, value in option.items() if isinstance(value, Mapping) and "_target_" in value]
+    if nested:
+        raise UserError(
+            f"{group}.{nested[0]} has a _target_ of its own, which is not made. Let {group}={name} name a function of "
+            "yours that makes the whole."
+        )
     missing = sorted(constructor.required(target) - option.keys() - set(given))
+    if group == "loss" and _CALLED_WITH & set(missing):
+        raise UserError(
+            f"loss={name}: _target_: {target} takes {missing[0]}, as a loss does. It has to name what makes the "
+            "loss: a class, or a function that returns the loss."
+        )
     if missing:
         raise UserError(
             f"The option {group}={name} lacks the key {missing[0]}, which {target} needs: add it to its file."

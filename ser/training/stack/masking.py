@@ -138,6 +138,9 @@ def leaves_out_padding(make_objective: Callable[[int], Objective], classes: int)
     labels, real = torch.arange(16) % classes, torch.arange(8) < 6
     rows = real.repeat(2)
     with compiled.forbidden():
-        padded = objective(vectors, logits, labels.where(rows, IGNORED), 0.5, real=real)
         without = objective(vectors[rows], logits[rows], labels[rows], 0.5)
+        try:
+            padded = objective(vectors, logits, labels.where(rows, IGNORED), 0.5, real=real)
+        except Exception:  # a library's loss that knows no such label
+            return False
     return torch.allclose(padded["loss"], without["loss"], rtol=1e-4, equal_nan=True)

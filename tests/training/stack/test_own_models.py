@@ -1,9 +1,11 @@
 """A researcher's own models: those that can be trained together, and those that cannot."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
+from pytorch_metric_learning.losses import ArcFaceLoss
 from torch import nn
 from training.stack.agreement import REPLICAS, difference, outcomes
 
@@ -58,10 +60,38 @@ def test_replicas_that_would_depend_on_each_other_are_trained_one_after_another(
     assert [why in record.message for record in caplog.records] == [True]
 
 
-def test_a_loss_that_counts_padding_is_trained_one_after_another(new_task, caplog):
+class MovingCentres(nn.Module):
+    """A centre for each class that follows the mean of its vectors from step to step (Wen et al. 2016, section 3.2)."""
+
+    def __init__(self, dimensions):
+        super().__init__()
+        self.register_buffer("centres", torch.zeros(4, dimensions))
+
+    def forward(self, vectors, labels):
+        own = (labels[:, None] == torch.arange(4)).float()
+        if self.training:
+            means = own.T @ vectors.detach() / own.sum(dim=0)[:, None].clamp(min=1)
+            self.centres = torch.where(own.any(dim=0)[:, None], 0.5 * self.centres + 0.5 * means, self.centres)
+        return ((vectors - own @ self.centres).square().sum(dim=1) * own.sum(dim=1)).sum() / own.sum().clamp(min=1)
+
+
+def test_what_a_loss_keeps_between_steps_is_each_replicas_own(new_task, caplog):
+    task = new_task("trainer.max_epochs=3", "trainer.batch_size=6")
+    task = replace(task, objective=lambda size: Objective(MovingCentres(size), Position("features"), 0.0))
+    serial, stacked = dict(engines.serial(engines.work(task, REPLICAS))), dict(stack(task, REPLICAS, size=3))
+    assert max(difference(serial[replica], stacked[replica]) for replica in REPLICAS) < 1e-4
+    assert not caplog.records
+
+
+def mean_square(dimensions):
+    return lambda vectors, labels: vectors.square().mean()
+
+
+@pytest.mark.parametrize("made", [mean_square, partial(ArcFaceLoss, 4)], ids=["counts", "fails"])
+def test_a_loss_that_does_not_leave_padding_out_is_trained_one_after_another(new_task, made, caplog):
     task = new_task("trainer.max_epochs=1")
-    objective = Objective(lambda vectors, labels: vectors.square().mean(), Position("features"), 0.0)
-    assert len(list(outcomes(stack(replace(task, objective=lambda dimensions: objective), REPLICAS[:2])))) == 2
+    task = replace(task, objective=lambda size: Objective(made(size), Position("features"), 0.0))
+    assert len(list(outcomes(stack(task, REPLICAS[:2])))) == 2
     assert ["does not leave out rows" in record.message for record in caplog.records] == [True]
 
 
