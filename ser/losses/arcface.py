@@ -29,8 +29,8 @@ def additive_angular_margin(cosine: Tensor, labels: Tensor, margin: float, scale
     Returns:
         The mean over the samples with a label, a scalar; 0 if no sample has one.
 
-    >>> additive_angular_margin(torch.tensor([[1.0, 0.0]]), torch.tensor([0]), margin=math.pi / 2, scale=1.0)
-    tensor(0.6931)
+    >>> additive_angular_margin(torch.tensor([[0.0, 0.0]]), torch.tensor([0]), margin=math.pi / 6, scale=2.0)
+    tensor(1.3133)
     """
     sine = (1 - cosine.square()).clamp(min=1e-7).sqrt()
     beyond = cosine <= -math.cos(margin)
