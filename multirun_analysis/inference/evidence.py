@@ -178,7 +178,7 @@ def spread_above(values: Floats, level: float, limit: float, draws: int) -> Evid
     seeds = len(values)
     if seeds < 2:
         return Evidence(UNDECIDED, _and(_counted(seeds), _few(seeds)), np.nan, None, "points", seeds)
-    spread = 2 * normal_bonus(draws) * float(np.std(rounded(values), ddof=1))
+    spread = 2 * normal_bonus(draws) * _deviation(values)
     interval = planning.deviation_interval(spread, seeds, level)
     low, high = interval
     doubt = _doubt(seeds, interval)
@@ -202,7 +202,7 @@ def more_spread(first: Floats, second: Floats, level: float) -> Evidence:
     seeds = min(len(first), len(second))
     if seeds < 2:
         return Evidence(UNDECIDED, _and(_counted(seeds), _few(seeds)), np.nan, None, "times", seeds)
-    spreads = [float(np.std(rounded(values), ddof=1)) for values in (first, second)]
+    spreads = [_deviation(values) for values in (first, second)]
     if not min(spreads):
         doubt = "all seeds of one of them agree exactly, and a standard deviation of zero is no evidence"
         return Evidence(UNDECIDED, _and(_counted(seeds), doubt), np.nan, None, "times", seeds)
@@ -245,8 +245,8 @@ def _without(curve: Floats, seed: int) -> float:
     return shared_variance(np.delete(curve, seed, axis=1))
 
 
-def _deviation(differences: Floats) -> float:
-    return float(np.std(rounded(differences), ddof=1))
+def _deviation(values: Floats) -> float:
+    return float(np.std(rounded(values), ddof=1))
 
 
 def _placed(inside: bool, outside: bool) -> str:
