@@ -138,13 +138,13 @@ def _cells(group: Group, study: Study) -> tuple[Cell, ...]:
 
 def _mean(group: Group, metric: str, seeds: Sequence[int]) -> Percent | None:
     """The mean over seeds and its interval; None if a run was stored before the metric was added."""
-    return None if lacks(group, metric) else Percent.of(summary(group, metric, seeds))
+    values = by_point(group, metric, seeds).mean(axis=0)
+    return None if np.isnan(values).any() else Percent.of(statistics.summarise(values, bounds=bounds_of(metric)))
 
 
-def summary(group: Group, metric: str, seeds: Sequence[int]) -> statistics.Summary:
-    """The mean of a metric over seeds, each averaged over the points of the group, with its interval."""
-    bounds = SHARES if is_share(metric) else Interval(-np.inf, np.inf)
-    return statistics.summarise(by_point(group, metric, seeds).mean(axis=0), bounds=bounds)
+def bounds_of(metric: str) -> Interval:
+    """The range of a metric's values: its interval is cut off there."""
+    return SHARES if is_share(metric) else Interval(-np.inf, np.inf)
 
 
 def check_metric(metric: str) -> None:
@@ -175,10 +175,7 @@ def _differences(name: str, title: str, keys: Sequence[str], groups: Groups, aga
     others = [values for values in groups if values != reference]
     lacking = [values for values in groups if lacks(groups[values], metric)]
     if reference in lacking:
-        raise UserError(
-            f"metric={metric}: runs of {labels[reference]}, which the others are compared with, were stored before it "
-            "was a metric. The command that trained them stores them again with resume=false."
-        )
+        raise stored_before(metric, f"runs of {labels[reference]}, which the others are compared with,")
     apart = [values for values in others if not share_seeds(groups[reference], groups[values])]
     compared = [
         Comparison(f"{labels[reference]} - {labels[values]}", groups[reference], groups[values], metric)
@@ -191,6 +188,14 @@ def _differences(name: str, title: str, keys: Sequence[str], groups: Groups, aga
         notes += [f"{why}: {'; '.join(labels[values] for values in rows)}."] if rows else []
     file, title = f"{name}_differences", f"{title}: differences, paired by seed"
     return [comparisons.table(file, title, compared, notes)] if compared else []
+
+
+def stored_before(metric: str, which: str) -> UserError:
+    """The error where runs that are needed lack a metric; ``which`` says which runs these are."""
+    return UserError(
+        f"metric={metric}: {which} were stored before it was a metric. The command that trained them stores them again "
+        "with resume=false."
+    )
 
 
 def lacks(group: Group, metric: str) -> bool:

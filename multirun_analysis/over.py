@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 from multirun_analysis import convergence
-from multirun_analysis.by import averaged_over, check_keys, check_metric, lacks, summary
+from multirun_analysis.by import averaged_over, bounds_of, check_keys, check_metric, lacks, stored_before
 from multirun_analysis.comparisons import rng
-from multirun_analysis.grids import Group, Scores, Study, by_values, common_seeds, missing_seeds, paired
+from multirun_analysis.grids import Group, Scores, Study, by_point, by_values, common_seeds, missing_seeds, paired
 from multirun_analysis.inference.differences import paired_difference
 from multirun_analysis.inference.evidence import LEAST_SEEDS
 from multirun_analysis.inference.intervals import LEVEL
+from multirun_analysis.inference.statistics import summarise
 from multirun_analysis.output.drawings import Curve, CurvePoint, Drawing, LearningCurves, Panel
 from multirun_analysis.output.tables import FEWEST_SEEDS
 from ser.config.words import applies, labels, parameter_of
@@ -104,10 +105,7 @@ def _check(study: Study, metric: str) -> None:
     """
     check_metric(metric)
     if any(lacks([scores], metric) for scores in study.scores):
-        raise UserError(
-            f"metric={metric}: there are runs that were stored before it was a metric. The command that trained them "
-            "stores them again with resume=false."
-        )
+        raise stored_before(metric, "there are runs that")
 
 
 def _compared(groups: Mapping[str, Group], where: str, metric: str) -> list[str]:
@@ -175,7 +173,10 @@ def _place(value: str) -> float:
 
 def _point(key: str, x: float, group: Group, metric: str) -> CurvePoint:
     missing, place = missing_seeds(group), x if applies(key, group[0].point.parameters) else None
-    return CurvePoint(place, missing or summary(group, metric, common_seeds(group)))
+    if missing:
+        return CurvePoint(place, missing)
+    values = by_point(group, metric, common_seeds(group)).mean(axis=0)
+    return CurvePoint(place, summarise(values, bounds=bounds_of(metric)))
 
 
 def _label(keys: Sequence[str], values: Sequence[str]) -> str:
