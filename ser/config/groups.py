@@ -221,7 +221,7 @@ def checked(group: str, option: Mapping[str, Any], overrides: Sequence[str]) -> 
 
 
 def _check_target(group: str, option: Mapping[str, Any]) -> None:
-    """Check that an option's class is there, and that the option has every key that its constructor needs.
+    """Check that an option's class is there, and that the option has what its constructor needs and is not given.
 
     Raises:
         UserError: it is not so.
