@@ -43,6 +43,7 @@ ARGS     :=
 EXPERIMENTS := baseline fig2 table2 fig3 fig4 attentive
 OVERRIDES = corpus=$(CORPUS) $(if $(ROOT),'corpus.root=$(ROOT)') repeats=$(SEEDS) device=$(DEVICE) \
 	$(if $(LAUNCHER),hydra/launcher=$(LAUNCHER)) $(ARGS)
+PLACES = $(filter results.dir=% tracking.uri=% tracking.experiment=%,$(ARGS))
 SCOPED = $(foreach e,$(EXPERIMENTS) multi_view contrastive e2e,$(addprefix $(e):,$(ARGS_$(e))))
 # $(call reproduce,EXPERIMENTS,TABLE): a sweep of which parts fail is still shown, as far as it is there
 define reproduce
@@ -74,14 +75,14 @@ paper: $(READY) ## tables 1 to 3, figures 2 to 4, and one report.html
 .PHONY: together
 together: $(READY) ## the paper's future work: contrastive loss and additional task together
 	$(BIN)/python -m ser.run -m experiment=together sweep=together $(OVERRIDES)
-	@$(BIN)/python -m multirun_analysis sweep=together by=loss,aux_task against=none,none
+	@$(BIN)/python -m multirun_analysis sweep=together by=loss,aux_task against=none,none $(PLACES)
 
 TRIALS := 20
 .PHONY: losses
 losses: $(READY) ## losses since 2018 with equal tuning budgets (CORPUS= ROOT= SEEDS=20 TRIALS=20 DEVICE=auto ARGS=)
 	$(BIN)/python -m ser.tune compare=losses trials=$(TRIALS) seeds=$(SEEDS) corpus=$(CORPUS) \
 		$(if $(ROOT),'corpus.root=$(ROOT)') device=$(DEVICE) $(ARGS)
-	@$(BIN)/python -m multirun_analysis sweep=losses by=loss,loss.normalise against=none,
+	@$(BIN)/python -m multirun_analysis sweep=losses by=alternative against=none $(PLACES)
 
 # The claims again with each plausible alternative of what the paper leaves open: docs/robustness.md
 SWEEPS   :=

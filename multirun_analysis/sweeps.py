@@ -122,6 +122,7 @@ def _marked(items: Sequence[Shown], given: Mapping[str, str]) -> list[Shown]:
 def _over(study: Study, given: Mapping[str, str], command: CommandLine) -> str:
     """A picture of a sweep over a number or over the epochs, with its table, its reading, and what to try next."""
     from multirun_analysis.over import draw, learning
+    from ser.sweep.places import places_of
 
     name, over, by = given["sweep"], given["over"], [key for key in given.get("by", "").split(",") if key]
     if over == "epoch" and by:
@@ -130,10 +131,9 @@ def _over(study: Study, given: Mapping[str, str], command: CommandLine) -> str:
     (drawing,) = _marked([made], given)
     written = write_drawings([drawing], command, study.name, study.findings)
     keys = ",".join(map(parameter_of, study.swept))
-    places = [f"{key}={given[key]}" for key in ("results.dir", "tracking.uri", "tracking.experiment") if key in given]
-    rows = shlex.join(["python", "-m", "multirun_analysis", f"sweep={name}", f"by={keys}", *places])
+    rows = ["python", "-m", "multirun_analysis", f"sweep={name}", f"by={keys}", *places_of(command.overrides)]
     following = [
-        [rows, "# every row, with paired tests and recall"],
+        [shlex.join(rows), "# every row, with paired tests and recall"],
         ["python -m ser.ui", "# the runs in MLflow's page"],
         ["python -m ser.run --help", "# what else can be swept, and on which corpora"],
     ]

@@ -26,7 +26,7 @@ from ser.sweep import tuning
 from ser.sweep.commandline import rewrite
 from ser.sweep.display import watch
 from ser.sweep.handover import PLANNED, SWEPT
-from ser.sweep.places import check_places
+from ser.sweep.places import check_places, places_of
 from ser.sweep.planned import Plan, Point
 from ser.sweep.search_space import search_space
 from ser.sweep.stored_plans import store_plan
@@ -125,8 +125,8 @@ def compare(comparison: Comparison) -> int:
         return 1
     plan, jobs = _final(comparison, chosen)
     status = watch(plan, lambda: tuning.train(jobs))
-    by = [f"by={ALTERNATIVE}", f"against={next(iter(chosen))}"]
-    analysis = ["python", "-m", "multirun_analysis", f"sweep={comparison.name}", *by]
+    keys = [f"sweep={comparison.name}", f"by={ALTERNATIVE}", f"against={next(iter(chosen))}"]
+    analysis = ["python", "-m", "multirun_analysis", *keys, *places_of(plan.points[0].overrides)]
     print(
         "\n".join(["", _table(comparison, chosen), *ties]) + f"\n\n{tuning.caution(jobs[0].experiment.corpus)}"
         f"With intervals and differences: {shlex.join(analysis)}",

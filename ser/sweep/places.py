@@ -12,6 +12,18 @@ from ser.results.opening import check_store
 from ser.system.files import obstacle
 from ser.system.text import shown_address
 
+PLACES = ("results.dir", "tracking.uri", "tracking.experiment")
+"""The keys that say where a sweep is found: a command about it must have them, too."""
+
+
+def places_of(overrides: Sequence[str]) -> list[str]:
+    """The overrides that say where a sweep is found.
+
+    >>> places_of(["loss=cos,l2", "results.dir=mine", "tracking.uri=sqlite:///m.db"])
+    ['results.dir=mine', 'tracking.uri=sqlite:///m.db']
+    """
+    return [override for override in overrides if override.partition("=")[0] in PLACES]
+
 
 def check_places(settings: Sequence[Settings], hydra: Mapping[str, str]) -> None:
     """Check the folders of results, cache, tracking and Hydra, and the tracking stores.
