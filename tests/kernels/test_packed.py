@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from ser.kernels import compiled, packed
+from ser.kernels import compiled, packed, windows
 from ser.models.cnn import CNN, ConvPool
 
 
@@ -101,7 +101,7 @@ def check(layers, data, count):
 def test_the_gram_matrix_of_three_windows_by_hand():
     """The frames 1, 2, 3 with a kernel of 3: the windows are (0, 1, 2), (1, 2, 3) and (2, 3, 0)."""
     frames = torch.tensor([[[1.0], [2.0], [3.0]]])
-    window_sum, gram = packed.Packed(frames, torch.tensor([3]), half=1, pool=1, stride=1).gram(3)
+    window_sum, gram = windows.Packed(frames, torch.tensor([3]), half=1, pool=1, stride=1).gram(3)
     assert window_sum.tolist() == [3, 6, 5]
     assert gram.tolist() == [[5, 8, 3], [8, 14, 8], [3, 8, 13]]
 
@@ -109,7 +109,7 @@ def test_the_gram_matrix_of_three_windows_by_hand():
 @pytest.mark.parametrize(("frames", "half", "kernel"), [(20, 6, 13), (20, 6, 7), (9, 3, 1), (4, 6, 13), (30, 0, 1)])
 def test_the_gram_matrix_is_the_sum_over_all_windows(frames, half, kernel):
     data, count = batch(7, frames, features=3)
-    window_sum, gram = packed.Packed(data, count, half, 1, 1).gram(kernel)
+    window_sum, gram = windows.Packed(data, count, half, 1, 1).gram(kernel)
     padded = torch.nn.functional.pad(data.double(), (0, 0, kernel // 2, kernel // 2))
     expected_sum, expected = torch.zeros_like(window_sum), torch.zeros_like(gram)
     for segment in padded:
