@@ -11,7 +11,7 @@ from multirun_analysis.store.refusals import database_errors_told
 from multirun_analysis.store.server import Server
 from multirun_analysis.store.source import FLAGS, LIMIT, PARAMETERS, TAGS, Source
 from ser.results.convergence import FIGURES, convergence
-from ser.results.drivers import DATABASES
+from ser.results.drivers import DATABASES, kind_of
 
 _LARGEST = 1e308  # MLflow stores an infinite value as the largest float
 
@@ -60,8 +60,7 @@ def histories(collected: Collected, configuration: str) -> pd.DataFrame:
 
 
 def _source(uri: str) -> Source:
-    kind = uri.partition(":")[0].partition("+")[0]
-    return Database(uri) if kind in ("sqlite", *DATABASES) else Server(uri)
+    return Database(uri) if kind_of(uri) in ("sqlite", *DATABASES) else Server(uri)
 
 
 def _runs(runs: pd.DataFrame, tags: pd.DataFrame, wanted: Sequence[str] | None) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Whether the Python module that a tracking database needs is installed."""
+"""The kinds of tracking store, and whether the Python module that a database needs is installed."""
 
 from ser.errors import UserError, first_line
 from ser.system.text import shown_address, without_passwords
@@ -13,6 +13,11 @@ _PACKAGES = {
 """What to install for a module, where that has another name."""
 
 
+def kind_of(uri: str) -> str:
+    """The kind of a tracking store: ``postgresql`` for ``postgresql+psycopg://server/runs``; "" for a folder's path."""
+    return uri.partition(":")[0].partition("+")[0] if ":" in uri else ""
+
+
 def check_driver(uri: str) -> None:
     """Check that the module of a tracking store's database is installed, before hours of training.
 
@@ -23,7 +28,7 @@ def check_driver(uri: str) -> None:
     Raises:
         UserError: it is not, or SQLAlchemy knows no such database.
     """
-    if uri.partition(":")[0].partition("+")[0] not in DATABASES:
+    if kind_of(uri) not in DATABASES:
         return
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from ser.errors import UserError, first_line
 from ser.results import sqlite
-from ser.results.drivers import DATABASES, check_driver
+from ser.results.drivers import DATABASES, check_driver, kind_of
 from ser.system.text import shown_address, without_passwords
 
 _SECONDS = 5
@@ -37,7 +37,7 @@ def check_store(uri: str) -> None:
         UserError: it cannot, with the reason.
     """
     check_driver(uri)
-    kind = uri.partition(":")[0].partition("+")[0] if ":" in uri else ""
+    kind = kind_of(uri)
     if kind == "sqlite":
         _check_file(uri)
     elif kind in DATABASES:

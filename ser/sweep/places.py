@@ -6,7 +6,7 @@ from pathlib import Path
 from ser.config.settings import Settings
 from ser.errors import UserError
 from ser.results import sqlite
-from ser.results.drivers import DATABASES
+from ser.results.drivers import DATABASES, kind_of
 from ser.results.mlflow import resolve_uri
 from ser.results.opening import check_store
 from ser.system.files import obstacle
@@ -56,7 +56,7 @@ def files_here(settings: Sequence[Settings]) -> list[str]:
         f"to {Path('mlruns').absolute()}. To have them in one place for all machines, start an MLflow server on the "
         "database (docs/cluster.md) and give its address."
         for uri in stores(settings)
-        if uri.partition(":")[0].partition("+")[0] in DATABASES
+        if kind_of(uri) in DATABASES
     ]
 
 
