@@ -78,11 +78,10 @@ def _search(overrides: list[str], budget: "Budget", dry: bool) -> int:
     from ser.sweep import tuning
     from ser.sweep.naming import sweep_name
     from ser.sweep.places import check_places
-    from ser.sweep.search_space import search_space
 
-    if not any(override.startswith("sweep=") for override in overrides):
+    if not any(override.lstrip("+").startswith("sweep=") for override in overrides):
         overrides = [*overrides, f"sweep=tune-{sweep_name(overrides)}"]
-    search = tuning.Search(*search_space(overrides), budget)
+    search = tuning.make_search(overrides, budget)
     if not search.dimensions:
         raise UserError(
             "Nothing is searched: give a key an interval, 'lambda=interval(0.3,0.95)', or a list, loss.margin=0.1,0.2."

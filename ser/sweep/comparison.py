@@ -28,7 +28,6 @@ from ser.sweep.display import watch
 from ser.sweep.handover import PLANNED, SWEPT
 from ser.sweep.places import check_places, places_of
 from ser.sweep.planned import Plan, Point
-from ser.sweep.search_space import search_space
 from ser.sweep.stored_plans import store_plan
 from ser.sweep.tuning import Budget, Search, Trial
 from ser.system.text import aligned, percent
@@ -78,21 +77,13 @@ def make_comparison(source: str, typed: Sequence[str], budget: Budget, seeds: in
     for alternative, own in file.alternatives.items():
         by_key = {override.partition("=")[0]: override for override in (*rewrite([*file.common, *own]), *typed)}
         try:
-            search = _search([*by_key.values(), f"sweep={name}-{_slug(alternative)}"], budget)
+            search = tuning.make_search([*by_key.values(), f"sweep={name}-{_slug(alternative)}"], budget)
             settings += tuning.check(search)
         except UserError as error:
             raise UserError(f"The alternative {alternative} of compare={source}: {error}") from error
-        searches[alternative] = search
+        searches[alternative] = search if search.dimensions else replace(search, budget=replace(budget, trials=1))
     check_places(settings, {})
     return Comparison(name, searches, seeds)
-
-
-def _search(overrides: Sequence[str], budget: Budget) -> Search:
-    dimensions, fixed = search_space(overrides)
-    searched = {dimension.key for dimension in dimensions} & {"seed", "repeats", "fold"}
-    if searched:
-        raise UserError(f"{searched.pop()}= has several values: a comparison trains each trial in the same way.")
-    return Search(dimensions, fixed, budget if dimensions else replace(budget, trials=1))
 
 
 def preview(comparison: Comparison) -> str:
@@ -137,7 +128,7 @@ def compare(comparison: Comparison) -> int:
 
 def _final(comparison: Comparison, chosen: Mapping[str, Trial]) -> tuple[Plan, list[tuning.Job]]:
     """The sweep of the chosen configurations, with seeds that no trial has used."""
-    unused = 1 + max(seed for trial in chosen.values() for seed in trial.job.settings.seeds)
+    unused = 1 + max(seed for trial in chosen.values() if trial.job for seed in trial.job.settings.seeds)
     mine = (f"sweep={comparison.name}", f"seed={unused}", f"repeats={comparison.seeds}")
     points = [
         [*tuning.without_seeds(comparison.searches[alternative].fixed), *trial.overrides, *mine]

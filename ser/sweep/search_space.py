@@ -35,9 +35,18 @@ class Dimension:
         return f"{self.key}={trial.suggest_float(self.key, self.low, self.high, log=self.log):.3g}"
 
     def samples(self) -> list[str]:
-        """Overrides that show whether every value is in the key's range: each choice, or both ends and one between."""
-        values = self.choices or [f"{self.low + share * (self.high - self.low):.3g}" for share in (0, 1, 0.382)]
-        return [f"{self.key}={value}" for value in values]
+        """Overrides that show whether every value is in the key's range: each choice, or both ends and one between.
+
+        The one between is no whole number if any that may be proposed is none.
+
+        >>> Dimension("model.channels", None, 50, 200).samples()
+        ['model.channels=50', 'model.channels=200', 'model.channels=51.5']
+        """
+        if self.choices is not None:
+            return [f"{self.key}={value}" for value in self.choices]
+        first, *inner, last = [f"{self.low + step / 100 * (self.high - self.low):.3g}" for step in range(101)]
+        fraction = next((value for value in inner if not float(value).is_integer()), inner[0])
+        return [f"{self.key}={value}" for value in (first, last, fraction)]
 
     @property
     def typed(self) -> str:

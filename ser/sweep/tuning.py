@@ -24,7 +24,7 @@ from ser.sweep.display import Progress
 from ser.sweep.handover import PLANNED, STARTED
 from ser.sweep.job import Job, NotStoredError
 from ser.sweep.planned import Plan
-from ser.sweep.search_space import Dimension
+from ser.sweep.search_space import Dimension, search_space
 from ser.sweep.status import dry_run
 from ser.sweep.stored_plans import mixed, store_plan
 from ser.system.text import aligned, percent
@@ -75,12 +75,31 @@ class Search:
     budget: Budget
 
 
+def make_search(overrides: Sequence[str], budget: Budget) -> Search:
+    """Divide a command line into what is searched and what is fixed.
+
+    Raises:
+        UserError: an override cannot be read; or seeds or folds are searched, of which the easiest would be chosen.
+    """
+    dimensions, fixed = search_space(overrides)
+    wrong = [dimension.typed for dimension in dimensions if dimension.key in ("seed", "repeats", "fold")]
+    if wrong:
+        raise UserError(
+            f"{wrong[0]}: a search trains every trial with the same seeds and folds, and takes the mean over them. "
+            "Give repeats=3 for three seeds, 'fold=[1,2]' for two folds."
+        )
+    return Search(dimensions, fixed, budget)
+
+
 @dataclass(frozen=True)
 class Trial:
-    """A configuration that was tried: its overrides, its job, and its mean validation WA; None if it failed."""
+    """A configuration that was tried: its overrides, its job, and its mean validation WA.
+
+    The job is None if the configuration cannot run, the validation WA also if its training failed.
+    """
 
     overrides: tuple[str, ...]
-    job: Job
+    job: Job | None
     value: float | None
 
 
@@ -108,44 +127,73 @@ def tune(search: Search) -> list[Trial]:
         Every trial, in the order of the proposals.
 
     Raises:
-        UserError: Optuna is not installed, or no trial can run.
+        UserError: Optuna is not installed, or none of the first trials can run.
         NotStoredError: a result cannot be stored, as on a full disk.
     """
     proposals = _Proposals(search)
     while points := proposals.next():
-        new = jobs([[*search.fixed, *point] for point in points], search.budget.config_dir)
-        os.environ[PLANNED] = new[0].settings.sweep
-        plan = _plan(search, [*(trial.job for trial in proposals.trials), *new])
-        for sentence in mixed(plan):
-            _log.warning(sentence)
-        store_plan(plan)  # the analysis finds its points there
-        progress = Progress(_plan(search, new), os.environ[STARTED])
-        progress.start()
-        try:
-            values = train(new)
-        finally:
-            progress.stop()
-        proposals.tell(new, values)
+        new = _attempted(search, points, proposals.trials)
+        ready = [job for job in new if job is not None]
+        values = iter(_train_shown(search, proposals.trials, ready) if ready else [])
+        proposals.tell(new, [None if job is None else next(values) for job in new])
         _log.info("%s", _progress(search, proposals.trials))
     return proposals.trials
+
+
+def _train_shown(search: Search, before: Sequence[Trial], new: Sequence[Job]) -> list[float | None]:
+    """Train the new trials of a search, with their progress shown; the validation WA of each."""
+    os.environ[PLANNED] = new[0].settings.sweep
+    plan = _plan(search, [*(trial.job for trial in before if trial.job is not None), *new])
+    for sentence in mixed(plan):
+        _log.warning(sentence)
+    store_plan(plan)  # the analysis finds its points there
+    progress = Progress(_plan(search, new), os.environ[STARTED])
+    progress.start()
+    try:
+        return train(new)
+    finally:
+        progress.stop()
+
+
+def _attempted(
+    search: Search, points: Sequence[tuple[str, ...]], before: Sequence[Trial], extract: bool = True
+) -> list[Job | None]:
+    """The jobs of proposals; None, with a warning, for one that cannot run, so that the others do.
+
+    Raises:
+        UserError: none can run, and none could before.
+    """
+    made, errors = list[Job | None](), list[UserError]()
+    for point in points:
+        try:
+            made += jobs([[*search.fixed, *point]], search.budget.config_dir, extract)
+        except UserError as error:
+            made.append(None)
+            errors.append(error)
+    if not any(made) and not any(trial.job for trial in before):
+        raise errors[0]
+    for reason in errors:
+        _log.warning("This trial is left out, since it cannot run: %s", reason)
+    return made
 
 
 def preview(search: Search) -> str:
     """What a search would train next, and what of it is there; nothing is trained.
 
     Raises:
-        UserError: Optuna is not installed, or a trial cannot run.
+        UserError: Optuna is not installed, or none of the first trials can run.
     """
-    proposals, known = _Proposals(search), list[Job]()
+    proposals, proposed, known = _Proposals(search), 0, list[Job]()
     while points := proposals.next():
-        new = jobs([[*search.fixed, *point] for point in points], search.budget.config_dir, extract=False)
-        known += new
-        if any(job.missing() for job in new):
+        new = _attempted(search, points, proposals.trials, extract=False)
+        proposed += len(new)
+        known += [job for job in new if job is not None]
+        if any(job is not None and job.missing() for job in new):
             break
-        proposals.tell(new, [job.metrics().get("best_val_wa") for job in new])
+        proposals.tell(new, [job.metrics().get("best_val_wa") if job else None for job in new])
     searched = " ".join(dimension.typed for dimension in search.dimensions) or "nothing"
     said = f"{search.budget.trials} trials, {search.budget.together} at a time, searching {searched}"
-    later = search.budget.trials - len(known)
+    later = search.budget.trials - proposed
     text = dry_run(_plan(search, known), known[0].settings.resume, said)
     return f"{text}\n\n{later} more trials are proposed when these have results." if later else text
 
@@ -180,7 +228,7 @@ class _Proposals:
         self._asked = [(each, tuple(dimension.ask(each) for dimension in self._search.dimensions)) for each in asked]
         return [point for _, point in self._asked]
 
-    def tell(self, jobs: Sequence[Job], values: Sequence[float | None]) -> None:
+    def tell(self, jobs: Sequence[Job | None], values: Sequence[float | None]) -> None:
         """Tell the validation WA of the trials that ``next`` proposed; None where a trial failed."""
         for (proposal, point), job, value in zip(self._asked, jobs, values, strict=True):
             self._study.tell(proposal, value, self._states.COMPLETE if value is not None else self._states.FAIL)
@@ -275,6 +323,7 @@ def without_seeds(overrides: Iterable[str]) -> list[str]:
 
 def chosen(search: Search, best: Trial) -> str:
     """What the search chose, its accuracies on the test utterances, and the command that trains it with more seeds."""
+    assert best.job is not None  # it has a result
     figures: dict[str, Any] = best.job.metrics()
     found = [as_typed(override) for override in best.overrides]
     fixed = [as_typed(override) for override in without_seeds(search.fixed)]

@@ -52,12 +52,34 @@ def test_what_is_searched_and_what_is_fixed():
         (["lambda=interval(0.1,0.2)", "lambda=0.3"], "lambda is given twice"),
         (["lambda=interval(0.3,1.4)"], "lambda.weight .*got 1.4"),
         (["model.channels=interval(4,9)"], "model.channels must be a whole number"),
+        (["model.channels=interval(50,200)"], "model.channels must be a whole number"),
         (["loss=cos,l3"], "loss=l3: there is no such option"),
     ],
 )  # fmt: skip
 def test_a_search_that_cannot_be_meant_is_refused_before_anything_is_trained(overrides, message):
     with pytest.raises(UserError, match=message):
         tuning.check(searched(*overrides))
+
+
+@pytest.mark.parametrize("typed", ["seed=range(0,3)", "fold=1,2", "repeats=1,2"])
+def test_seeds_and_folds_are_not_searched(typed):
+    """The luckiest seed and the easiest fold would be chosen."""
+    with pytest.raises(UserError, match=rf"{typed.partition('=')[0]}=.*: a search trains every trial with the same"):
+        tuning.make_search(["trainer.lr=1e-3,1e-4", typed], tuning.Budget(5, 2, 0))
+
+
+def test_a_trial_that_cannot_run_is_left_out_and_the_others_are_trained(small, caplog):
+    search = searched(*small, "model.pool=30,4000", trials=4, together=4)
+    trials = tuning.tune(search)
+    assert {trial.overrides[0]: trial.job is None for trial in trials} == {
+        "model.pool=30": False,
+        "model.pool=4000": True,
+    }
+    assert "This trial is left out, since it cannot run: " in caplog.text
+    assert tuning.best_of(trials).overrides == ("model.pool=30",)
+    assert " X" in tuning.table(search, trials).splitlines()[-1]
+    with pytest.raises(UserError, match="4000"):
+        tuning.tune(searched(*small, "model.pool=4000,5000", trials=4, together=2))
 
 
 def test_a_search_of_nothing_is_refused():
