@@ -66,7 +66,7 @@ def test_a_module_that_is_not_imported_changes_nothing(package):
 
 def test_the_signature_has_the_source_of_own_classes_only(package):
     assert settings().sources == {}
-    assert settings("model._target_=own_pkg.model.Mine").sources.keys() == {"model"}
+    assert settings("model._target_=own_pkg.model.Mine", "model.name=mine").sources.keys() == {"model"}
     groups = settings().groups
     plain = signature.configuration(groups, "corpus")
     assert plain == signature.configuration(groups, "corpus", {})
@@ -76,7 +76,7 @@ def test_the_signature_has_the_source_of_own_classes_only(package):
 @pytest.mark.parametrize("target", ["_csv.Dialect", "__main__.Model"])
 def test_a_class_without_a_source_file_is_refused(target):
     with pytest.raises(UserError, match=rf"_target_: {target} has no source file") as error:
-        settings(f"model._target_={target}")
+        settings(f"model._target_={target}", "model.name=mine")
     assert "PYTHONPATH" in str(error.value)
 
 
@@ -109,3 +109,20 @@ def test_a_module_that_reads_a_file_is_named_once(package):
         "own_pkg.parts.layer, line 2: what open brings in is not part of what names the results."
     )
     assert "resume=false" in sentence
+
+
+def test_a_module_that_is_called_like_a_key_hides_no_value_of_it(tmp_path, monkeypatch):
+    """A package ``loss`` with a module ``margin``, beside the key ``loss.margin``."""
+    folder = tmp_path / "loss"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "margin.py").write_text("def hinge(x):\n    return x\n")
+    (folder / "focal.py").write_text(
+        "from loss.margin import hinge\n\nclass Focal:\n    def __init__(self, margin):\n        pass\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    own = ("loss.name=focal", "loss._target_=loss.focal.Focal", "~loss.cross_entropy")
+    found = [settings(*own, f"loss.margin={margin}") for margin in (0.1, 0.9)]
+    assert set(found[0].sources["loss"]) == {"loss", "loss.focal", "loss.margin.py"}
+    one, other = (signature.configuration(each.groups, "corpus", each.sources) for each in found)
+    assert one != other
