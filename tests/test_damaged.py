@@ -107,7 +107,7 @@ def use_result(folder: Path) -> object:
 
 
 def use_weights(folder: Path) -> object:
-    store = ResultStore(folder, weights=True)
+    store = ResultStore(folder, save="best")
     if not store.is_whole(SIGNATURE):
         store.save(SIGNATURE, outcome([0, 1], [0, 1]), ABOUT)
         weights.write(store.weights_path(SIGNATURE), weights.Weights(WEIGHTS, {"a": torch.arange(3.0)}, {}))

@@ -98,11 +98,11 @@ class ResultStore:
         directory: the folder, ``results.dir``.
         sweep: with resume=false, the mark of the sweep (``ser.sweep.handover.STARTED``): results of other sweeps count
             as missing. The mark is inside each file, so that no clock has a part in it.
-        weights: with save=best or all: results without weights count as missing.
+        save: the key ``save``; with best or all, results without the weights that it asks for count as missing.
     """
 
-    def __init__(self, directory: Path, sweep: str | None = None, weights: bool = False) -> None:
-        self.directory, self.sweep, self.weights = Path(directory), sweep, weights
+    def __init__(self, directory: Path, sweep: str | None = None, save: str = "none") -> None:
+        self.directory, self.sweep, self._kept = Path(directory), sweep, save
         self._sweeps: dict[tuple[str, int], tuple[str, ...]] = {}
 
     def path(self, signature: str) -> Path:
@@ -112,6 +112,14 @@ class ResultStore:
     def weights_path(self, signature: str, epoch: int | None = None) -> Path:
         """The file for the weights of a replica: of the epoch that is tested, or of another one."""
         return self.path(signature).with_suffix(f".epoch_{epoch:03d}{SUFFIX}" if epoch else SUFFIX)
+
+    def wanted_weights(self, signature: str) -> list[Path]:
+        """The files which show that a finished replica has the weights that ``save`` asks for.
+
+        Those of all epochs are written in the order of the epochs, so that the first epoch's stands for them.
+        """
+        epochs: dict[str, list[int | None]] = {"none": [], "best": [None], "all": [None, 1]}
+        return [self.weights_path(signature, epoch) for epoch in epochs[self._kept]]
 
     def training_name(self, signature: str) -> str:
         """The name of a training in progress, for its claim and its checkpoint.
@@ -125,8 +133,8 @@ class ResultStore:
         return self.directory / "checkpoints" / f"{self.training_name(signature)}{SUFFIX}"
 
     def has(self, signature: str) -> bool:
-        """Whether a replica has a result, and weights where they are asked for."""
-        if self.weights and not self.weights_path(signature).exists():
+        """Whether a replica has a result, and the weights that are asked for."""
+        if not all(path.exists() for path in self.wanted_weights(signature)):
             return False
         if self.sweep is None:
             return self.path(signature).exists()
@@ -137,7 +145,7 @@ class ResultStore:
         if not self.has(signature) or intact(self.path(signature), lambda _: self.load(signature)) is None:
             return False
         reading = partial(read_about, signature=signature)
-        return not self.weights or intact(self.weights_path(signature), reading) is not None
+        return all(intact(path, reading) is not None for path in self.wanted_weights(signature))
 
     def save(self, signature: str, outcome: Outcome, about: Mapping[str, Any]) -> None:
         """Write a result, whole or not at all, and delete the note of an earlier failure.

@@ -58,18 +58,19 @@ def check_unchanged(experiment: Experiment) -> None:
 
 
 def without_weights(experiments: Iterable[Experiment]) -> list[str]:
-    """With save=best or all, a sentence on the finished trainings that have no weights; none if all have."""
+    """With save=best or all, a sentence on the finished trainings that lack weights; none if all have them."""
     finished: set[str] = set()
     for experiment in experiments:
         settings = experiment.settings
         if settings.saves and settings.resume is not False:
-            store = ResultStore(settings.results)
+            finished_at_all, wanted = ResultStore(settings.results), ResultStore(settings.results, save=settings.save)
             names = [replica.signature for replica in experiment.replicas()]
-            finished |= {each for each in names if store.has(each) and not store.weights_path(each).exists()}
+            finished |= {each for each in names if finished_at_all.has(each) and not wanted.has(each)}
     if not finished:
         return []
     what = "they are trained again" if settings.resume is True else "resume=failed leaves them as they are"
-    return [f"save={settings.save}: finished trainings that have no weights: {len(finished)}; {what}."]
+    lacking = "the weights of every epoch" if settings.save == "all" else "weights"
+    return [f"save={settings.save}: finished trainings that lack {lacking}: {len(finished)}; {what}."]
 
 
 def changes(experiments: Iterable[Experiment]) -> list[str]:

@@ -32,7 +32,7 @@ class Progress(threading.Thread):
 
     def __init__(self, plan: Plan, started: str) -> None:
         super().__init__(daemon=True)
-        self._store = ResultStore(plan.results, started if plan.anew else None, plan.weights)
+        self._store = ResultStore(plan.results, started if plan.anew else None, plan.save)
         self._command = started
         self._left = set(plan.signatures())
         self._total = len(self._left)
@@ -123,7 +123,7 @@ def watch(plan: Plan, run: Callable[[], object]) -> int:
         The exit status: 0 if every training has a result.
     """
     started = os.environ[STARTED]
-    store = ResultStore(plan.results, started if plan.anew else None, plan.weights)
+    store = ResultStore(plan.results, started if plan.anew else None, plan.save)
     store.delete_leftovers()
     progress = Progress(plan, started)
     progress.start()

@@ -56,7 +56,7 @@ class Job:
         add_own(self.settings.metrics, len(experiment.corpus.classes))
         self.started = os.environ.get(STARTED, str(time.time()))
         anew = self.settings.resume is False
-        self.store = ResultStore(self.settings.results, self.started if anew else None, self.settings.saves)
+        self.store = ResultStore(self.settings.results, self.started if anew else None, self.settings.save)
         self._claims = Claims(self.settings.results)
 
     @property

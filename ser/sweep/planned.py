@@ -69,7 +69,7 @@ class Plan:
         points: its jobs.
         results: the folder of its results.
         anew: whether earlier results do not count (resume=false).
-        weights: whether results without weights do not count (save=best or all).
+        save: the key ``save``: with best or all, results without weights do not count.
         launcher: Hydra's configuration of its launcher; None where no launcher runs the jobs.
         metrics: users' own metrics, see ``ser.results.metrics.add_own``.
     """
@@ -79,7 +79,7 @@ class Plan:
     points: tuple[Point, ...]
     results: Path
     anew: bool = False
-    weights: bool = False
+    save: str = "none"
     launcher: Any = field(default=None, compare=False)
     metrics: Mapping[str, str] = field(default_factory=dict, compare=False)
 
@@ -87,7 +87,7 @@ class Plan:
     def of(cls, overrides: Sequence[str], experiments: "Sequence[Experiment]") -> "Plan":
         """The plan of experiments that can run; ``overrides`` tell it from other plans of the same name."""
         settings, points = experiments[0].settings, tuple(map(Point.of, experiments))
-        how = settings.resume is False, settings.saves
+        how = settings.resume is False, settings.save
         return cls(settings.sweep, tuple(overrides), points, settings.results, *how, metrics=settings.metrics)
 
     @property

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -25,14 +25,14 @@ class Running(Owner):
     Attributes:
         sweep: the sweep's name.
         mark: its mark (``ser.sweep.handover.STARTED``), the time of its start in seconds of the epoch.
-        anew, weights: as for ``Plan``: which results count for it.
+        anew, save: as for ``Plan``: which results count for it.
         silent: seconds since it gave the last sign.
     """
 
     sweep: str
     mark: Annotated[str, Field(pattern=r"^\d+(\.\d+)?$")]
     anew: bool
-    weights: bool
+    save: Literal["none", "best", "all"]
     silent: float = 0.0
 
     @property
@@ -51,7 +51,7 @@ class Sign:
             "sweep": plan.name,
             "mark": mark,
             "anew": plan.anew,
-            "weights": plan.weights,
+            "save": plan.save,
         }
 
     def give(self) -> None:

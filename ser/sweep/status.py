@@ -36,7 +36,7 @@ def status(results: Path, name: str | None) -> str:
     plan = find_plans(results, name)[-1]
     here = [each for each in commands if each.sweep == plan.name]
     latest = here[-1] if here else None
-    store = ResultStore(results, latest.mark if latest and latest.anew else None, bool(latest and latest.weights))
+    store = ResultStore(results, latest.mark if latest and latest.anew else None, latest.save if latest else "none")
     planned = f"{datetime.fromtimestamp(plan_time(results, plan.name)):%Y-%m-%d %H:%M}"
     said = [_said(each) for each in here] or [_ended(plan, store)]
     return "\n".join(
@@ -59,7 +59,7 @@ def dry_run(plan: Plan, resume: bool | str, said: str = "") -> str:
         resume: the key ``resume``.
         said: what the sweep is, in place of its command line.
     """
-    store = ResultStore(plan.results, "none" if plan.anew else None, plan.weights)
+    store = ResultStore(plan.results, "none" if plan.anew else None, plan.save)
     missing = [signature for signature in plan.signatures() if not store.has(signature)]
     if resume == "failed":
         missing = [signature for signature in missing if store.failure(signature) is not None]

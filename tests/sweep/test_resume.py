@@ -109,7 +109,7 @@ def test_weights_of_a_finished_configuration_are_trained_for_and_this_is_said(fo
     before, results = rows(folder, count), set(folder.glob("results/replicas/*/*.npz"))
     done = command("loss=l2", "lambda=0.6", "save=best")
     assert done.returncode == 0, done.stderr
-    assert "save=best: finished trainings that have no weights: 5; they are trained again." in done.stderr
+    assert "save=best: finished trainings that lack weights: 5; they are trained again." in done.stderr
     assert "found finished" not in done.stderr
     assert len(list(folder.glob("results/replicas/*/*.safetensors"))) == 5
     assert rows(folder, count) == before
@@ -117,4 +117,17 @@ def test_weights_of_a_finished_configuration_are_trained_for_and_this_is_said(fo
     assert results == set(folder.glob("results/replicas/*/*.npz"))
     again = command("loss=l2", "lambda=0.6", "save=best")
     assert "5 of 5 trainings done (5 found finished)" in again.stderr
-    assert "no weights" not in again.stderr
+    assert "lack" not in again.stderr
+
+
+def test_save_all_after_save_best_trains_again_for_the_weights_of_every_epoch(folder, command):
+    def trained(save):
+        done = command("loss=l2", "lambda=0.6", "fold=1", f"save={save}")
+        assert done.returncode == 0, done.stderr
+        return done.stderr, {path.name.partition(".")[2] for path in folder.glob("results/replicas/*/*.safetensors")}
+
+    assert trained("best")[1] == {"safetensors"}
+    said, kept = trained("all")
+    assert "save=all: finished trainings that lack the weights of every epoch: 1; they are trained again." in said
+    assert kept == {"safetensors", "epoch_001.safetensors", "epoch_002.safetensors"}
+    assert "1 found finished" in trained("all")[0]
