@@ -36,7 +36,7 @@ def asked(sessions: int | str | None, columns: object, words: Words | None) -> i
     """
     if words and sessions not in (None, SPLIT):
         raise UserError(
-            f"corpus.splits={dict(words)} says how the official split is read, but corpus.sessions={sessions} does not "
+            f"corpus.splits={words} says how the official split is read, but corpus.sessions={sessions} does not "
             "use it. Give one of the two, or corpus.sessions=split."
         )
     named = isinstance(columns, Mapping) and SPLIT in columns

@@ -118,9 +118,25 @@ def _compose(
         if points is None:
             return None
         settings = list(_few_enough(resolve(composing.config(point), point) for point in points))
+    _check_one_value(settings)
     metrics = _metrics(settings)
     add_own(metrics)
     return _Composed(overrides, points, settings, metrics, composing)
+
+
+def _check_one_value(settings: Sequence[Settings]) -> None:
+    """Check that the points of a sweep have one folder of results and keep the same, since a training is done once.
+
+    Raises:
+        UserError: they do not.
+    """
+    for key, attribute in (("results.dir", "results"), ("save", "save"), ("resume", "resume")):
+        values = list(dict.fromkeys(getattr(one, attribute) for one in settings))
+        if len(values) > 1:
+            raise UserError(
+                f"{key} has the values {', '.join(map(str, values))} in one sweep, which can have one. Give a command "
+                "for each."
+            )
 
 
 def _few_enough(settings: Iterable[Settings]) -> Iterator[Settings]:
@@ -200,7 +216,7 @@ def _load(composed: _Composed, extract: bool = False) -> tuple[Plan, list[Experi
         tuple(points),
         first.results,
         anew=first.resume is False,
-        weights=first.saves,
+        save=first.save,
         launcher=composed.hydra.launcher,
         metrics=composed.metrics,
     )
