@@ -24,7 +24,7 @@ def canonical(groups: Groups, overrides: Sequence[str]) -> tuple[dict[str, dict[
         result["position"] = {"name": "none"}
         result["trainer"] = {**groups["trainer"], "batch_norm": "joint"}
     result["feature"] = {key: value for key, value in groups["feature"].items() if key != "network"}  # model has it
-    if groups["feature"].get("log") == "natural":
+    if groups["feature"].get("log") == "natural" and "top_db" in groups["feature"]:
         result["feature"]["top_db"] = None
     if groups["aux_task"]["name"] == "none" or groups["aux_task"]["weight"] == 0:
         result["aux_task"] = {"name": "none", "weight": 0.0}

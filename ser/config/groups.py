@@ -7,6 +7,7 @@ The keys that belong to an option's ``_target_`` are checked by the annotations 
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
+from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, Self, get_type_hints
 
 from annotated_types import Gt, Le
@@ -17,6 +18,7 @@ from ser.config.former import former
 from ser.config.paths import conf_dir
 from ser.config.ranges import Count, Fraction, NonNegative, Positive, Word, check
 from ser.config.words import as_typed, shown
+from ser.config.yaml_file import read_yaml
 from ser.errors import UserError
 
 
@@ -203,6 +205,7 @@ def checked(group: str, option: Mapping[str, Any], overrides: Sequence[str]) -> 
     for key in needed:
         if key not in option:
             raise UserError(f"The option {group}={name} lacks the key {key}: add it to {group}/{name}.yaml.")
+    _check_name(group, name, target)
     _check_target(group, option)
     taken = constructor.arguments(target) if target else {}
     ranges = (own_keys(kind), taken or {})
@@ -218,6 +221,26 @@ def checked(group: str, option: Mapping[str, Any], overrides: Sequence[str]) -> 
             value = value_of(f"{group}.{key}", value, annotations.get(key, Any), overrides)
         result[key] = value if shipped else option[key]
     return result
+
+
+def _check_name(group: str, name: str, target: Any) -> None:
+    """Check that an own option has no shipped option's name, by which tables and the MLflow UI would call it.
+
+    Raises:
+        UserError: it has.
+    """
+    if (conf_dir() / group / f"{name}.yaml").is_file() and target != _shipped_target(group, name):
+        raise UserError(
+            f"{group}={name} is a shipped option, and {target} is not what it names: an option of yours needs a name "
+            "of its own. Change the key name in its file."
+        )
+
+
+@cache
+def _shipped_target(group: str, name: str) -> str | None:
+    """The ``_target_`` of a shipped option, if it has one."""
+    written = former(group, read_yaml(conf_dir() / group / f"{name}.yaml"))
+    return written.get("_target_")
 
 
 def _check_target(group: str, option: Mapping[str, Any]) -> None:

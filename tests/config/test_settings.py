@@ -8,6 +8,7 @@ from support import composed, model_folder, settings
 
 from ser.config import constructor, signature
 from ser.config.build import locate
+from ser.config.canonical import canonical
 from ser.config.groups import DECISIVE, GROUPS, own_keys
 from ser.config.paths import conf_dir
 from ser.data.experiment import parameters_of
@@ -332,3 +333,15 @@ def test_a_frame_holds_equally_many_values_of_each_layer(monkeypatch: pytest.Mon
     message = r"feature=mfcc has 13 dimensions, which is no multiple of its 2 layers"
     with pytest.raises(UserError, match=message):
         settings("feature=mfcc")
+
+
+def test_an_own_option_needs_a_name_of_its_own() -> None:
+    """By a shipped option's name, tables and the MLflow UI would show it as that option."""
+    with pytest.raises(UserError, match=r"loss=cos is a shipped option, and ser\.losses\.l2\.L2 is not"):
+        settings("loss=l2", "loss.name=cos")
+
+
+def test_a_key_of_an_own_feature_may_be_called_log() -> None:
+    own = {"name": "own", "_target_": "mine.Own", "log": "natural"}
+    canonical_form, _ = canonical({**settings().groups, "feature": own}, [])
+    assert canonical_form["feature"] == own
