@@ -20,6 +20,7 @@ from multirun_analysis.writing import (
 )
 from ser.config.words import as_typed, parameter_of
 from ser.errors import UserError
+from ser.system.files import expanded
 from ser.system.text import aligned
 
 if TYPE_CHECKING:  # these modules import pandas, scipy and matplotlib, which a list of sweeps does without
@@ -40,7 +41,7 @@ def of_sweeps(command: CommandLine) -> str:
     unknown = sorted(given.keys() - set(_KEYS))
     if unknown:
         raise UserError(f"{unknown[0]} is no key for a sweep: there are {', '.join(_KEYS)}, out and audit.")
-    results = Path(given.get("results.dir", "results"))
+    results = expanded(given.get("results.dir", "results"))
     if "sweep" in given:
         return _of_sweep(results, given, command)
     others = sorted(given.keys() - {"results.dir"})
@@ -130,7 +131,7 @@ def _over(study: Study, given: Mapping[str, str], command: CommandLine) -> str:
     made = learning(study, name) if over == "epoch" else draw(study, name, over, by, given.get("metric", "wa"))
     (drawing,) = _marked([made], given)
     written = write_drawings([drawing], command, study.name, study.findings)
-    keys = ",".join(map(parameter_of, study.swept))
+    keys = ",".join(map(parameter_of, study.swept)) or "loss"  # of a sweep of one configuration
     rows = ["python", "-m", "multirun_analysis", f"sweep={name}", f"by={keys}", *places_of(command.overrides)]
     following = [
         [shlex.join(rows), "# every row, with paired tests and recall"],

@@ -1,10 +1,10 @@
 """``python -m ser.status``: where a sweep stands, from any terminal."""
 
 import sys
-from pathlib import Path
 
 from ser.config.words import assignments
 from ser.system.command import run_command
+from ser.system.files import expanded
 
 _HELP = """Where a sweep stands: planned, running (where, since when), done, failed and why, and the time left.
 
@@ -26,7 +26,7 @@ def _status(arguments: list[str]) -> None:
 
     named = [argument if "=" in argument else f"sweep={argument}" for argument in arguments]
     given = assignments(named, {"sweep": "", "results.dir": "results"})
-    print(status(Path(given["results.dir"]), given["sweep"] or None))
+    print(status(expanded(given["results.dir"]), given["sweep"] or None))
 
 
 if __name__ == "__main__":

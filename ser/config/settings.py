@@ -1,7 +1,7 @@
 """From the configuration that Hydra composed to plain, checked, canonical ``Settings``. Nothing after sees a config."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -33,7 +33,7 @@ from ser.config.ranges import Count, Natural, Word, is_by_content, least
 from ser.config.source import sources
 from ser.config.words import shown
 from ser.errors import UserError, first_line
-from ser.system.files import hash_model
+from ser.system.files import expanded, hash_model
 
 TOP: dict[str, Any] = {
     "seed": Natural,
@@ -119,11 +119,20 @@ class Settings:
 def read_sources(groups: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
     """``Settings.sources`` of these groups (``Settings.groups``), as the files are now."""
     targets = {group: str(option.get("_target_", "ser.")) for group, option in groups.items()}
+    keys = {f"{group}.{key}" for group, option in groups.items() for key in option}
     return {
         group: found
         for group, target in targets.items()
-        if (found := sources(target) | _models(group, groups[group], target))
+        if (found := _modules(target, keys) | _models(group, groups[group], target))
     }
+
+
+def _modules(target: str, keys: Collection[str]) -> dict[str, str]:
+    """The hash of each module of a user's own class; a module that is called like a key gets its file's ending.
+
+    Else ``signature.decisive`` would take the module ``loss.margin`` for the key.
+    """
+    return {f"{module}.py" if module in keys else module: found for module, found in sources(target).items()}
 
 
 def _models(group: str, option: Mapping[str, Any], target: str) -> dict[str, str]:
@@ -173,8 +182,8 @@ def resolve(cfg: DictConfig, overrides: Sequence[str] = ()) -> Settings:
         resume=top["resume"],
         save=top["save"],
         sweep=_sweep_name(top["sweep"] or "single"),
-        results=Path(top["results.dir"]),
-        cache=Path(top["cache.dir"]),
+        results=expanded(top["results.dir"]),
+        cache=expanded(top["cache.dir"]),
         metrics=_metrics(plain["metrics"]),
         notes=notes,
     )

@@ -12,6 +12,7 @@ from ser.corpora.names import alike, composed
 from ser.corpora.problems import listing
 from ser.corpora.roots import content
 from ser.errors import UserError
+from ser.system.files import expanded
 
 MISSING = frozenset(("", "nan", "none", "na", "n/a", "#n/a", "<na>", "null"))
 """What spreadsheets and programs write where a value is missing, in small letters."""
@@ -69,7 +70,7 @@ def labels_in(file: str | Path) -> dict[str, str | None]:
     Raises:
         UserError: it cannot be read, or is no such file.
     """
-    path = Path(file).expanduser()
+    path = expanded(file)
     if not path.is_file():
         raise UserError(
             f"corpus.labels={file}: there is no such file. Name a YAML file with lines such as {_LINES}; or give a "

@@ -18,6 +18,7 @@ from ser.corpora.rows import Row
 from ser.corpora.sessions import check_sessions, how_made, in_sessions
 from ser.corpora.table import Corpus, Utterance, make_corpus
 from ser.errors import UserError
+from ser.system.files import expanded
 
 NEEDED = ("path", "emotion", "speaker")
 """The columns that every row has, besides ``session`` or ``split`` where sessions are not made from the speakers."""
@@ -204,15 +205,8 @@ def _audio(row: Row) -> Path:
     written = row.written("path") or row.text("path")
     slashes = written.replace("\\", "/")
     forms = dict.fromkeys((written, slashes, normalize("NFC", slashes), normalize("NFD", slashes)))
-    paths = [row.file.parent / _expanded(form) for form in forms]
+    paths = [row.file.parent / expanded(form) for form in forms]
     return paths[0] if len(paths) == 1 else next((path for path in paths if path.is_file()), paths[0])
-
-
-def _expanded(path: str) -> Path:
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:  # there is no such user: the name of the file begins with ~
-        return Path(path)
 
 
 def _default_id(part: Part, whole_file: bool) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ser.corpora.problems import listing
 from ser.corpora.table import Utterance
 from ser.errors import UserError
+from ser.system.files import expanded
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Source:
                 f"corpus={self.name} needs data: neither corpus.root nor the environment variable {self.variable} "
                 f"is set. {self._advice()}"
             )
-        path = Path(str(root)).expanduser()
+        path = expanded(str(root))
         if not path.exists():
             raise UserError(
                 f"corpus={self.name}: there is no {path.absolute()} ({self._origin(root)}). {self._advice()}"

@@ -10,6 +10,7 @@ from ser.config.words import assignments
 from ser.errors import UserError
 from ser.system.command import run_command
 from ser.system.environment import device
+from ser.system.files import expanded
 
 if TYPE_CHECKING:
     from ser.predict.predictor import Predictor
@@ -69,7 +70,7 @@ def predict(arguments: Sequence[str]) -> int:
     from ser.predict.find import find
 
     seed, fold = _number("seed", given), _number("fold", given)
-    files = find(given["run"], seed, fold, Path(given["results.dir"]), given["tracking.uri"] or None)
+    files = find(given["run"], seed, fold, expanded(given["results.dir"]), given["tracking.uri"] or None)
     if given["export"]:
         from ser.results.mlflow_models import export_model
 

@@ -26,6 +26,7 @@ from ser.sweep.compose import composer
 from ser.sweep.plan import compose_plan
 from ser.sweep.planned import Plan, Point
 from ser.sweep.stored_plans import find_plans
+from ser.system.files import expanded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,7 +137,7 @@ def _plan(
         if composed is None:
             raise UserError("The points are needed: use Hydra's basic sweeper, without hydra/sweeper=.")
         return composed
-    return find_plans(Path(results_dir or "results"), sweep)[-1]
+    return find_plans(expanded(results_dir or "results"), sweep)[-1]
 
 
 def _frame(plan: Plan, rows: Callable[[Point, Mapping[Replica, Stored | None]], Iterable[Row]]) -> "pd.DataFrame":

@@ -118,6 +118,14 @@ def hash_file(path: Path) -> str:
         raise UserError(f"{path}: cannot be read: {error.strerror}.") from error
 
 
+def expanded(path: str | Path) -> Path:
+    """A path with the home folder in place of a ``~`` at its beginning, unless there is no such user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 MODEL_FILES = ("config.json", "preprocessor_config.json", "model*.safetensors")
 """The files that make a pretrained model in a folder as ``save_pretrained`` of ``transformers`` writes it."""
 

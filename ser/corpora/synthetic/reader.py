@@ -23,7 +23,7 @@ from ser.corpora.synthetic import voice
 from ser.corpora.synthetic.script import EMOTIONS, SIZES, Turn, generator, plan
 from ser.corpora.table import Corpus
 from ser.errors import UserError
-from ser.system.files import lock, write_text
+from ser.system.files import expanded, lock, write_text
 from ser.system.pool import imap
 
 VERSION = 3
@@ -62,7 +62,7 @@ def read(
         UserError: ``size`` or ``seed`` is not valid, ``root`` exists but holds something else, or ``root`` cannot be
             written.
     """
-    root = Path(root).expanduser()
+    root = expanded(root)
     signature = _signature(size, seed)
     iemocap.used_labels(turns, labels)  # a mistake is told before the speech is generated
     if not root.exists():
