@@ -119,13 +119,13 @@ def _sweep() -> int:
         job()
         return 0
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[ConsoleHandler()])  # until Hydra's own
-    from ser.sweep.compose import with_folder
+    from ser.sweep.compose import given_name, with_folder
     from ser.sweep.naming import sweep_name
     from ser.sweep.plan import make_plan
 
     os.environ[STARTED], os.environ[PROCESS] = str(time.time()), str(os.getpid())
     args.overrides = with_folder(args.overrides, bool(args.multirun), args.config_name, args.config_dir)
-    if not any(override.startswith("sweep=") for override in args.overrides):
+    if given_name(args.overrides, bool(args.multirun), args.config_name, args.config_dir) is None:
         args.overrides.append(f"sweep={sweep_name(args.overrides)}")
     sys.argv[1:] = [*flags, *args.overrides]
     planned = make_plan(args, dry)

@@ -19,6 +19,8 @@ from ser.system.text import shown_address, without_passwords
 MOST_POINTS = 100_000
 """The largest sweep. The paper's grids have 164 points."""
 
+_DECIMALS = re.compile(r"range\(.*(\.|\d[eE]-?\d)", re.DOTALL)
+_OF_HYDRA = re.compile(r"\s*(tag|sort|shuffle)\(")
 _CALL = re.compile(r"(range|interval|choice)\((.*)\)", re.DOTALL)
 
 
@@ -84,10 +86,13 @@ def _rewrite(argument: str) -> str:
         return argument
     if key in NUMBER_KEYS:
         return _number_choice(key, value)
-    return f"{key}={_expand(key, value)}" if value.startswith("range(") and "." in value else argument
+    return f"{key}={_expand(key, value)}" if _DECIMALS.match(value) else argument
 
 
 def _number_choice(group: str, value: str) -> str:
+    if _OF_HYDRA.match(value):  # its numbers stand inside another call
+        inner = re.split(r"[(),=]", value)
+        return f"{NUMBER_KEYS[group] if any(_decimal(item) is not None for item in inner) else group}={value}"
     call = _CALL.fullmatch(value.strip())
     items = [_unquoted(item.strip()) for item in (call[2] if call else value).split(",")]
     if "" in items and len(items) > 1:

@@ -21,9 +21,9 @@ from yaml import YAMLError
 from ser.config.groups import GROUPS, unknown_key
 from ser.config.paths import conf_dir
 from ser.config.settings import TOP
-from ser.config.words import pasteable, quoted
+from ser.config.words import NUMBER_KEYS, pasteable, quoted
 from ser.errors import UserError, first_line
-from ser.sweep.commandline import check_number, range_length
+from ser.sweep.commandline import check_number, range_length, rewrite
 from ser.sweep.hydra_internals import BASIC_LAUNCHER, BASIC_SWEEPER, parse_override, split_points
 from ser.sweep.launchers import INSTALLATION
 
@@ -44,6 +44,19 @@ def composer(config_name: str = "config", config_dir: str | None = None) -> Iter
     """
     with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
         yield Composer(config_name, config_dir)
+
+
+def given_name(overrides: list[str], sweep: bool, config_name: str | None, config_dir: str | None) -> str | None:
+    """The name that the user gave a sweep, on the command line or in the experiment's file; None if there is none.
+
+    Arguments and errors are those of ``with_folder``.
+    """
+    typed = [override.partition("=")[2] for override in overrides if override.lstrip("+").startswith("sweep=")]
+    if typed or not (config_name or any(override.startswith("experiment=") for override in overrides)):
+        return typed[-1] if typed else None
+    with composer(config_name or "config", config_dir) as composing:
+        points = composing.points(overrides, sweep)
+        return composing.config(points[0]).get("sweep") if points else None
 
 
 _OUTPUT = "${hydra:runtime.output_dir}"
@@ -131,6 +144,7 @@ class Composer:
         if sweep and sweeper._target_ != BASIC_SWEEPER:
             return None
         params = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items()]
+        _check_params(params)
         if not sweep:
             if params:
                 raise UserError(f"The experiment is a sweep over {', '.join(sweeper.params)}: add -m.")
@@ -215,6 +229,22 @@ def _check_own_options(config_dir: Path) -> None:
             raise UserError(
                 f"{file} has the name of a shipped option, which {file.parent.name}={file.stem} would choose instead: "
                 "rename the file and its key name."
+            )
+
+
+def _check_params(params: Iterable[str]) -> None:
+    """Check the sweep that an experiment's file asks for: Hydra takes a number for an option's name there.
+
+    Raises:
+        UserError: a number stands in the place of an option.
+    """
+    for override in params:
+        key, _, value = override.partition("=")
+        understood = rewrite([override])[0].partition("=")[0]
+        if key in NUMBER_KEYS and understood != key:
+            raise UserError(
+                f"hydra.sweeper.params has the line {key}: {value}, and Hydra takes the numbers for options' names. "
+                f"Write {understood}: {value} in the experiment's file."
             )
 
 

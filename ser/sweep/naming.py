@@ -21,7 +21,7 @@ def sweep_name(overrides: Sequence[str]) -> str:
     """
     given = dict(override.partition("=")[::2] for override in overrides)
     if "experiment" in given:
-        return given["experiment"].replace(",", "-")
+        return re.sub(r"[^\w.+-]+", "-", given["experiment"]).strip("-+.")
     said = [override for override in decisive(overrides) if override.partition("=")[0] not in ("seed", "repeats")]
     words = [_corpus_word(given), *map(_words, said)]
     text = re.sub(r"[^\w.+-]", "", "-".join(filter(None, words)))[:_LONGEST_NAME].strip("-+.")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ser.errors import UserError
 from ser.sweep.commandline import rewrite, take_dry_run
+from ser.sweep.compose import given_name
 from ser.sweep.hydra_internals import parse_flags
 from ser.sweep.job import FailedTrainingsError
 from ser.sweep.naming import sweep_name
@@ -36,10 +37,10 @@ def sweep(overrides: str | Sequence[str], config_dir: str | Path | None = None) 
     typed = shlex.split(overrides) if isinstance(overrides, str) else [str(override) for override in overrides]
     given = parse_flags(rewrite(typed)).overrides
     take_dry_run(given)  # it is no part of the name
-    names = [override.partition("=")[2] for override in given if override.startswith("sweep=")]
-    name = names[-1] if names else sweep_name(given)
+    named = given_name(given, True, None, str(config_dir) if config_dir else None)
+    name = named or sweep_name(given)
     flags = ["-m", *(["--config-dir", str(config_dir)] if config_dir else [])]
-    status, said = _run([*flags, *typed, *([] if names else [f"sweep={name}"])])
+    status, said = _run([*flags, *typed, *([] if named else [f"sweep={name}"])])
     if status == 0:
         return name
     if status == 2:

@@ -7,7 +7,7 @@ from ser.config import words
 from ser.errors import UserError
 from ser.sweep import launchers
 from ser.sweep.commandline import rewrite
-from ser.sweep.compose import composer, with_folder
+from ser.sweep.compose import composer, given_name, with_folder
 from ser.sweep.hydra_internals import parse_flags, parse_override
 from ser.sweep.naming import sweep_name
 from ser.sweep.plan import make_plan
@@ -120,6 +120,8 @@ def test_a_grid_that_grows_under_its_name_is_not(tmp_path, typed, losses, said):
         (["loss=cos", "corpus=emodb", "corpus.root=/data/emo db"], "emodb-loss-cos-"),
         (["experiment=fig3", "corpus=emodb"], "fig3"),
         (["experiment=fig3,fig4"], "fig3-fig4"),
+        (["experiment=mine/a"], "mine-a"),
+        (["experiment=[fig3,mine]"], "fig3-mine"),
         (["model.kernels=[13,7]"], "kernels-13+7-"),
         (["+trainer.note='a/b, c'"], "note-ab+c-"),
         ([f"trainer.lr={','.join(['0.001'] * 40)}"], "lr-0.001+0.001+"),
@@ -198,3 +200,22 @@ def test_options_and_values_may_be_swept_in_hydras_other_forms(tiny, tmp_path):
     assert losses == ["arcface", "center", "cos", "l2", "none", "supcon", "triplet"]
     rates = [p.parameters["trainer.lr"] for p in plan(tiny, tmp_path, "++trainer.lr=1e-4,1e-3", "fold=1").points]
     assert rates == ["0.0001", "0.001"]
+
+
+def test_an_experiments_file_may_name_its_sweep_but_not_give_a_number_as_an_option(tmp_path):
+    (tmp_path / "experiment").mkdir()
+    file = tmp_path / "experiment" / "mine.yaml"
+    file.write_text("# @package _global_\nsweep: paper2\nhydra: {sweeper: {params: {lambda.weight: '0.6,0.7'}}}\n")
+    assert given_name(["experiment=mine"], True, None, str(tmp_path)) == "paper2"
+    assert given_name(["experiment=mine", "++sweep=other"], True, None, str(tmp_path)) == "other"
+    assert given_name(["experiment=fig3"], True, None, None) is None
+    assert given_name(["loss=cos"], True, None, str(tmp_path)) is None
+    file.write_text("# @package _global_\nhydra: {sweeper: {params: {lambda: '0.6,0.7'}}}\n")
+    with pytest.raises(UserError, match=r"Write lambda\.weight: 0\.6,0\.7 in the experiment's file"):
+        given_name(["experiment=mine"], True, None, str(tmp_path))
+
+
+def test_a_home_folder_may_be_written_as_a_tilde(tiny, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    made = plan(tiny, tmp_path, "results.dir='~/res'", "loss=none")
+    assert made.results == tmp_path / "home" / "res"
