@@ -84,7 +84,7 @@ class Experiment:
             UserError: audio is broken, empty or silent.
         """
         settings = self.settings
-        key = signature.digest([settings.corpus, settings.feature.plain, settings.sources, str(settings.cache)])
+        key = repr([settings.corpus, settings.feature.plain, settings.sources, str(settings.cache)])
         if key not in _frames:
             _frames[key] = cache.frames(
                 self.corpus, build(settings.feature), settings.cache, settings.sources.get("feature")
@@ -120,7 +120,7 @@ def parameters_of(settings: Settings) -> dict[str, str]:
 
 
 def _key(options: dict[str, Any], cache_dir: Path) -> str:
-    return signature.digest([options, str(cache_dir)])
+    return repr([options, str(cache_dir)])
 
 
 _corpora: dict[str, tuple[Corpus, str, NDArray[np.int64]]] = {}

@@ -319,6 +319,17 @@ def test_verify_decodes_every_file_and_names_damaged_ones(tmp_path: Path) -> Non
     assert "1 of the 4 utterances" in done.stderr
 
 
+def test_an_option_of_ones_own_may_take_its_keys_from_a_shipped_one(tmp_path: Path, release: Path) -> None:
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "mine.yaml").write_text(f"defaults: [iemocap, _self_]\nroot: {release}\nsessions: [1, 2]\n")
+    done = run("--config-dir", str(tmp_path), "corpus=mine", "format=json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["utterances"] == 3
+    wrong = run("--config-dir", str(tmp_path), "corpus=mine", "corpus.rot=x")
+    assert wrong.returncode == 2
+    assert "corpus.root" in wrong.stderr and "corpus.defaults" not in wrong.stderr
+
+
 def test_hydra_full_error_shows_the_traceback() -> None:
     assert "Traceback" in run("corpus=emodb", HYDRA_FULL_ERROR="1").stderr
 

@@ -161,3 +161,9 @@ def test_folds_follow_the_number_of_sessions_that_are_made_from_the_speakers(tmp
     with pytest.raises(UserError, match=r"fold=7: mine has 6 sessions, so folds 1 to 6"):
         made(file, "corpus.sessions=speakers", "fold=7")
     assert len({made(file, f"corpus.sessions={each}").fingerprint for each in ("null", "2", "speakers")}) == 3
+
+
+def test_labels_may_be_numbers_beside_words(tmp_path):
+    file = corpus(tmp_path)
+    file.write_text(file.read_text().replace(",sad,", ",1,"))
+    assert set(made(file, "corpus.labels={1: sad, angry: angry}").corpus.classes) >= {"sad", "angry"}

@@ -8,11 +8,12 @@ from typing import Any, cast
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import ConfigCompositionException, HydraException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ser.config.paths import conf_dir
 from ser.errors import UserError, first_line
+from ser.system.files import expanded
 
 FORMATS = ("table", "json")
 
@@ -41,12 +42,6 @@ class Request:
     config_dir: Path | None = None
     verify: bool = False
     cache_dir: Path = Path("cache")
-
-    @property
-    def folder(self) -> Path:
-        """The folder of the groups in which the option lies."""
-        own = self.config_dir
-        return own if own and (own / "corpus" / f"{self.corpus}.yaml").is_file() else conf_dir()
 
 
 def parse(arguments: Sequence[str]) -> Request:
@@ -107,11 +102,13 @@ def composed(request: Request) -> dict[str, Any]:
         UserError: an override names a key that the option does not have, or an interpolation such as
             ``${oc.env:EMODB}`` cannot be resolved.
     """
-    with initialize_config_dir(str(request.folder), version_base="1.3"):
+    own = [f"hydra.searchpath=['file://{request.config_dir}']"] if request.config_dir else []
+    option = [*own, f"+corpus={request.corpus}"]
+    with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
         try:
-            cfg = compose(overrides=[f"+corpus={request.corpus}", *request.overrides])
+            cfg = compose(overrides=[*option, *request.overrides])
         except ConfigCompositionException as error:
-            reason, keys = str(error).splitlines()[0], ", ".join(_keys(request))
+            reason, keys = str(error).splitlines()[0], ", ".join(_keys(compose(overrides=option).corpus))
             raise UserError(f"{reason} The keys of corpus={request.corpus} are {keys}.") from error
     try:
         return cast(dict[str, Any], OmegaConf.to_container(cfg.corpus, resolve=True))
@@ -134,7 +131,7 @@ def _key_and_value(argument: str) -> tuple[str, Any]:
 def _folder(argument: str, value: Any) -> Path:
     if value in (None, ""):
         raise UserError(f"{argument} (on the command line) names no folder. Give the folder of the cache.")
-    return Path(str(value))
+    return expanded(str(value))
 
 
 def _one_of(allowed: Sequence[Any], argument: str, value: Any) -> str:
@@ -144,9 +141,9 @@ def _one_of(allowed: Sequence[Any], argument: str, value: Any) -> str:
     return str(value)
 
 
-def _keys(request: Request) -> list[str]:
+def _keys(corpus: DictConfig) -> list[str]:
     """The keys of an option as the user types them; a nested key is written ``corpus.labels.ang``."""
-    option: Any = OmegaConf.to_container(OmegaConf.load(request.folder / "corpus" / f"{request.corpus}.yaml"))
+    option: Any = OmegaConf.to_container(corpus)
     keys: list[str] = []
     for key, value in option.items():
         keys += [f"corpus.{key}.{inner}" for inner in value] if isinstance(value, dict) else [f"corpus.{key}"]
