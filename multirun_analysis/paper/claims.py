@@ -206,7 +206,9 @@ def _experiments(study: Study, *rows: int) -> list[list[Scores]]:
 def _loaders(study: Study) -> Part:
     sides = matched(study, "loader", ("loader_1", "loader_2"), loss="cos")
     words = "loader_1 - loader_2, UWA, mean over positions and λ"
-    return compared(words, sides.first, sides.second, "uwa", absent=sides.absent, detail=sides.over)
+    positions = {scores["position"] for scores in sides.first}
+    detail = sides.over + (f", at {positions.pop()} alone" if len(positions) == 1 else "")
+    return compared(words, sides.first, sides.second, "uwa", absent=sides.absent, detail=detail)
 
 
 def _positions(study: Study) -> Part:
@@ -219,13 +221,16 @@ def _both_losses(study: Study) -> Matched:
     return matched(study, "loss", ("cos", "l2"), loader="loader_1", position="pos_1")
 
 
+def _one_weight(sides: Matched) -> str | None:
+    """Why nothing can be said over λ where both losses have one λ or none; None if they have more."""
+    return "it takes two λ below 1 that both losses have" if len(sides.weights) < 2 else None
+
+
 def _steadier(study: Study) -> tuple[Part, ...]:
     """The variance of UWA over lambda, without the noise of seeds, of l2 against cos; both have to be above chance."""
     sides = _both_losses(study)
     words = "l2 - cos, variance of UWA without the seeds' noise, over λ"
-    missing = why_missing([sides.first, sides.second], sides.absent)
-    if not missing and len(sides.weights) < 2:
-        missing = "it takes two λ below 1 that both losses have"
+    missing = why_missing([sides.first, sides.second], sides.absent) or _one_weight(sides)
     if missing:
         return (Part(words, missing=missing),)
     seeds = common_seeds([*sides.first, *sides.second])
@@ -253,7 +258,7 @@ def _losses(study: Study) -> Part:
     """UWA of cos against l2 at each lambda."""
     sides = _both_losses(study)
     words = "λ at which cos has a higher UWA than l2"
-    missing = why_missing([sides.first, sides.second], sides.absent)
+    missing = why_missing([sides.first, sides.second], sides.absent) or _one_weight(sides)
     if missing:
         return Part(words, missing=missing)
     seeds = common_seeds([*sides.first, *sides.second])

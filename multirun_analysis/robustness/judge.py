@@ -23,10 +23,14 @@ _STUDIES = {"fig2": 0, "table2": 1}
 
 @dataclass(frozen=True)
 class Found:
-    """What a reading finds for one statement of a claim, with an interval at ``LEVEL``."""
+    """What a reading finds for one statement of a claim, with an interval at ``LEVEL``.
+
+    ``words`` are the same in every reading, ``detail`` names the cells that are compared in this one.
+    """
 
     claim: str
     words: str
+    detail: str
     evidence: Evidence
 
 
@@ -79,7 +83,7 @@ class Robustness:
         """
         return {
             reading.name: [
-                Found(claim.text, part.words, evidence)
+                Found(claim.text, part.words, part.detail, evidence)
                 for claim, used in zip(self._claims[reading.name], self._used, strict=True)
                 if used & set(reading.changed)
                 for part in claim.parts

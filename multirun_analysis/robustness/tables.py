@@ -70,7 +70,7 @@ def _values(robustness: Robustness) -> Table:
         ends = [f"{others[name].text} (with {name})" for name in (by_value[:1] + by_value[-1:])] or ["–", "–"]
         signs = sum((other.value > 0) == (found.evidence.value > 0) for other in others.values())
         same = f"{signs} of {len(others)}" if others and found.evidence.unit.startswith("points") else None
-        rows.append((found.words, found.evidence.text, *ends, same))
+        rows.append((found.words + found.detail, found.evidence.text, *ends, same))
     columns = ("statement", REFERENCE, "lowest", "highest", "same sign")
     note = (
         "Lowest and highest are of the variants that change any training of the claim. Intervals are of "

@@ -504,6 +504,13 @@ def test_better_at_one_lambda_of_two_is_not_better_at_most(judge, cos, l2):
     assert re.search(r"1 of 2 in the mean.*; λ = 0.6: .*; λ = 0.8: ", verdict.reasons[0])
 
 
+def test_a_single_lambda_says_nothing_of_most(judge):
+    judged = judge(left_out=lambda p: is_setting(p) and p["lambda"] == "0.8")
+    verdict = of(judged, "loss_1 (cos) is better")
+    assert verdict.word == "cannot be said"
+    assert "it takes two λ below 1 that both losses have" in verdict.reasons[0]
+
+
 def test_other_systems_do_not_count_among_the_papers_own(judge):
     """Those of [6] and [15] are far better here, and chosen by validation if they were among the others."""
 
