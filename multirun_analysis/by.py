@@ -59,6 +59,7 @@ def tables(study: Study, name: str, by: Sequence[str], against: str = "", metric
     rows = [(*values, *_cells(group, study)) for values, group in groups.items()]
     notes = [
         *averaged,
+        *_what_rows_are(study, groups, keys),
         *(["A row is tested on the speakers of its fold alone."] if "fold" in keys else []),
         *few_seeds(rows),
         *convergence.note(whole, whole.scores),
@@ -98,6 +99,18 @@ def averaged_over(study: Study, groups: Iterable[Group], keys: Sequence[str]) ->
     groups, others = list(groups), [key for key in map(parameter_of, study.swept) if key not in keys]
     found = [key for key in others if any(len({scores[key] for scores in group}) > 1 for group in groups)]
     return [f"Averaged within each seed over {', '.join(found)}."] if found else []
+
+
+def _what_rows_are(study: Study, groups: Groups, keys: Sequence[str]) -> list[str]:
+    """Where each row is one configuration, a note with what else it was swept over: what a search has chosen, say."""
+    others = [key for key in map(parameter_of, study.swept) if key not in keys]
+    if not others or any(len(group) > 1 for group in groups.values()):
+        return []
+    rows = {
+        " ".join(values): " ".join(f"{key}={group[0][key]}" for key in others if group[0][key])
+        for values, group in groups.items()
+    }
+    return [f"Each row is one configuration. {'; '.join(f'{row}: {said}' for row, said in rows.items() if said)}."]
 
 
 def check_keys(study: Study, keys: Sequence[str], word: str = "by") -> None:

@@ -110,10 +110,12 @@ def confusion(predictions: pd.DataFrame, *, axes: Axes | None = None) -> Axes:
         axes: where to.
 
     Raises:
-        UserError: there are several configurations.
+        UserError: there are several configurations, or no predictions.
     """
     from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 
+    if predictions.empty:
+        raise UserError("There are no predictions to draw: nothing was selected, or nothing has a result.")
     cells = _cells(predictions)
     if len(cells) > 1:
         raise UserError(f"The predictions are of {len(cells)} configurations: select one, such as {next(iter(cells))}.")

@@ -14,6 +14,7 @@ from ser.results.weights import SUFFIX, read_about
 from ser.sweep.planned import Plan
 from ser.sweep.stored_plans import find_plans
 from ser.system.environment import device as resolved_device
+from ser.system.files import expanded
 from ser.system.text import shown_address
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def load(
     """
     from ser.predict.predictor import Predictor
 
-    return Predictor(find(run, seed, fold, Path(results), tracking_uri), resolved_device(device))
+    return Predictor(find(run, seed, fold, expanded(results), tracking_uri), resolved_device(device))
 
 
 def find(run: str, seed: int | None, fold: int | None, results: Path, tracking_uri: str | None) -> list[Path]:
@@ -120,13 +121,18 @@ def _logged(run: str, results: Path, tracking_uri: str | None) -> _Found:
 
 
 def _in_folder(path: Path, seed: int | None, fold: int | None) -> list[Path]:
-    """The weights in a folder and in the folders below it, or the file itself."""
-    files = [path] if path.is_file() else [file for file in path.rglob(f"*{SUFFIX}") if not file.name.startswith(".")]
+    """The weights in a folder and in the folders below it, each training's once, or the file itself.
+
+    A folder may hold results and MLflow's copies of them, and the weights of other epochs than the tested one.
+    """
+    found = [path] if path.is_file() else sorted(path.rglob(f"*{SUFFIX}"))
+    files = [file for file in found if file == path or not (file.name.startswith(".") or ".epoch_" in file.name)]
     if not files:
         raise UserError(f"run={path}: there is no file *{SUFFIX} in this folder.")
-    abouts = {file: read_about(file) for file in files}
+    once = {about["signature"]: (file, about) for file in files for about in [read_about(file)]}
+    abouts = dict(once.values())
     trainings = {file: (int(about["seed"]), int(about["fold"])) for file, about in abouts.items()}
-    chosen = [file for file in files if seed in (None, trainings[file][0]) and fold in (None, trainings[file][1])]
+    chosen = [file for file in abouts if seed in (None, trainings[file][0]) and fold in (None, trainings[file][1])]
     _check_chosen(str(path), [trainings[file] for file in chosen], list(trainings.values()), seed, fold)
     return sorted(chosen, key=lambda file: trainings[file])
 

@@ -1,6 +1,7 @@
 """Predictions of trained networks: those of a test part are the stored ones, to the last bit."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -192,13 +193,19 @@ class TestRefused:
 
 
 class TestLoad:
-    def test_by_name_and_by_folder(self, work, swept):
+    def test_by_name_and_by_folder(self, work, swept, tmp_path):
         best = ser.load("mine")
         assert best.members == ((0, 1), (0, 2), (1, 1), (1, 2))
         assert best.classes == swept.corpus.classes
         assert ser.load("mine", seed=1, fold=2).members == ((1, 2),)
         with pytest.raises(UserError, match="different configurations"):
             ser.load("results")
+        (one,) = work.glob(f"results/replicas/*/{swept.replicas()[0].signature}.safetensors")
+        both = tmp_path / "both"
+        for name in ("results/a.safetensors", "mlruns/a.safetensors", "results/a.epoch_001.safetensors"):
+            (both / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(one, both / name)
+        assert ser.load(str(both)).members == ((0, 1),), "a training counts once, with the epoch that is tested"
         with pytest.raises(UserError, match="seed=7: run=mine has no such training"):
             ser.load("mine", seed=7)
         with pytest.raises(UserError, match="run=: there is no sweep of this name"):
