@@ -16,8 +16,9 @@ References:
     Dunn 1961, Multiple Comparisons Among Means (simultaneous intervals by Bonferroni).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import numpy as np
 from scipy import special
@@ -39,19 +40,27 @@ class Evidence:
 
     Attributes:
         word: ``supported``, ``not supported`` or ``undecided``.
-        text: the figures, and why nothing was decided where the interval alone does not show it.
+        figures: the figures, and why nothing was decided where the interval alone does not show it.
         value: the estimate.
         interval: its confidence interval, which decided; None if there is none.
         unit: of both.
         seeds: their number.
+        planned: where nothing was decided, says how many seeds would do. This takes far longer than the rest, so it is
+            called for a text only.
     """
 
     word: str
-    text: str
+    figures: str
     value: float
     interval: Interval | None
     unit: str
     seeds: int
+    planned: Callable[[], str] | None = None
+
+    @cached_property
+    def text(self) -> str:
+        """The figures, why nothing was decided, and how many seeds would do."""
+        return _and(self.figures, self.planned() if self.planned else "")
 
 
 def above(differences: Floats, level: float, unit: str = "points", effect: float | None = None) -> Evidence:
@@ -66,10 +75,15 @@ def above(differences: Floats, level: float, unit: str = "points", effect: float
     """
     mean, interval, doubt = _mean_interval(differences, level)
     word = UNDECIDED if doubt else _placed(inside=interval.low > 0, outside=interval.high < 0)
+    made = _of_mean(word, mean, interval, unit, len(differences), doubt)
     if word == UNDECIDED and not doubt and effect is not None:
-        needed = planning.to_see(effect, _deviation(differences), len(differences), level)
-        doubt = f"{effect:.2f} {unit} would be seen with {needed} seeds"
-    return _of_mean(word, mean, interval, unit, len(differences), doubt)
+        return replace(made, planned=partial(_seeds_to_see, effect, differences, level, unit))
+    return made
+
+
+def _seeds_to_see(effect: float, differences: Floats, level: float, unit: str) -> str:
+    needed = planning.to_see(effect, _deviation(differences), len(differences), level)
+    return f"{effect:.2f} {unit} would be seen with {needed} seeds"
 
 
 def alike(differences: Floats, level: float, margin: float) -> Evidence:
@@ -84,10 +98,15 @@ def alike(differences: Floats, level: float, margin: float) -> Evidence:
     inside = -margin < interval.low and interval.high < margin
     outside = interval.low >= margin or interval.high <= -margin
     word = UNDECIDED if doubt else _placed(inside, outside)
+    made = _of_mean(word, mean, interval, "points", len(differences), doubt)
     if word == UNDECIDED and not doubt:
-        needed = planning.to_show_alike(margin, _deviation(differences), len(differences), level)
-        doubt = f"equal means would be found alike with {needed} seeds"
-    return _of_mean(word, mean, interval, "points", len(differences), doubt)
+        return replace(made, planned=partial(_seeds_to_show_alike, margin, differences, level))
+    return made
+
+
+def _seeds_to_show_alike(margin: float, differences: Floats, level: float) -> str:
+    needed = planning.to_show_alike(margin, _deviation(differences), len(differences), level)
+    return f"equal means would be found alike with {needed} seeds"
 
 
 def most(differences: Floats, level: float, names: Sequence[str] = ()) -> Evidence:
