@@ -16,7 +16,7 @@ from ser.training.task import Task
 _PARTS = {
     "convolution, forward": ("conv2d",),
     "weights' gradient: sum over the maxima": ("_add_windows", "weight_gradient"),
-    "pooling": ("_pool",),
+    "pooling": ("extremes",),
     "linear layer, backward, and the sum with the loss' gradient": ("_gradients",),
     "ReLU, backward": ("_relu_backward",),
     "statistics: lag products, Gram matrix": (

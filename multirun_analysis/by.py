@@ -110,7 +110,8 @@ def _what_rows_are(study: Study, groups: Groups, keys: Sequence[str]) -> list[st
         " ".join(values): " ".join(f"{key}={group[0][key]}" for key in others if group[0][key])
         for values, group in groups.items()
     }
-    return [f"Each row is one configuration. {'; '.join(f'{row}: {said}' for row, said in rows.items() if said)}."]
+    told = "; ".join(f"{row}: {said}" for row, said in rows.items() if said)
+    return [f"Each row is one configuration. {told}."] if told else []
 
 
 def check_keys(study: Study, keys: Sequence[str], word: str = "by") -> None:

@@ -74,7 +74,7 @@ def predict(arguments: Sequence[str]) -> int:
     if given["export"]:
         from ser.results.mlflow_models import export_model
 
-        export_model(Path(given["export"]), files)
+        export_model(expanded(given["export"]), files)
         print(f"Written: {given['export']}. Serve it: mlflow models serve --env-manager local -m {given['export']}")
         return 0
     from ser.predict.predictor import Predictor

@@ -56,8 +56,8 @@ def find(run: str, seed: int | None, fold: int | None, results: Path, tracking_u
     """The files of the weights that ``load`` takes, sorted by seed and fold; arguments and errors as for it."""
     if Path(run).name == run != "" and (results / "sweeps" / run).is_dir():  # a name, not a path
         found = _best(find_plans(results, run), ResultStore(results))
-    elif Path(run).exists() and run:
-        return _in_folder(Path(run), seed, fold)
+    elif run and expanded(run).exists():
+        return _in_folder(expanded(run), seed, fold)
     else:
         found = _logged(run, results, tracking_uri)
     chosen = [each for each in sorted(found.replicas) if seed in (None, each.seed) and fold in (None, each.fold)]
@@ -125,10 +125,11 @@ def _in_folder(path: Path, seed: int | None, fold: int | None) -> list[Path]:
 
     A folder may hold results and MLflow's copies of them, and the weights of other epochs than the tested one.
     """
-    found = [path] if path.is_file() else sorted(path.rglob(f"*{SUFFIX}"))
-    files = [file for file in found if file == path or not (file.name.startswith(".") or ".epoch_" in file.name)]
+    below = [file for file in sorted(path.rglob(f"*{SUFFIX}")) if not file.name.startswith(".")]
+    files = [path] if path.is_file() else [file for file in below if ".epoch_" not in file.name]
     if not files:
-        raise UserError(f"run={path}: there is no file *{SUFFIX} in this folder.")
+        but = " but those of other epochs than the tested one: give one of these files" if below else ""
+        raise UserError(f"run={path}: there is no file *{SUFFIX} in this folder{but}.")
     once = {about["signature"]: (file, about) for file in files for about in [read_about(file)]}
     abouts = dict(once.values())
     trainings = {file: (int(about["seed"]), int(about["fold"])) for file, about in abouts.items()}

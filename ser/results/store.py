@@ -78,6 +78,20 @@ class _Meta:
     wa: float | None = None
 
 
+@dataclass(frozen=True)
+class _Part:
+    """What tells whether a stored result counts.
+
+    Attributes:
+        sweeps: the marks of the sweeps that made it. Two sweeps with resume=false may train the same at once; the later
+            result then replaces the earlier one, and is a result of both.
+        epochs: how many epochs have weights with save=all; one that diverged has none.
+    """
+
+    sweeps: tuple[str, ...] = ()
+    epochs: int = 0
+
+
 _PLAIN: dict[str, Any] = {each.name: (each.type, ...) for each in fields(Outcome) if each.name not in (*_ARRAYS, "ids")}
 _Plain = create_model("_Plain", **_PLAIN)
 """The values of an outcome besides its arrays and ids."""
@@ -103,7 +117,7 @@ class ResultStore:
 
     def __init__(self, directory: Path, sweep: str | None = None, save: str = "none") -> None:
         self.directory, self.sweep, self._kept = Path(directory), sweep, save
-        self._sweeps: dict[tuple[str, int], tuple[str, ...]] = {}
+        self._parts: dict[tuple[str, int], _Part] = {}
 
     def path(self, signature: str) -> Path:
         """The file for the result of a replica, given by its signature; it need not exist yet."""
@@ -116,10 +130,12 @@ class ResultStore:
     def wanted_weights(self, signature: str) -> list[Path]:
         """The files which show that a finished replica has the weights that ``save`` asks for.
 
-        Those of all epochs are written in the order of the epochs, so that the first epoch's stands for them.
+        Those of all epochs are written in the order of the epochs, so that the last epoch's stands for them.
         """
-        epochs: dict[str, list[int | None]] = {"none": [], "best": [None], "all": [None, 1]}
-        return [self.weights_path(signature, epoch) for epoch in epochs[self._kept]]
+        if self._kept == "none":
+            return []
+        epochs = [None, max(self._stored_part(signature).epochs, 1)] if self._kept == "all" else [None]
+        return [self.weights_path(signature, epoch) for epoch in epochs]
 
     def training_name(self, signature: str) -> str:
         """The name of a training in progress, for its claim and its checkpoint.
@@ -138,7 +154,7 @@ class ResultStore:
             return False
         if self.sweep is None:
             return self.path(signature).exists()
-        return self.sweep in self._sweeps_of(signature)
+        return self.sweep in self._stored_part(signature).sweeps
 
     def is_whole(self, signature: str) -> bool:
         """Whether a replica ``has`` what is asked for and it can be read; damaged files are renamed, with a warning."""
@@ -156,7 +172,7 @@ class ResultStore:
             about: plain values that say what was trained, on what, and by which code.
         """
         plain = {key: value for key, value in vars(outcome).items() if key in _PLAIN}
-        sweeps = sorted({*self._sweeps_of(signature), *([about["started"]] if "started" in about else [])})
+        sweeps = sorted({*self._stored_part(signature).sweeps, *([about["started"]] if "started" in about else [])})
         text = json.dumps(
             {"signature": signature, "outcome": plain, "about": dict(about), "sweeps": sweeps, "wa": _wa(outcome)},
             sort_keys=True,
@@ -227,20 +243,18 @@ class ResultStore:
         wanted = sweep or self.sweep
         return note.message if note and wanted in (None, note.about.get("started")) else None
 
-    def _sweeps_of(self, signature: str) -> tuple[str, ...]:
-        """The marks of the sweeps that made a result; read once for each version of its file.
-
-        Two sweeps with resume=false may train the same at once. The later result then replaces the earlier one, and is
-        a result of both.
-        """
+    def _stored_part(self, signature: str) -> _Part:
+        """What tells whether a result counts, read once for each version of its file; nothing if it is missing."""
         path = self.path(signature)
         try:
             key = (signature, path.stat().st_mtime_ns)
-            if key not in self._sweeps:
-                self._sweeps[key] = _read_meta(path).sweeps
-            return self._sweeps[key]
-        except (OSError, DamagedError):
-            return ()
+            if key not in self._parts:
+                meta = _read_meta(path)
+                epochs = len(meta.outcome["history"]) - bool(meta.outcome["diverged"])
+                self._parts[key] = _Part(meta.sweeps, epochs)
+            return self._parts[key]
+        except (OSError, KeyError, TypeError, DamagedError):
+            return _Part()
 
     def _failure_path(self, signature: str) -> Path:
         return self.directory / "failed" / f"{signature}.json"

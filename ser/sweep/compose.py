@@ -104,7 +104,7 @@ class Composer:
         if config_dir:
             _check_own_options(Path(config_dir))
         self._name = config_name
-        self._always = [f"hydra.searchpath=['file://{os.path.abspath(config_dir)}']"] if config_dir else []
+        self._always = [f"hydra.searchpath=[{quoted(f'file://{os.path.abspath(config_dir)}')}]"] if config_dir else []
         self._bases: dict[tuple[str, ...], DictConfig] = {}
         self.launcher: Any = None
         """Hydra's configuration of the launcher, after ``points``; None without ``-m``."""

@@ -25,6 +25,23 @@ def places_of(overrides: Sequence[str]) -> list[str]:
     return [override for override in overrides if override.partition("=")[0] in PLACES]
 
 
+def check_one_value(settings: Sequence[Settings]) -> None:
+    """Check that the points of a sweep have one name, one folder of results and keep the same.
+
+    Equal trainings are done once, and a plan has one folder.
+
+    Raises:
+        UserError: they do not.
+    """
+    for key, attribute in (("sweep", "sweep"), ("results.dir", "results"), ("save", "save"), ("resume", "resume")):
+        values = list(dict.fromkeys(getattr(one, attribute) for one in settings))
+        if len(values) > 1:
+            raise UserError(
+                f"{key} has the values {', '.join(map(str, values))} in one sweep, which can have one. Give a command "
+                "for each."
+            )
+
+
 def check_places(settings: Sequence[Settings], hydra: Mapping[str, str]) -> None:
     """Check the folders of results, cache, tracking and Hydra, and the tracking stores.
 

@@ -20,7 +20,7 @@ from ser.sweep import launchers
 from ser.sweep.code import changes, modules, not_followed, without_weights
 from ser.sweep.compose import Composer, composer
 from ser.sweep.handover import SOURCES
-from ser.sweep.places import check_places, files_here, stores
+from ser.sweep.places import check_one_value, check_places, files_here, stores
 from ser.sweep.planned import Plan, Point
 from ser.sweep.stored_plans import mixed, store_plan
 from ser.system import environment
@@ -118,25 +118,10 @@ def _compose(
         if points is None:
             return None
         settings = list(_few_enough(resolve(composing.config(point), point) for point in points))
-    _check_one_value(settings)
+    check_one_value(settings)
     metrics = _metrics(settings)
     add_own(metrics)
     return _Composed(overrides, points, settings, metrics, composing)
-
-
-def _check_one_value(settings: Sequence[Settings]) -> None:
-    """Check that the points of a sweep have one folder of results and keep the same, since a training is done once.
-
-    Raises:
-        UserError: they do not.
-    """
-    for key, attribute in (("results.dir", "results"), ("save", "save"), ("resume", "resume")):
-        values = list(dict.fromkeys(getattr(one, attribute) for one in settings))
-        if len(values) > 1:
-            raise UserError(
-                f"{key} has the values {', '.join(map(str, values))} in one sweep, which can have one. Give a command "
-                "for each."
-            )
 
 
 def _few_enough(settings: Iterable[Settings]) -> Iterator[Settings]:

@@ -35,9 +35,10 @@ def sweep(overrides: str | Sequence[str], config_dir: str | Path | None = None) 
         KeyboardInterrupt: it was stopped; the same call goes on from there.
     """
     typed = shlex.split(overrides) if isinstance(overrides, str) else [str(override) for override in overrides]
-    given = parse_flags(rewrite(typed)).overrides
+    args = parse_flags(rewrite(typed))
+    given = args.overrides
     take_dry_run(given)  # it is no part of the name
-    named = given_name(given, True, None, str(config_dir) if config_dir else None)
+    named = given_name(given, True, args.config_name, str(config_dir) if config_dir else args.config_dir)
     name = named or sweep_name(given)
     flags = ["-m", *(["--config-dir", str(config_dir)] if config_dir else [])]
     status, said = _run([*flags, *typed, *([] if named else [f"sweep={name}"])])

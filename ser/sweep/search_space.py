@@ -37,16 +37,15 @@ class Dimension:
     def samples(self) -> list[str]:
         """Overrides that show whether every value is in the key's range: each choice, or both ends and one between.
 
-        The one between is no whole number if any that may be proposed is none.
+        The one between is close to the lower end: of numbers with three digits, the least have the most decimals.
 
         >>> Dimension("model.channels", None, 50, 200).samples()
-        ['model.channels=50', 'model.channels=200', 'model.channels=51.5']
+        ['model.channels=50', 'model.channels=200', 'model.channels=50.4']
         """
         if self.choices is not None:
             return [f"{self.key}={value}" for value in self.choices]
-        first, *inner, last = [f"{self.low + step / 100 * (self.high - self.low):.3g}" for step in range(101)]
-        fraction = next((value for value in inner if not float(value).is_integer()), inner[0])
-        return [f"{self.key}={value}" for value in (first, last, fraction)]
+        between = self.low + 0.382 * min(1, self.high - self.low)
+        return [f"{self.key}={value:.3g}" for value in (self.low, self.high, between)]
 
     @property
     def typed(self) -> str:

@@ -23,6 +23,7 @@ from ser.sweep.compose import composer
 from ser.sweep.display import Progress
 from ser.sweep.handover import PLANNED, STARTED
 from ser.sweep.job import Job, NotStoredError
+from ser.sweep.places import check_one_value
 from ser.sweep.planned import Plan
 from ser.sweep.search_space import Dimension, search_space
 from ser.sweep.status import dry_run
@@ -117,7 +118,9 @@ def check(search: Search) -> list[Settings]:
     for index, dimension in enumerate(search.dimensions):
         points += [[*search.fixed, *first[:index], one, *first[index + 1 :]] for one in dimension.samples()[1:]]
     with composer(config_dir=search.budget.config_dir) as composing:
-        return [resolve(composing.config(point), point) for point in points]
+        settings = [resolve(composing.config(point), point) for point in points]
+    check_one_value(settings)
+    return settings
 
 
 def tune(search: Search) -> list[Trial]:

@@ -8,7 +8,7 @@ from corpora.trees import split_csv
 from ser.corpora import emodb
 from ser.corpora.__main__ import main
 from ser.corpora.manifest import read
-from ser.corpora.official import shared_speakers
+from ser.corpora.official import asked, shared_speakers
 from ser.errors import UserError
 
 COUNTS = {"train": 2, "dev": 1, "test": 1}
@@ -113,3 +113,9 @@ def test_the_description_shows_the_split(tmp_path: Path, capsys: pytest.CaptureF
         ["dev", "1", "1", "2"],
         ["train", "2", "2", "4"],
     ]
+
+
+@pytest.mark.parametrize("words", ["test", {"Test1": "test"}])
+def test_words_of_a_split_that_is_not_used_are_refused(words):
+    with pytest.raises(UserError, match=r"corpus\.splits=.* but corpus\.sessions=2 does not use it"):
+        asked(2, None, words)

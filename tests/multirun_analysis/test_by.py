@@ -203,6 +203,21 @@ def test_a_row_and_a_metric_of_ones_choice_are_compared(hand):
         tables(study, "mine", ["loss"], metric="acc")
 
 
+def test_rows_of_one_configuration_say_what_it_is(hand):
+    """What a search has chosen for each alternative, say."""
+
+    def notes(*scores, swept=("loss", "lambda.weight", "experiment")):
+        return [
+            each for each in tables(hand.study(*scores, swept=swept), "mine", ["loss"])[0].notes if "Each row" in each
+        ]
+
+    cos, other = (hand.scores({"loss": "cos", "lambda": weight}, [0.5, 0.6]) for weight in ("0.6", "0.7"))
+    none = hand.scores({"loss": "none", "lambda": "0"}, [0.5, 0.6])
+    assert notes(cos, none) == ["Each row is one configuration. cos: lambda=0.6; none: lambda=0."]
+    assert notes(cos, other, none) == []
+    assert notes(cos, none, swept=("loss", "experiment")) == []
+
+
 # Folds, seeds and files
 
 

@@ -72,7 +72,7 @@ def test_what_is_typed_replaces_what_the_file_says(make):
         ("alternatives: {a b: [loss=cos], a-b: [loss=l2]}", "a-b is no name of an alternative, or two have it"),
         (
             "alternatives: {a: ['seed=0,5'], b: [loss=l2]}",
-            "alternative a of compare=.*file.yaml: seed= has several values",
+            "alternative a of compare=.*file.yaml: seed=0,5: a search trains every trial with the same",
         ),
         (
             "alternatives: {a: ['loss=cos,l2'], b: [loss=l3, 'lambda=0.1,0.2']}",
@@ -118,3 +118,4 @@ def test_each_alternative_is_searched_and_what_is_chosen_has_new_seeds(make, tin
     assert told.returncode == 0, told.stderr
     assert "alternative=none - alternative=unit vectors" in told.stdout
     assert "Averaged within each seed" not in told.stdout
+    assert f"unit vectors: lambda={plans['two'][1]['parameters']['lambda']}" in told.stdout

@@ -8,7 +8,7 @@ from sweep.workplace import SERIAL, SMALL, rows
 
 from ser.sweep.help import help_text
 
-OPTION = "# Mine.\nname: cnn\n_target_: mine.Mine\nchannels: 4\nkernels: [13, 7]\npool: 30\nstride: 3\n"
+OPTION = "# Mine.\nname: mine\n_target_: mine.Mine\nchannels: 4\nkernels: [13, 7]\npool: 30\nstride: 3\n"
 LOSS = "# Theirs.\nname: theirs\n_target_: pytorch_metric_learning.losses.MultiSimilarityLoss\nalpha: 2\nbeta: 50\n"
 
 

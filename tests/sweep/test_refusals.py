@@ -40,10 +40,6 @@ REFUSED = {
     "a pickle": (["--experimental-rerun", "config.pickle"], ["--experimental-rerun", "pickle"]),
     "two folders of results": (["results.dir=r1,r2"], ["results.dir has the values r1, r2", "a command for each"]),
     "weights for some points": (["save=none,best"], ["save has the values none, best"]),
-    "an official split and sessions": (
-        ["corpus.splits={Test1: test}", "corpus.sessions=2"],
-        ["corpus.splits", "corpus.sessions=2"],
-    ),
     "cuda": (["device=cuda:7"], ["device=cuda:7", "device=cpu"]),
 }
 

@@ -131,3 +131,7 @@ def test_save_all_after_save_best_trains_again_for_the_weights_of_every_epoch(fo
     assert "save=all: finished trainings that lack the weights of every epoch: 1; they are trained again." in said
     assert kept == {"safetensors", "epoch_001.safetensors", "epoch_002.safetensors"}
     assert "1 found finished" in trained("all")[0]
+    (last,) = folder.glob("results/replicas/*/*.epoch_002.safetensors")
+    last.unlink()  # as if it had been stopped after the first epoch, with the result of save=best still there
+    assert "they are trained again" in trained("all")[0]
+    assert last.exists()

@@ -53,6 +53,8 @@ def test_what_is_searched_and_what_is_fixed():
         (["lambda=interval(0.3,1.4)"], "lambda.weight .*got 1.4"),
         (["model.channels=interval(4,9)"], "model.channels must be a whole number"),
         (["model.channels=interval(50,200)"], "model.channels must be a whole number"),
+        (["trainer.batch_size=tag(log,interval(64,4096))"], "trainer.batch_size must be a whole number"),
+        (["trainer.lr=1e-3,1e-4", "save=none,best"], "save has the values none, best in one sweep"),
         (["loss=cos,l3"], "loss=l3: there is no such option"),
     ],
 )  # fmt: skip
@@ -78,7 +80,7 @@ def test_a_trial_that_cannot_run_is_left_out_and_the_others_are_trained(small, c
     assert "This trial is left out, since it cannot run: " in caplog.text
     assert tuning.best_of(trials).overrides == ("model.pool=30",)
     assert " X" in tuning.table(search, trials).splitlines()[-1]
-    with pytest.raises(UserError, match="4000"):
+    with pytest.raises(UserError, match="segments of 100 frames, but model=cnn needs at least"):
         tuning.tune(searched(*small, "model.pool=4000,5000", trials=4, together=2))
 
 

@@ -7,11 +7,12 @@ from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import ConfigCompositionException, HydraException
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ser.config.paths import conf_dir
+from ser.config.words import quoted
 from ser.errors import UserError, first_line
 from ser.system.files import expanded
 
@@ -102,11 +103,13 @@ def composed(request: Request) -> dict[str, Any]:
         UserError: an override names a key that the option does not have, or an interpolation such as
             ``${oc.env:EMODB}`` cannot be resolved.
     """
-    own = [f"hydra.searchpath=['file://{request.config_dir}']"] if request.config_dir else []
+    own = [f"hydra.searchpath=[{quoted(f'file://{request.config_dir}')}]"] if request.config_dir else []
     option = [*own, f"+corpus={request.corpus}"]
     with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
         try:
             cfg = compose(overrides=[*option, *request.overrides])
+        except MissingConfigException as error:  # the option builds on another one, which is not there
+            raise UserError(f"corpus={request.corpus}: {first_line(error)}") from error
         except ConfigCompositionException as error:
             reason, keys = str(error).splitlines()[0], ", ".join(_keys(compose(overrides=option).corpus))
             raise UserError(f"{reason} The keys of corpus={request.corpus} are {keys}.") from error
