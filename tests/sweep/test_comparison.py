@@ -118,4 +118,4 @@ def test_each_alternative_is_searched_and_what_is_chosen_has_new_seeds(make, tin
     assert told.returncode == 0, told.stderr
     assert "alternative=none - alternative=unit vectors" in told.stdout
     assert "Averaged within each seed" not in told.stdout
-    assert f"unit vectors: lambda={plans['two'][1]['parameters']['lambda']}" in told.stdout
+    assert f"unit vectors: loss=l2 loss.normalise=true lambda={plans['two'][1]['parameters']['lambda']}" in told.stdout
