@@ -8,9 +8,10 @@ of all claims, each counted once (Bonferroni). So all verdicts of a report are r
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from multirun_analysis.inference import evidence
-from multirun_analysis.inference.evidence import NOT_SUPPORTED, SUPPORTED, UNDECIDED
+from multirun_analysis.inference.evidence import NOT_SUPPORTED, SUPPORTED, UNDECIDED, Evidence
 from multirun_analysis.inference.intervals import LEVEL
 from multirun_analysis.output.tables import Cell, Table
 from multirun_analysis.paper.parts import ALIKE, IMPROVEMENT, Part
@@ -38,11 +39,16 @@ class Claim:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim, its verdict in a word, and a sentence for each of its parts that gives the reason."""
+    """A claim, its verdict in a word, and what the seeds say about each part; None where trainings are missing."""
 
     claim: Claim
     word: str
-    reasons: tuple[str, ...] = ()
+    found: tuple[Evidence | None, ...] = ()
+
+    @cached_property
+    def reasons(self) -> tuple[str, ...]:
+        """A sentence for each part that gives the reason."""
+        return tuple(map(_reason, self.claim.parts, self.found))
 
 
 def verdicts(claims: Sequence[Claim]) -> list[Verdict]:
@@ -88,22 +94,19 @@ _CAVEAT = (
 
 
 def _verdict(claim: Claim, level: float) -> Verdict:
-    judged = [_judged(part, level) for part in claim.parts]
-    reasons = tuple(reason for _, reason in judged)
-    words = [word for word, _ in judged]
+    found = tuple(part.evidence(level) for part in claim.parts)
+    words = [CANNOT_BE_SAID if each is None else each.word for each in found]
     conditions = [word for part, word in zip(claim.parts, words, strict=True) if part.condition]
     if any(word != SUPPORTED for word in conditions):
-        return Verdict(claim, UNDECIDED, reasons)
+        return Verdict(claim, UNDECIDED, found)
     for word in (NOT_SUPPORTED, CANNOT_BE_SAID, UNDECIDED):
         if word in words:
-            return Verdict(claim, word, reasons)
-    return Verdict(claim, SUPPORTED, reasons)
+            return Verdict(claim, word, found)
+    return Verdict(claim, SUPPORTED, found)
 
 
-def _judged(part: Part, level: float) -> tuple[str, str]:
-    """The verdict on one part, and the sentence that gives the reason."""
-    found = part.evidence(level)
+def _reason(part: Part, found: Evidence | None) -> str:
     if found is None:
-        return CANNOT_BE_SAID, f"{part.words}{part.detail}: {part.missing.rstrip('.')}."
+        return f"{part.words}{part.detail}: {part.missing.rstrip('.')}."
     needs = " (without it, the claim says nothing)" if part.condition and found.word != SUPPORTED else ""
-    return found.word, f"{part.words}{part.detail}: {found.text}{needs}."
+    return f"{part.words}{part.detail}: {found.text}{needs}."
