@@ -5,6 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
+, := ,
 
 .PHONY: help
 help: ## what can be made
@@ -43,7 +44,6 @@ ARGS     :=
 EXPERIMENTS := baseline fig2 table2 fig3 fig4 attentive
 OVERRIDES = corpus=$(CORPUS) $(if $(ROOT),'corpus.root=$(ROOT)') repeats=$(SEEDS) device=$(DEVICE) \
 	$(if $(LAUNCHER),hydra/launcher=$(LAUNCHER)) $(ARGS)
-PLACES = $(filter results.dir=% tracking.uri=% tracking.experiment=%,$(ARGS))
 SCOPED = $(foreach e,$(EXPERIMENTS) multi_view contrastive e2e,$(addprefix $(e):,$(ARGS_$(e))))
 # $(call reproduce,EXPERIMENTS,TABLE): a sweep of which parts fail is still shown, as far as it is there
 define reproduce
@@ -52,6 +52,14 @@ define reproduce
 		if [ $$s -gt 1 ]; then exit $$s; fi; if [ $$s -eq 1 ]; then failed=1; fi; echo;) \
 	$(BIN)/python -m multirun_analysis $(2) $(OVERRIDES) $(SCOPED) || exit $$?; \
 	if [ $$failed -eq 1 ]; then echo "Parts of the grid failed: see above." >&2; exit 1; fi
+endef
+
+# $(call and_table,COMMAND,TABLE): train a sweep, and show its table from the store that ARGS names, whatever failed
+define and_table
+	@$(1); s=$$?; if [ $$s -gt 1 ]; then exit $$s; fi; set --; \
+	for a in $(ARGS); do case "$$a" in results.dir=*|tracking.uri=*|tracking.experiment=*) set -- "$$@" "$$a";; esac; done; \
+	$(BIN)/python -m multirun_analysis $(2) "$$@" || exit $$?; \
+	if [ $$s -eq 1 ]; then echo "Parts of the grid failed: see above." >&2; exit 1; fi
 endef
 
 .PHONY: table1 table2 table3 fig2 fig3 fig4 e2e paper
@@ -74,15 +82,13 @@ paper: $(READY) ## tables 1 to 3, figures 2 to 4, and one report.html
 
 .PHONY: together
 together: $(READY) ## the paper's future work: contrastive loss and additional task together
-	$(BIN)/python -m ser.run -m experiment=together sweep=together $(OVERRIDES)
-	@$(BIN)/python -m multirun_analysis sweep=together by=loss,aux_task against=none,none $(PLACES)
+	$(call and_table,$(BIN)/python -m ser.run -m experiment=together sweep=together $(OVERRIDES),sweep=together by=loss$(,)aux_task against=none$(,)none)
 
 TRIALS := 20
 .PHONY: losses
 losses: $(READY) ## losses since 2018 with equal tuning budgets (CORPUS= ROOT= SEEDS=20 TRIALS=20 DEVICE=auto ARGS=)
-	$(BIN)/python -m ser.tune compare=losses trials=$(TRIALS) seeds=$(SEEDS) corpus=$(CORPUS) \
-		$(if $(ROOT),'corpus.root=$(ROOT)') device=$(DEVICE) $(ARGS)
-	@$(BIN)/python -m multirun_analysis sweep=losses by=alternative against=none $(PLACES)
+	$(call and_table,$(BIN)/python -m ser.tune compare=losses trials=$(TRIALS) seeds=$(SEEDS) corpus=$(CORPUS) \
+		$(if $(ROOT),'corpus.root=$(ROOT)') device=$(DEVICE) $(ARGS),sweep=losses by=alternative against=none)
 
 # The claims again with each plausible alternative of what the paper leaves open: docs/robustness.md
 SWEEPS   :=

@@ -1,5 +1,6 @@
 """Tables of any sweep by the keys that a user names, with the same statistics as the paper's tables."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -22,7 +23,7 @@ from multirun_analysis.inference import statistics
 from multirun_analysis.inference.intervals import SHARES, Interval
 from multirun_analysis.output.tables import Cell, Percent, Table, few_seeds
 from ser.config.groups import unknown_key
-from ser.config.words import differing, parameter_of
+from ser.config.words import COMMA, differing, parameter_of
 from ser.errors import UserError
 from ser.results.metrics import METRICS, is_share
 
@@ -96,14 +97,14 @@ def _groups(study: Study, keys: Sequence[str]) -> Groups:
 
 def averaged_over(study: Study, groups: Iterable[Group], keys: Sequence[str]) -> list[str]:
     """A note that names the swept keys in which points of one group differ, but for ``keys``; none if none differ."""
-    groups, others = list(groups), [key for key in map(parameter_of, study.swept) if key not in keys]
+    groups, others = list(groups), [key for key in study.swept_parameters if key not in keys]
     found = [key for key in others if any(len({scores[key] for scores in group}) > 1 for group in groups)]
     return [f"Averaged within each seed over {', '.join(found)}."] if found else []
 
 
 def _what_rows_are(study: Study, groups: Groups, keys: Sequence[str]) -> list[str]:
     """Where each row is one configuration, a note with what else it was swept over: what a search has chosen, say."""
-    others = [key for key in map(parameter_of, study.swept) if key not in keys]
+    others = [key for key in study.swept_parameters if key not in keys]
     if not others or any(len(group) > 1 for group in groups.values()):
         return []
     rows = {
@@ -229,8 +230,9 @@ def _named(groups: Groups, keys: Sequence[str], against: str) -> tuple[str, ...]
     Raises:
         UserError: there is none that is complete.
     """
-    values = tuple(against.split(","))
-    if values not in groups:
+    wanted = [re.sub(r"\s", "", value) for value in re.split(COMMA, against)]
+    found = [row for row in groups if [re.sub(r"\s", "", value) for value in row] == wanted]
+    if not found:
         rows = "; ".join(",".join(row) for row in groups)
         raise UserError(f"against={against} is no complete row of {','.join(keys)}. There are: {rows}.")
-    return values
+    return found[0]

@@ -20,7 +20,7 @@ from multirun_analysis.output.tables import Missing, Percent, Table
 from multirun_analysis.store.collect import collect
 from multirun_analysis.store.contents import NEEDED, REPLICA, Collected, score_metrics
 from multirun_analysis.store.predictions import predictions
-from ser.config.words import corpora_title
+from ser.config.words import corpora_title, parameter_of
 from ser.errors import UserError
 from ser.sweep.planned import Plan, Point
 
@@ -116,6 +116,12 @@ class Study:
     def _rows(self) -> dict[str, pd.DataFrame]:
         """The rows of ``collected.replicas`` by configuration."""
         return _by_configuration(self.collected)
+
+    @property
+    def swept_parameters(self) -> list[str]:
+        """The swept keys that name a configuration, as users type them: not ``device``, say."""
+        known = {key for scores in self.scores for key in scores.point.parameters}
+        return [key for key in dict.fromkeys(map(parameter_of, self.swept)) if key in known]
 
     def by_fold(self) -> "Study":
         """The same study with a point for each fold, which has the parameter ``fold``."""

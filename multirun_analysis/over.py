@@ -144,8 +144,7 @@ def _told_apart(groups: Mapping[str, Group], pair: tuple[str, str], pairs: int, 
 
 def _keys(study: Study, over: str, by: Sequence[str]) -> tuple[str, list[str]]:
     """The parameter that is drawn over, and those of the curves: ``by``, or the other swept ones."""
-    swept = [parameter_of(key) for key in study.swept]
-    key = parameter_of(over)
+    swept, key = study.swept_parameters, parameter_of(over)
     check_keys(study, [key], "over")
     if key not in swept:
         raise UserError(f"over={over}: the sweep does not vary it. It varies {', '.join(swept) or 'nothing'}.")

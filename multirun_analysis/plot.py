@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
+from multirun_analysis.by import bounds_of
 from multirun_analysis.convergence import band, by_epoch
 from multirun_analysis.inference.statistics import Summary, summarise
 from multirun_analysis.output.drawings import Band, Curve, CurvePoint, Panel
@@ -55,7 +56,7 @@ def over(results: pd.DataFrame, key: str, metric: str = "wa", *, axes: Axes | No
     for label, rows in _cells(scores, [key]).items():
         has_key = applies(key, rows.iloc[0])
         points = [
-            CurvePoint(float(str(x)) if has_key and pd.notna(x) else None, _summary(group[metric]))
+            CurvePoint(float(str(x)) if has_key and pd.notna(x) else None, _summary(group[metric], metric))
             for x, group in rows.groupby(key, dropna=False)
         ]
         curves.append(Curve(label or _word(metric), tuple(points)))
@@ -193,9 +194,11 @@ def _scores(results: pd.DataFrame, metric: str) -> pd.DataFrame:
     return means.reset_index()
 
 
-def _summary(scores: pd.Series) -> Summary | Missing:
+def _summary(scores: pd.Series, metric: str) -> Summary | Missing:
     complete = scores.dropna().to_numpy(dtype=np.float64)
-    return summarise(complete) if len(complete) == len(scores) else Missing(len(complete), len(scores))
+    if len(complete) < len(scores):
+        return Missing(len(complete), len(scores))
+    return summarise(complete, bounds=bounds_of(metric))
 
 
 def _word(metric: str) -> str:

@@ -18,7 +18,7 @@ from multirun_analysis.writing import (
     write_drawings,
     write_tables,
 )
-from ser.config.words import as_typed, parameter_of
+from ser.config.words import as_typed
 from ser.errors import UserError
 from ser.system.files import expanded
 from ser.system.text import aligned
@@ -131,8 +131,9 @@ def _over(study: Study, given: Mapping[str, str], command: CommandLine) -> str:
     made = learning(study, name) if over == "epoch" else draw(study, name, over, by, given.get("metric", "wa"))
     (drawing,) = _marked([made], given)
     written = write_drawings([drawing], command, study.name, study.findings)
-    keys = ",".join(map(parameter_of, study.swept)) or "loss"  # of a sweep of one configuration
-    rows = ["python", "-m", "multirun_analysis", f"sweep={name}", f"by={keys}", *places_of(command.overrides)]
+    keys = ",".join(study.swept_parameters) or "loss"  # of a sweep of one configuration
+    where = [f"where={given['where']}"] if given.get("where", "").strip() else []
+    rows = ["python", "-m", "multirun_analysis", f"sweep={name}", f"by={keys}", *where, *places_of(command.overrides)]
     following = [
         [shlex.join(rows), "# every row, with paired tests and recall"],
         ["python -m ser.ui", "# the runs in MLflow's page"],

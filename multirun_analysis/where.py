@@ -6,12 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ser.config.groups import unknown_key
-from ser.config.words import parameter_of
+from ser.config.words import COMMA, parameter_of
 from ser.errors import UserError
 from ser.sweep.planned import Plan
-
-_COMMA = r",(?![^\[{(]*[\]})])"
-"""A comma between values, and not one inside of brackets."""
 
 
 def narrowed(plan: Plan, where: str) -> Plan:
@@ -53,7 +50,7 @@ def _condition(text: str, plan: Plan) -> tuple[str, list[str]]:
     if key not in known:
         raise UserError(f"where={text}: the sweep has no key {key}.{unknown_key(key, known)}")
     found = list(dict.fromkeys(point.parameters[key] for point in plan.points if key in point.parameters))
-    wanted = re.split(_COMMA, values)
+    wanted = re.split(COMMA, values)
     for value in wanted:
         if not any(_equal(value, other) for other in found):
             raise UserError(f"where={text}: no configuration has {key}={value}. There are {', '.join(found)}.")

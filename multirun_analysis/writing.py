@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ser.errors import UserError
-from ser.system.files import write_text
+from ser.system.files import expanded, write_text
 
 if TYPE_CHECKING:  # these modules import pandas, scipy and matplotlib, which --help and a list of sweeps do without
     from multirun_analysis.audit.findings import Finding
@@ -51,7 +51,7 @@ def refuse_intervals(command: CommandLine, why: str) -> None:
 
 def folder_of(command: CommandLine, name: str) -> Path:
     """The folder for files: ``out=``, or ``name`` below ``reports``."""
-    return Path(command.options.get("out") or f"reports/{name}")
+    return expanded(command.options.get("out") or f"reports/{name}")
 
 
 def write_tables(tables: Sequence[Table], command: CommandLine, name: str, findings: Sequence[Finding] = ()) -> str:

@@ -12,12 +12,13 @@ from typing import NoReturn
 from ser.config.words import assignments
 from ser.errors import UserError
 from ser.system.command import run_command
-from ser.system.text import aligned
+from ser.system.text import aligned, shown_address
 
 _HELP = """MLflow's UI. It prints the addresses of each experiment's tables, the last used experiment first.
 
   python -m ser.ui                                  the store that a sweep here would use
-  python -m ser.ui port=5001 uri=sqlite:////path/to/mlflow.db"""
+  python -m ser.ui port=5001 uri=sqlite:////path/to/mlflow.db
+  python -m ser.ui uri=http://server:5000           only the addresses: a server shows its pages itself"""
 
 
 def cli() -> NoReturn:
@@ -26,7 +27,7 @@ def cli() -> NoReturn:
 
 
 def main(arguments: list[str]) -> int:
-    """Start the server and wait until it ends.
+    """Start the server and wait until it ends; of a tracking server, which has its own, print the addresses only.
 
     Args:
         arguments: ``port=`` and ``uri=``, or ``--help``.
@@ -41,11 +42,16 @@ def main(arguments: list[str]) -> int:
         print(_HELP)
         return 0
     given = assignments(arguments, {"port": "5000", "uri": ""})
-    _check_port(given["port"])
+    from ser.results.drivers import kind_of
     from ser.results.mlflow import pages, resolve_uri
     from ser.results.opening import check_store
 
     uri = resolve_uri(given["uri"])
+    if kind_of(uri) in ("http", "https"):
+        check_store(uri)
+        print(_addresses(shown_address(uri).rstrip("/"), pages(uri)))
+        return 0
+    _check_port(given["port"])
     check_store(uri)  # MLflow would make its tables in the database of another program
     known = {"MLFLOW_BACKEND_STORE_URI": uri}  # not on the command line, which other users see
     print(_addresses(f"http://127.0.0.1:{given['port']}", pages(uri)), flush=True)

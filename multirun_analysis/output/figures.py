@@ -128,8 +128,10 @@ def draw_panel(axes: Any, panel: Panel, label: str) -> None:
     stated = [x for curve in panel.curves for x, _ in curve.published if x is not None and _inside(x, xs)]
     ticks = sorted({*xs, *stated})
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    low, high = axes.get_ylim()
-    axes.set_ylim(max(low, 0), min(high, 100))
+    shown = _summaries(point for curve in panel.curves for point in curve.points)
+    if all(0 <= end <= 1 for summary in shown for end in (*summary.values, *(summary.interval or ()))):
+        low, high = axes.get_ylim()
+        axes.set_ylim(max(low, 0), min(high, 100))
     axes.set_xlabel(label)
     axes.set_ylabel(f"{panel.metric} (%)")
     axes.grid(visible=True, axis="y", color="0.9")
@@ -217,8 +219,8 @@ def _draw_intervals(axes: Any, points: Sequence[tuple[float, Summary]], colour: 
 
 
 def _bar(x: float, mean: float, interval: Interval) -> tuple[float, float, float, float]:
-    """The place of a bar, its middle, and how far it goes down and up; it stays within 0 to 100 %."""
-    return x, 100 * mean, 100 * (mean - max(interval.low, 0)), 100 * (min(interval.high, 1) - mean)
+    """The place of a bar, its middle, and how far it goes down and up."""
+    return x, 100 * mean, 100 * (mean - interval.low), 100 * (interval.high - mean)
 
 
 def _draw_highest(axes: Any, points: Sequence[tuple[float, Summary]], colour: str, marker: str) -> None:

@@ -16,6 +16,9 @@ NUMBER_KEYS = {group: f"{group}.{key}" for group, key in NUMBERS.items()}
 GROUP_OF = {key: group for group, key in NUMBER_KEYS.items()}
 """The group that a full key stands for: ``lambda`` for ``lambda.weight``."""
 
+COMMA = r",(?![^\[{(]*[\]})])"
+"""A comma between values, and not one inside of brackets."""
+
 _SHORT = ("feature", "length", "model", "loader", "position", "loss", "lambda", "aux_task")
 
 _LONGEST_VALUE = 20  # characters of a value that does not differ within a sweep, in a run's name

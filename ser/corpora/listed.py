@@ -197,12 +197,12 @@ def _part(row: Row) -> Part:
         part = f"from {start or 0} to {'the end' if end is None else end}"
         column = "start" if end is None or (start or 0) < 0 else "end"
         raise row.error(column, f"there is no part {part}. Give seconds with 0 <= start < end")
-    return Part(_audio(row), start or 0.0, inf if end is None else end, row)
+    return Part(audio_of(row), start or 0.0, inf if end is None else end, row)
 
 
-def _audio(row: Row) -> Path:
+def audio_of(row: Row, column: str = "path") -> Path:
     """The audio file: as it is written, or with slashes for backslashes or letters of another form if that exists."""
-    written = row.written("path") or row.text("path")
+    written = row.written(column) or row.text(column)
     slashes = written.replace("\\", "/")
     forms = dict.fromkeys((written, slashes, normalize("NFC", slashes), normalize("NFD", slashes)))
     paths = [row.file.parent / expanded(form) for form in forms]

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ser.corpora.audio_files import audio_below
+from ser.corpora.listed import audio_of
 from ser.corpora.rows import Row, read_rows
 from ser.errors import UserError
 from ser.predict.recording import Recording
@@ -90,7 +91,7 @@ def _recording(row: Row, source: str, others: Sequence[str]) -> Recording:
         others: the columns that are kept for the answer.
     """
     row.require([source])
-    path = row.file.parent / Path(row.text(source))
+    path = audio_of(row, source)
     if not path.is_file():
         raise row.error(source, f"there is no file {path}")
     given = {column: row.cells.get(column, "") for column in others}

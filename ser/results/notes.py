@@ -15,7 +15,7 @@ from scipy.special import stdtrit
 
 from ser.corpora.table import Corpus
 from ser.results.convergence import ENDINGS, Convergence
-from ser.results.metrics import METRICS
+from ser.results.metrics import METRICS, is_share
 from ser.system.pictures import legend
 from ser.system.text import percent
 
@@ -73,7 +73,7 @@ def parent_note(page: str, corpus: Corpus, seeds: Mapping[int, Mapping[str, floa
     few = len(seeds) < _FEWEST
     columns = ["each seed"] if few else [f"{100 * _LEVEL:g} % interval of the mean", "lowest to highest seed"]
     told = _each if few else _interval_and_range
-    rows = [[f"{name.upper()} %", mean_and_deviation(each), *told(each)] for name, each in values.items()]
+    rows = [[f"{name.upper()} %", mean_and_deviation(each), *told(name, each)] for name, each in values.items()]
     what = f"{len(seeds)} seeds ({min(seeds)} to {max(seeds)}), folds: {folds}. {SPREAD}"
     what += "" if few else " The interval is Student's t."
     files = _links(page, "curves.png", "confusion.png")
@@ -122,15 +122,15 @@ def _spread(mean: float, deviation: float | None) -> str:
     return percent(mean) if deviation is None else f"{percent(mean)} ± {percent(deviation)}"
 
 
-def _each(values: Sequence[float]) -> list[str]:
+def _each(_: str, values: Sequence[float]) -> list[str]:
     return [", ".join(map(percent, values))]
 
 
-def _interval_and_range(values: Sequence[float]) -> list[str]:
+def _interval_and_range(name: str, values: Sequence[float]) -> list[str]:
     """The interval of the mean by Student's t, and the lowest and highest value."""
     half = float(stdtrit(len(values) - 1, (1 + _LEVEL) / 2)) * stdev(values) / math.sqrt(len(values))
     low, high = fmean(values) - half, fmean(values) + half
-    if min(values) >= 0 and max(values) <= 1:  # a share: no mean lies outside of 0 to 100 %
+    if is_share(name):  # no mean lies outside of 0 to 100 %
         low, high = max(low, 0), min(high, 1)
     return [f"{percent(low)} to {percent(high)}", f"{percent(min(values))} to {percent(max(values))}"]
 

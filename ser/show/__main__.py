@@ -22,6 +22,7 @@ from ser.sweep.hydra_internals import parse_flags
 from ser.sweep.planned import Plan
 from ser.system import environment
 from ser.system.command import run_command
+from ser.system.files import expanded
 from ser.system.pictures import legend, save
 from ser.system.progress import ConsoleHandler, track
 from ser.system.text import aligned
@@ -215,7 +216,7 @@ def _table(trained: Sequence["Trained"]) -> str:
 
 
 def _folder(given: dict[str, str], experiment: Experiment) -> Path:
-    return Path(given["out"] or Path("reports") / experiment.corpus.name)
+    return expanded(given["out"] or Path("reports") / experiment.corpus.name)
 
 
 if __name__ == "__main__":

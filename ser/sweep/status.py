@@ -8,10 +8,10 @@ from pathlib import Path
 from ser.config.words import differing
 from ser.results.store import ResultStore
 from ser.sweep.display import duration
-from ser.sweep.planned import Plan, Point
+from ser.sweep.planned import Plan
 from ser.sweep.running import Running, running
 from ser.sweep.stored_plans import find_plans, mixed, plan_time, sweep_names
-from ser.sweep.table import failures, overview
+from ser.sweep.table import Row, configurations, failures, overview
 from ser.system.text import aligned
 
 
@@ -77,18 +77,17 @@ def dry_run(plan: Plan, resume: bool | str, said: str = "") -> str:
 
 
 def table(plan: Plan, store: ResultStore) -> str:
-    """For each point how many trainings are planned, done, failed and left."""
-    columns = differing([point.parameters for point in plan.points])
-    rows = [
-        [*(point.parameters.get(column, "-") for column in columns), *_numbers(point, store)] for point in plan.points
-    ]
-    return aligned([[*columns, "trainings", "done", "failed", "left"], *rows])
+    """For each configuration how many trainings are planned, done, failed and left."""
+    rows = configurations(plan)
+    columns = differing([row.parameters for row in rows])
+    body = [[*(row.parameters.get(column, "-") for column in columns), *_numbers(row, store)] for row in rows]
+    return aligned([[*columns, "trainings", "done", "failed", "left"], *body])
 
 
-def _numbers(point: Point, store: ResultStore) -> Sequence[object]:
-    if point.error:
+def _numbers(row: Row, store: ResultStore) -> Sequence[object]:
+    if not row.replicas:  # it cannot run
         return ["-", "-", "X", "-"]
-    return _count([replica.signature for replica in point.replicas()], store)
+    return _count([replica.signature for replica in row.replicas], store)
 
 
 def _count(signatures: Sequence[str], store: ResultStore) -> tuple[int, int, int, int]:

@@ -30,14 +30,14 @@ def table(plan: Plan, store: ResultStore) -> str:
     An incomplete configuration shows an X and how many of its trainings are there, never a partial mean. Notes below
     say how the trainings ended, and which configurations predict the same.
     """
-    rows = _rows(plan)
+    rows = configurations(plan)
     columns = differing([row.parameters for row in rows])
     figures = sorted((row.figures(store) for row in rows), key=lambda figure: -figure.wa)
     header = [*columns, "seeds", *(f"{name.upper()} %" for name in METRICS)]
     body = [[*(each.parameters.get(column, "-") for column in columns), *each.cells] for each in figures]
     parts = sorted({point.part for point in plan.points if point.part})
     notes = [f"Only {' and '.join(parts)}: these are not the figures of the whole corpus."] if parts else []
-    notes += [SPREAD] if any(len(point.seeds) > 1 for point in plan.points) else []
+    notes += [SPREAD] if any(len({replica.seed for replica in row.replicas}) > 1 for row in rows) else []
     notes += [*_endings(figures), *_alike(figures)]
     below = ["", *notes] if notes else []
     return "\n".join([aligned([header, *body]), *below, *failures(plan, store)])
@@ -84,13 +84,13 @@ def _summary(name: str, started: float, plan: Plan, with_best: bool) -> list[obj
     store, signatures = ResultStore(plan.results), plan.signatures()
     done = sum(store.has(signature) for signature in signatures)
     corpora = sorted({point.parameters.get("corpus", "-") for point in plan.points})
-    best = max((_wa(row, store) for row in _rows(plan)), default=-1.0) if with_best else -1.0
+    best = max((_wa(row, store) for row in configurations(plan)), default=-1.0) if with_best else -1.0
     date = datetime.fromtimestamp(started).strftime("%Y-%m-%d %H:%M")
     cells = [name, date, ", ".join(corpora), str(len(plan.points)), f"{done} of {len(signatures)}"]
     return [*cells, percent(best) if best >= 0 else "-"]
 
 
-def _wa(row: "_Row", store: ResultStore) -> float:
+def _wa(row: "Row", store: ResultStore) -> float:
     """A configuration's mean WA; -1 if trainings are missing or a result is damaged."""
     try:
         return row.figures(store).wa
@@ -103,17 +103,17 @@ def incomplete(plan: Plan, store: ResultStore) -> bool:
     return any(p.error for p in plan.points) or not all(store.has(signature) for signature in plan.signatures())
 
 
-def _rows(plan: Plan) -> list["_Row"]:
-    """Each configuration of a plan once, with all of its trainings."""
-    rows: dict[str, _Row] = {}
+def configurations(plan: Plan) -> list["Row"]:
+    """Each configuration of a plan once, with all of its trainings; a point that cannot run is one by itself."""
+    rows: dict[str, Row] = {}
     for index, point in enumerate(plan.points):
-        row = rows.setdefault(point.configuration or f"unknown {index}", _Row(point.parameters))
+        row = rows.setdefault(point.configuration or f"unknown {index}", Row(point.parameters))
         row.replicas |= set(point.replicas())
     return list(rows.values())
 
 
 @dataclass
-class _Row:
+class Row:
     """A configuration and all of its trainings that the plan holds."""
 
     parameters: dict[str, str]
@@ -146,7 +146,7 @@ class _Figures:
     predicted: str = ""
 
     @classmethod
-    def of(cls, row: _Row, stored: Sequence[Stored]) -> "_Figures":
+    def of(cls, row: Row, stored: Sequence[Stored]) -> "_Figures":
         """The figures of a row.
 
         Args:

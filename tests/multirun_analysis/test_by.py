@@ -203,6 +203,14 @@ def test_a_row_and_a_metric_of_ones_choice_are_compared(hand):
         tables(study, "mine", ["loss"], metric="acc")
 
 
+def test_the_row_that_others_are_compared_with_may_be_a_list(hand):
+    scores = [hand.scores({"model.kernels": k, "loss": "cos"}, [0.5, 0.6, 0.7]) for k in ("[13, 7]", "[7, 3]")]
+    study = hand.study(*scores, swept=("model.kernels",))
+    for typed in ("[13, 7]", "[13,7]"):
+        _, differences, *_ = tables(study, "mine", ["model.kernels"], against=typed)
+        assert [row[0] for row in differences.rows] == ["model.kernels=[13, 7] - model.kernels=[7, 3]"]
+
+
 def test_rows_of_one_configuration_say_what_it_is(hand):
     """What a search has chosen for each alternative, say."""
 

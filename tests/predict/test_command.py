@@ -113,6 +113,15 @@ def test_a_users_own_columns_are_kept(answered, files, tmp_path):
     assert "emotion_given" in answered("run=mine", str(table), "rows=segments")[1].splitlines()[0]
 
 
+def test_a_csv_may_write_a_path_in_another_form_than_its_file(answered, files, tmp_path):
+    """As manifests may: decomposed letters, as macOS writes them, and backslashes."""
+    shutil.copy(files[0], tmp_path / "audio" / "für.wav")
+    (tmp_path / "list.csv").write_text("path\naudio/fu\u0308r.wav\naudio\\below\\b.flac\n", encoding="utf-8")
+    status, out, err = answered("run=mine", "format=csv", str(tmp_path / "list.csv"))
+    assert status == 0, err
+    assert len(out.splitlines()) == 3
+
+
 def test_a_csv_without_a_column_for_files_is_refused(answered, tmp_path):
     (tmp_path / "list.csv").write_text("wave,emotion\na.wav,joy\n")
     status, _, err = answered("run=mine", str(tmp_path / "list.csv"))

@@ -44,6 +44,16 @@ def test_the_note_of_five_seeds_has_the_interval_of_the_mean_in_a_column_of_its_
     assert "± is the standard deviation over the seeds. The interval is Student's t." in text
 
 
+def test_the_interval_of_ones_own_metric_is_not_cut_off_at_0(corpus, monkeypatch):
+    """Kappa may be negative, also where no seed's is."""
+    monkeypatch.setattr("ser.results.notes.is_share", lambda name: name != "uwa")
+    values = [0.0, 0.0, 0.01, 0.0, 0.1]
+    text = notes.parent_note("#/x", corpus, {seed: metrics(0.5, k) for seed, k in enumerate(values)}, "all", COMMAND)
+    low, high = (100 * end for end in stats.t.interval(0.95, 4, np.mean(values), stats.sem(values)))
+    assert low < 0
+    assert f"{low:.2f} to {high:.2f}" in text
+
+
 def test_an_experiments_note_lists_runs_with_the_same_deviation(corpus):
     logged = {"wa": 0.6, "wa_sd": 0.1, "uwa": 0.4, "uwa_sd": 0.0, "seeds": 3.0}  # no F1: an older run
     ranked = [notes.Ranked("a|b", "#/a", logged, "all"), notes.Ranked("one", "#/b", metrics(0.5, 0.5), "1,2")]

@@ -149,3 +149,13 @@ def test_the_server_ends_with_its_command(tmp_path):
     with socket.socket() as again:
         again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         again.bind(("127.0.0.1", port))
+
+
+def test_a_tracking_server_shows_its_pages_itself(monkeypatch, capsys):
+    monkeypatch.setattr("ser.results.opening.check_store", lambda uri: None)
+    monkeypatch.setattr("ser.results.mlflow.pages", lambda uri: {"emodb": {"runs": "/#/experiments/1"}})
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a second server was started"))
+    assert ui.main(["uri=http://me:secret@host:5000/", f"port={free_port()}"]) == 0
+    out = capsys.readouterr().out
+    assert "@host:5000/#/experiments/1" in out
+    assert "secret" not in out

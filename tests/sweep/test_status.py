@@ -21,6 +21,7 @@ from ser.sweep.commandline import rewrite, take_dry_run
 from ser.sweep.hydra_internals import parse_flags
 from ser.sweep.plan import make_plan
 from ser.sweep.status import dry_run, status
+from ser.sweep.table import table
 
 
 @pytest.fixture
@@ -53,6 +54,25 @@ def test_a_command_without_a_plan_is_named(sweep, tmp_path):
     sign.take_back()
     with pytest.raises(UserError, match="There is no sweep mine"):
         status(tmp_path / "r", "mine")
+
+
+def test_equal_points_are_one_row(sweep):
+    plan = sweep(True, "loss=none", "lambda=0.6,0.7,0.8")
+    assert len(plan.points) == 3
+    text = dry_run(plan, True)
+    assert "2 trainings: 0 done, 0 failed, 2 left" in text
+    assert [line.split()[-4:] for line in text.splitlines() if line.endswith("  2")] == [["2", "0", "0", "2"]]
+
+
+def test_seeds_that_are_points_of_a_sweep_are_seeds(sweep):
+    """``seed=0,1`` gives each seed a point of its own, and one row over both."""
+    plan = sweep(True, "loss=cos", "seed=0,1")
+    store = ResultStore(plan.results)
+    for replica in (replica for point in plan.points for replica in point.replicas()):
+        store.save(replica.signature, outcome([0, 1], [0, 1], seed=replica.seed, fold=replica.fold), ABOUT)
+    text = table(plan, store)
+    assert "100.00 ± 0.00" in text
+    assert "± is the standard deviation over the seeds." in text
 
 
 def test_a_dry_run_says_what_would_be_trained_and_writes_nothing(sweep, tmp_path):

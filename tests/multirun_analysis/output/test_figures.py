@@ -116,13 +116,16 @@ def test_two_stars_at_the_edge_stand_beside_each_other():
     assert places[1] > places[0] + 0.01
 
 
-def test_bars_stay_within_0_and_100():
-    """An interval of accuracies may be computed beyond them."""
-    summary = replace(summarise([0.9, 0.99] * 3), interval=Interval(-0.2, 1.2))
-    (axes,) = figures.draw(Drawing("f", "t", "λ", (Panel("WA", (Curve("c", (CurvePoint(1, summary),)),)),))).axes
+@pytest.mark.parametrize("values", [(0.9, 0.99), (-0.2, 0.1), (0.9, 1.4)])
+def test_bars_and_axes_show_all_of_an_interval(values):
+    """A metric of one's own may be negative or above 1."""
+    summary = summarise(list(values) * 3, bounds=Interval(-np.inf, np.inf))
+    (axes,) = figures.draw(Drawing("f", "t", "λ", (Panel("KAPPA", (Curve("c", (CurvePoint(1, summary),)),)),))).axes
     (bars,) = (drawn for drawn in axes.collections if hasattr(drawn, "get_segments"))
     (segment,) = bars.get_segments()
-    assert sorted(segment[:, 1]) == pytest.approx([0, 100])
+    assert sorted(segment[:, 1]) == pytest.approx([100 * end for end in summary.interval])
+    low, high = axes.get_ylim()
+    assert low <= min(segment[:, 1]) and max(segment[:, 1]) <= high
 
 
 def test_few_seeds_are_dashes_in_place_of_a_bar():
