@@ -92,7 +92,7 @@ class _Module:
         self._defined: dict[str, ast.AST] = {}
         self._imported: dict[str, str] = {}
         self._has_more = False
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        for node in ast.parse(path.read_bytes()).body:
             if isinstance(node, ast.ClassDef | ast.FunctionDef):
                 self._defined[node.name] = node
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

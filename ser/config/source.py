@@ -70,7 +70,7 @@ def _imports(file: Path, module: str, digest: str) -> tuple[str, ...]:
 def _nodes(file: Path) -> Iterator[ast.AST]:
     """The nodes of a module's source; none if it cannot be parsed: importing it will fail, and say why."""
     try:
-        yield from ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        yield from ast.walk(ast.parse(file.read_bytes()))
     except (SyntaxError, ValueError):
         return
 

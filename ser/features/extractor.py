@@ -8,6 +8,7 @@ Sources: Lian et al. 2018, section 4.1 (windows, bands, coefficients); McFee et 
 what the paper does not state). Importing this module does not import librosa.
 """
 
+import traceback
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -178,12 +179,22 @@ def frames_of(extractor: Any, signal: np.ndarray) -> np.ndarray:
         float32, or float16 if the extractor gives that, shape (frames, dimensions).
 
     Raises:
-        UserError: the signal is too short, or the frames have another shape or are not finite.
+        UserError: the signal is too short, the extractor raises an error, or the frames have another shape or are not
+            finite.
     """
-    rows = extractor(signal)
+    try:
+        rows = extractor(signal)
+    except (UserError, MemoryError, OSError):
+        raise
+    except Exception as error:  # of a feature of the user's own
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{last.filename}, line {last.lineno}"
+        raise UserError(f"{extractor.label} fails: {type(error).__name__}: {error} ({where})") from error
     rows = np.ascontiguousarray(rows, dtype=np.float16 if rows.dtype == np.float16 else np.float32)
     if rows.ndim != 2 or rows.shape[1] != extractor.dimensions:
         raise UserError(f"{extractor.label} gave frames of shape {rows.shape}, not (frames, {extractor.dimensions}).")
+    if not len(rows):
+        raise UserError(f"{signal.size} samples are too few for one frame.")
     if not np.isfinite(rows).all():
         raise UserError("its frames are not finite numbers. Are there samples far outside [-1, 1]?")
     return rows

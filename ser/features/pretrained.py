@@ -9,6 +9,7 @@ safetensors format are loaded, since unpickling a file can run code.
 """
 
 import math
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -118,7 +119,8 @@ class Pretrained(FrameSource):
         if signal.size < sizes.field:
             raise UserError(f"{signal.size} samples are too few for one frame: {sizes.field} are needed.")
         stamps = tuple(model_files(self._folder).items())  # a file that is replaced is loaded anew
-        preprocess, model = _load(self.CLASS, self._folder, stamps)
+        with _loading:  # else threads that begin at once would each load it
+            preprocess, model = _load(self.CLASS, self._folder, stamps)
         values = preprocess(signal, sampling_rate=self.sample_rate, return_tensors="pt").input_values
         pieces = [self._layer(model, values[:, samples]) for samples in self._pieces(signal.size)]
         return self._stored(np.concatenate(pieces))
@@ -223,6 +225,9 @@ class WavLM(Pretrained):
 
 _KERNELS, _STRIDES = (10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2)
 """The convolutions of all three models where config.json does not state them."""
+
+
+_loading = threading.Lock()
 
 
 @lru_cache(maxsize=1)

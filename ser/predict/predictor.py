@@ -28,7 +28,7 @@ from ser.results.evaluate import average
 from ser.results.weights import Weights, read
 from ser.training.inputs import Inputs, Normalisation
 from ser.training.network import Network
-from ser.training.prediction import predict
+from ser.training.prediction import allow_tf32, predict
 
 
 @dataclass(frozen=True)
@@ -156,6 +156,7 @@ class Predictor:
         segments = cut(offsets, self.about["frames"], self._length.tail)
         measured = self._measured(packed, offsets, recordings)
         frames = torch.from_numpy(packed).to(self._device)
+        allow_tf32(str(self._device), self.about["precision"])
         rows = []
         for network, stored in self._networks:
             group, mean, scale = ({**measured, **stored}[name].to(self._device) for name in ("group", "mean", "scale"))

@@ -145,7 +145,7 @@ def of_weights(experiment: "Experiment", name: str, replica: "Replica", device: 
     from ser.results.store import ResultStore
     from ser.results.weights import read
     from ser.training.inputs import Inputs
-    from ser.training.prediction import pos_1_vectors
+    from ser.training.prediction import allow_tf32, pos_1_vectors
     from ser.training.sampling import Sampling
     from ser.training.task import make_task
 
@@ -153,6 +153,7 @@ def of_weights(experiment: "Experiment", name: str, replica: "Replica", device: 
     outcome, file = store.load(replica.signature).outcome, store.weights_path(replica.signature)
     network = trained_network(read(file), experiment.settings.model, file).to(device)
     task = make_task(experiment, device)
+    allow_tf32(device, task.recipe.precision)
     sampling = Sampling(task, replica.seed, replica.fold)
     inputs = Inputs.of(task, sampling.parts)
     rows = pos_1_vectors(network, inputs, sampling.test, task.recipe.batch_size, task.recipe.precision)

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import pickle
 import sysconfig
 import time
 import traceback
@@ -23,7 +24,7 @@ from ser.system.allocation import keep_freed_memory
 from ser.training.checkpoints import Checkpoint, overwrite
 from ser.training.inputs import Inputs
 from ser.training.network import Network, batch_norms, drawing, in_branches, make_network, tensors_of
-from ser.training.prediction import predict, probabilities_of
+from ser.training.prediction import allow_tf32, predict, probabilities_of
 from ser.training.sampling import Sampling
 from ser.training.task import Task
 from ser.training.trainer import Course
@@ -48,15 +49,25 @@ def attempt(task: Task, replica: Replica) -> Outcome | Exception:
     try:
         return train(task, replica.seed, replica.fold)
     except Exception as error:
-        return add_traceback(error)
+        return sendable(add_traceback(error))
+
+
+def sendable(error: Exception) -> Exception:
+    """The error, or one with its text where it cannot travel between processes: some classes cannot be pickled."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        plain = RuntimeError(f"{type(error).__name__}: {error}")
+        plain.__notes__ = list(getattr(error, "__notes__", ()))
+        return plain
+    return error
 
 
 def prepare(task: Task) -> None:
     """Set up this process for training: memory allocation on the CPU, TF32 on other devices (``trainer.precision``)."""
     if task.device == "cpu":
         keep_freed_memory()
-    else:
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = task.recipe.precision == "tf32"
+    allow_tf32(task.device, task.recipe.precision)
 
 
 def add_traceback(error: Exception) -> Exception:

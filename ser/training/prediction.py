@@ -16,6 +16,12 @@ from ser.training.inputs import Inputs
 from ser.training.network import Network, precision
 
 
+def allow_tf32(device: str, precision: str) -> None:
+    """Let a GPU round the factors of products to TF32, or forbid it (``trainer.precision``); nothing on the CPU."""
+    if not device.startswith("cpu"):
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
+
+
 def predict(network: Network, inputs: Inputs, segments: Segments, batch_size: int, kind: str) -> NDArray[np.float32]:
     """Return the class probabilities of segments in evaluation mode, shape (segments, C).
 

@@ -42,8 +42,8 @@ class Sampling:
         unpaired: positions of the validation segments that are in no pair (one segment if their number is odd).
 
     Raises:
-        UserError: the fold has no validation part, its training or test part lacks a class, or the loader cannot make
-            pairs of its training segments.
+        UserError: the fold has no validation part, or one segment in it; its training or test part lacks a class; or
+            the loader cannot make pairs of its training segments.
     """
 
     def __init__(self, task: Task, seed: int, fold: int) -> None:
@@ -62,6 +62,11 @@ class Sampling:
         pairing = Singles() if isinstance(task.loader, Singles) else Loader1()
         labels = data.labels[self.validation.utterance]
         self.validation_pairs = pairing(labels, self._generator("validation pairs"))
+        if not len(self.validation_pairs):
+            raise UserError(
+                f"Fold {fold} (seed {seed}) has one validation segment, of which no pair can be made. Raise "
+                "validation.fraction, or add utterances."
+            )
         self.unpaired = np.setdiff1d(np.arange(len(self.validation)), self.validation_pairs)
 
     def _generator(self, purpose: str) -> np.random.Generator:

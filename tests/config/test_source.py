@@ -4,6 +4,7 @@ import pytest
 from support import settings
 
 from ser.config import signature
+from ser.config.constructor import problem
 from ser.config.source import sources, unseen
 from ser.errors import UserError
 
@@ -126,3 +127,12 @@ def test_a_module_that_is_called_like_a_key_hides_no_value_of_it(tmp_path, monke
     assert set(found[0].sources["loss"]) == {"loss", "loss.focal", "loss.margin.py"}
     one, other = (signature.configuration(each.groups, "corpus", each.sources) for each in found)
     assert one != other
+
+
+@pytest.mark.parametrize("head", [b"\xef\xbb\xbf", "# -*- coding: latin-1 -*-\n# für\n".encode("latin-1")])
+def test_a_module_is_read_in_the_coding_that_python_reads_it_in(package, head):
+    """With a mark of its coding at the beginning, as editors on Windows write it, or in latin-1."""
+    layer = package / "parts" / "layer.py"
+    layer.write_bytes(head + layer.read_bytes())
+    assert "own_constants" in sources("own_pkg.model.Mine")
+    assert problem("own_pkg.parts.layer.scale") is None

@@ -396,3 +396,29 @@ def test_frames_that_are_not_finite_are_refused_by_name(tmp_path, corpus):
     with pytest.raises(UserError, match="frames are not finite") as error:
         frames(corpus, Overflowing(), tmp_path / "store")
     assert str(corpus.utterances[0].path) in str(error.value)
+
+
+@dataclass(frozen=True)
+class Failing(Loudness):
+    """An extractor with a mistake in it."""
+
+    def __call__(self, signal):
+        return super().__call__(signal)[self.seconds_each :, 5]
+
+
+@dataclass(frozen=True)
+class Silent(Loudness):
+    """An extractor that gives no frame."""
+
+    def __call__(self, signal):
+        return super().__call__(signal)[:0]
+
+
+@pytest.mark.parametrize(
+    ("extractor", "message"),
+    [(Failing(), r"fails: \w+Error: .*test_cache\.py, line \d+"), (Silent(), "samples are too few for one frame")],
+)
+def test_what_an_extractor_cannot_do_is_told_by_name(tmp_path, corpus, extractor, message):
+    with pytest.raises(UserError, match=message) as error:
+        frames(corpus, extractor, tmp_path / "store")
+    assert str(corpus.utterances[0].path) in str(error.value)

@@ -167,3 +167,16 @@ def test_labels_may_be_numbers_beside_words(tmp_path):
     file = corpus(tmp_path)
     file.write_text(file.read_text().replace(",sad,", ",1,"))
     assert set(made(file, "corpus.labels={1: sad, angry: angry}").corpus.classes) >= {"sad", "angry"}
+
+
+def test_a_single_validation_segment_is_told(tmp_path):
+    """Of which no pair can be made: the validation loss would be NaN, which reads as a training that diverged."""
+    from ser.training.sampling import Sampling
+    from ser.training.task import make_task
+
+    file = corpus(tmp_path, sessions=("1", "2"), speakers=1, each=3)
+    rows = file.read_text().splitlines()
+    file.write_text("\n".join(row for row in rows if "sad-2" not in row))  # a fifth of 2 is none, of 3 it is one
+    one = made(file, "length=0.5", "loss=cos")
+    with pytest.raises(UserError, match="has one validation segment, of which no pair can be made"):
+        Sampling(make_task(one, "cpu", None), 0, 1)

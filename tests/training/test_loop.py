@@ -1,6 +1,7 @@
 """The training loop, and every option of every group in it."""
 
 import math
+import pickle
 import sys
 from dataclasses import replace
 from functools import partial
@@ -13,7 +14,7 @@ from ser.data.replicas import Replica
 from ser.errors import UserError
 from ser.kernels import packed
 from ser.losses.schedules import Constant
-from ser.training.loop import _Training, train
+from ser.training.loop import _Training, sendable, train
 
 ALTERNATIVES = [
     "corpus.turns=all", "corpus.labels.exc=null",
@@ -147,3 +148,20 @@ def test_pytorchs_running_statistics_are_used_on_demand(new_task):
     norm = training.network.model.body.norms[0]
     assert norm.momentum == 0.1
     assert norm.num_batches_tracked == 2 * math.ceil(len(training.sampling.pairs) / training.task.recipe.batch_size)
+
+
+class TwoPartsError(Exception):
+    """A common form of an exception of one's own, which pickle cannot make again."""
+
+    def __init__(self, first, second):
+        super().__init__(f"{first} is not {second}")
+
+
+def test_an_error_that_cannot_travel_between_processes_keeps_its_text():
+    error = TwoPartsError(1, 2)
+    error.add_note("mine.py, line 19")
+    sent = pickle.loads(pickle.dumps(sendable(error)))
+    assert str(sent) == "TwoPartsError: 1 is not 2"
+    assert sent.__notes__ == ["mine.py, line 19"]
+    known = ValueError("no")
+    assert sendable(known) is known

@@ -41,11 +41,16 @@ class Computation:
 
     Attributes:
         trained: names of the parameters that are trained.
+        saved: for each name of the network's ``state_dict`` the first name of its tensor, which may have two.
         batch_counts: names of the buffers in which batch normalisation counts mini-batches.
     """
 
     def __init__(self, task: Task, network: Network, frames: Tensor) -> None:
         self.task, self.frames = task, frames
+        every = [*network.named_parameters(remove_duplicate=False), *network.named_buffers(remove_duplicate=False)]
+        first: dict[int, str] = {}
+        names = {name: first.setdefault(id(tensor), name) for name, tensor in every}
+        self.saved = {name: names[name] for name in network.state_dict()}
         self.trained = [name for name, parameter in network.named_parameters() if parameter.requires_grad]
         self._buffers = [name for name, _ in network.named_buffers()]
         self.batch_counts = [f"{name}.num_batches_tracked" for name in batch_norms(network)]

@@ -241,7 +241,7 @@ class Stack:
 
     def _weights(self, state: Named, slot: int) -> Named:
         """Return a copy of one replica's weights, under the names of its own network's ``state_dict``."""
-        return {name: state[name][slot].detach().clone() for name in self.computation.network.state_dict()}
+        return {name: state[own][slot].detach().clone() for name, own in self.computation.saved.items()}
 
     def outcomes(self) -> list[Finished]:
         """Predict the test segments of every replica, once the training of all of them is over.

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 from results.outcomes import ABOUT
+from torch import nn
 from training.stack.agreement import REPLICAS, difference, outcomes
 
 from ser.config import signature
@@ -42,6 +43,30 @@ def test_outcomes_agree_with_serial(new_task, setting):
         assert difference(stacked[replica], reference) < 2e-5
         for name in ("seed", "fold", "ids", "best_epoch", "left_out", "diverged"):
             assert getattr(stacked[replica], name) == getattr(reference, name)
+
+
+class Tied(nn.Module):
+    """A network with a weight under two names, and a module under two names."""
+
+    vector_size = 13
+
+    def __init__(self, frames, features, classes):
+        super().__init__()
+        self.first, self.second = nn.Linear(features, features), nn.Linear(features, features)
+        self.second.weight = self.first.weight
+        self.again = self.second
+        self.classifier = nn.Linear(features, classes)
+
+    def forward(self, frames, count):
+        vector = self.again(self.first(frames.mean(dim=1)))
+        return vector, self.classifier(vector)
+
+
+def test_weights_under_two_names_agree_with_serial(new_task):
+    task = replace(new_task("trainer.max_epochs=2", "loss=none"), model=Tied)
+    serial, stacked = dict(engines.serial(engines.work(task, REPLICAS[:2]))), dict(stack(task, REPLICAS[:2]))
+    for replica, reference in serial.items():
+        assert difference(stacked[replica], reference) < 2e-5
 
 
 def test_bf16_agrees_with_serial_within_its_rounding(new_task):
