@@ -1,7 +1,10 @@
-"""The exception for a user's mistake."""
+"""The exception for a user's mistake, and what errors tell."""
 
+import sysconfig
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from hydra.errors import CompactHydraException
 
@@ -37,3 +40,12 @@ def told_to_user() -> Iterator[None]:
 def first_line(error: Exception) -> str:
     """An error's first line of text, or its type if it has none."""
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def telling_frame(error: Exception) -> traceback.FrameSummary:
+    """The deepest frame of a traceback in a user's own code, else in this package, else at all."""
+    frames = list(reversed(traceback.extract_tb(error.__traceback__)))
+    installed = tuple(str(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib"))
+    package = str(Path(__file__).parent)
+    ours = [frame for frame in frames if not frame.filename.startswith(installed)]
+    return next((frame for frame in ours if not frame.filename.startswith(package)), [*ours, frames[0]][0])

@@ -205,7 +205,9 @@ def checked(group: str, option: Mapping[str, Any], overrides: Sequence[str]) -> 
     for key in needed:
         if key not in option:
             raise UserError(f"The option {group}={name} lacks the key {key}: add it to {group}/{name}.yaml.")
-    _check_name(group, name, target)
+    shipped = (conf_dir() / group / f"{name}.yaml").is_file()
+    if shipped:
+        _check_name(group, name, target)
     _check_target(group, option)
     taken = constructor.arguments(target) if target else {}
     ranges = (own_keys(kind), taken or {})
@@ -213,7 +215,6 @@ def checked(group: str, option: Mapping[str, Any], overrides: Sequence[str]) -> 
     extra = sorted(option.keys() - {*known, "name", "_target_"})
     if extra and taken is not None:
         raise UserError(f"{group}={name} has no key {group}.{extra[0]}.{unknown_key(extra[0], known)}")
-    shipped = (conf_dir() / group / f"{name}.yaml").is_file()
     result: dict[str, Any] = {key: option[key] for key in ("name", "_target_") if key in option}
     for key in [key for key in option if key not in result]:
         value = option[key]
@@ -224,12 +225,12 @@ def checked(group: str, option: Mapping[str, Any], overrides: Sequence[str]) -> 
 
 
 def _check_name(group: str, name: str, target: Any) -> None:
-    """Check that an own option has no shipped option's name, by which tables and the MLflow UI would call it.
+    """Check that an option with a shipped option's name is that one: tables and the MLflow UI would call it so.
 
     Raises:
-        UserError: it has.
+        UserError: it is another one.
     """
-    if (conf_dir() / group / f"{name}.yaml").is_file() and target != _shipped_target(group, name):
+    if target != _shipped_target(group, name):
         raise UserError(
             f"{group}={name} is a shipped option, and {target} is not what it names: an option of yours needs a name "
             "of its own. Change the key name in its file."

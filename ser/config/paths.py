@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import ser
+from ser.config.words import quoted
 
 
 def conf_dir() -> Path:
@@ -10,3 +11,8 @@ def conf_dir() -> Path:
     package = Path(ser.__file__).resolve().parent
     inside = package / "conf"
     return inside if inside.is_dir() else package.parent / "conf"
+
+
+def search_path(config_dir: str | Path | None) -> list[str]:
+    """The override by which Hydra finds a user's own options, in the folder that ``--config-dir`` named, if any."""
+    return [f"hydra.searchpath=[{quoted(f'file://{Path(config_dir).absolute()}')}]"] if config_dir else []

@@ -8,7 +8,6 @@ Sources: Lian et al. 2018, section 4.1 (windows, bands, coefficients); McFee et 
 what the paper does not state). Importing this module does not import librosa.
 """
 
-import traceback
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -17,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ser.config.ranges import Count, Positive, check_fields
-from ser.errors import UserError
+from ser.errors import UserError, telling_frame
 from ser.system import compile_cache
 
 compile_cache.settle()  # librosa, imported later, compiles with numba
@@ -187,8 +186,8 @@ def frames_of(extractor: Any, signal: np.ndarray) -> np.ndarray:
     except (UserError, MemoryError, OSError):
         raise
     except Exception as error:  # of a feature of the user's own
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{last.filename}, line {last.lineno}"
+        frame = telling_frame(error)
+        where = f"{frame.filename}, line {frame.lineno}"
         raise UserError(f"{extractor.label} fails: {type(error).__name__}: {error} ({where})") from error
     rows = np.ascontiguousarray(rows, dtype=np.float16 if rows.dtype == np.float16 else np.float32)
     if rows.ndim != 2 or rows.shape[1] != extractor.dimensions:

@@ -1,7 +1,6 @@
 """From a command line to the configuration of each of its points, as Hydra composes it."""
 
 import math
-import os
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from ser.config.groups import GROUPS, unknown_key
-from ser.config.paths import conf_dir
+from ser.config.paths import conf_dir, search_path
 from ser.config.settings import TOP
 from ser.config.words import NUMBER_KEYS, pasteable, quoted
 from ser.errors import UserError, first_line
@@ -104,7 +103,7 @@ class Composer:
         if config_dir:
             _check_own_options(Path(config_dir))
         self._name = config_name
-        self._always = [f"hydra.searchpath=[{quoted(f'file://{os.path.abspath(config_dir)}')}]"] if config_dir else []
+        self._always = search_path(config_dir)
         self._bases: dict[tuple[str, ...], DictConfig] = {}
         self.launcher: Any = None
         """Hydra's configuration of the launcher, after ``points``; None without ``-m``."""

@@ -19,7 +19,7 @@ from ser.corpora.table import Corpus
 from ser.data.experiment import make_experiment
 from ser.errors import UserError
 from ser.sweep import queue
-from ser.sweep.compose import composer
+from ser.sweep.compose import Composer, composer
 from ser.sweep.display import Progress
 from ser.sweep.handover import PLANNED, STARTED
 from ser.sweep.job import Job, NotStoredError
@@ -167,12 +167,13 @@ def _attempted(
         UserError: none can run, and none could before.
     """
     made, errors = list[Job | None](), list[UserError]()
-    for point in points:
-        try:
-            made += jobs([[*search.fixed, *point]], search.budget.config_dir, extract)
-        except UserError as error:
-            made.append(None)
-            errors.append(error)
+    with composer(config_dir=search.budget.config_dir) as composing:
+        for point in points:
+            try:
+                made.append(_job(composing, [*search.fixed, *point], extract))
+            except UserError as error:
+                made.append(None)
+                errors.append(error)
     if not any(made) and not any(trial.job for trial in before):
         raise errors[0]
     for reason in errors:
@@ -243,15 +244,17 @@ def _plan(search: Search, jobs: Sequence[Job]) -> Plan:
     return Plan.of(overrides, [job.experiment for job in jobs])
 
 
-def jobs(points: Iterable[Sequence[str]], config_dir: str | None, extract: bool = True) -> list[Job]:
-    """The jobs of points, each given by its overrides, with their features extracted unless ``extract`` is false."""
-    made = []
+def jobs(points: Iterable[Sequence[str]], config_dir: str | None) -> list[Job]:
+    """The jobs of points, each given by its overrides, with their features extracted."""
     with composer(config_dir=config_dir) as composing:
-        for overrides in points:
-            made.append(make_experiment(resolve(composing.config(overrides), overrides), overrides))
-            if extract:
-                made[-1].frames()
-    return [Job(experiment) for experiment in made]
+        return [_job(composing, overrides, extract=True) for overrides in points]
+
+
+def _job(composing: Composer, overrides: Sequence[str], extract: bool) -> Job:
+    experiment = make_experiment(resolve(composing.config(overrides), overrides), overrides)
+    if extract:
+        experiment.frames()
+    return Job(experiment)
 
 
 def train(jobs: Sequence[Job]) -> list[float | None]:

@@ -3,11 +3,9 @@
 import copy
 import math
 import pickle
-import sysconfig
 import time
 import traceback
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,10 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-import ser
 from ser.data.loaders import batches
 from ser.data.segments import Segments
-from ser.errors import UserError
+from ser.errors import UserError, telling_frame
 from ser.results.outcome import Outcome, Replica
 from ser.system.allocation import keep_freed_memory
 from ser.training.checkpoints import Checkpoint, overwrite
@@ -76,19 +73,10 @@ def add_traceback(error: Exception) -> Exception:
     A traceback gets lost between processes; a note does not. A ``UserError`` is explained by its message alone.
     """
     if not isinstance(error, UserError):
-        frame = _telling_frame(error)
+        frame = telling_frame(error)
         error.add_note(f"{frame.filename}, line {frame.lineno}")
         error.add_note("".join(traceback.format_exception(error)))
     return error
-
-
-def _telling_frame(error: Exception) -> traceback.FrameSummary:
-    """The deepest frame of a traceback in a user's own code, else in this package, else at all."""
-    frames = list(reversed(traceback.extract_tb(error.__traceback__)))
-    installed = tuple(str(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib"))
-    package = str(Path(ser.__file__).parent)
-    ours = [frame for frame in frames if not frame.filename.startswith(installed)]
-    return next((frame for frame in ours if not frame.filename.startswith(package)), [*ours, frames[0]][0])
 
 
 def train(task: Task, seed: int, fold: int) -> Outcome:

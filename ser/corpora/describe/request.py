@@ -11,8 +11,7 @@ from hydra.errors import ConfigCompositionException, HydraException, MissingConf
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ser.config.paths import conf_dir
-from ser.config.words import quoted
+from ser.config.paths import conf_dir, search_path
 from ser.errors import UserError, first_line
 from ser.system.files import expanded
 
@@ -103,8 +102,7 @@ def composed(request: Request) -> dict[str, Any]:
         UserError: an override names a key that the option does not have, or an interpolation such as
             ``${oc.env:EMODB}`` cannot be resolved.
     """
-    own = [f"hydra.searchpath=[{quoted(f'file://{request.config_dir}')}]"] if request.config_dir else []
-    option = [*own, f"+corpus={request.corpus}"]
+    option = [*search_path(request.config_dir), f"+corpus={request.corpus}"]
     with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
         try:
             cfg = compose(overrides=[*option, *request.overrides])
