@@ -20,7 +20,15 @@ from ser.errors import UserError
 from ser.system.files import lock
 
 _ADDRESS = re.compile(r"sqlite(?:\+\w+)?:///(?P<path>[^?]+)(?:\?.*)?")
-_MAKE = "import sys; from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as Store; Store(*sys.argv[1:])"
+_MAKE = """\
+import sys
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from sqlalchemy import Engine, event
+
+event.listen(Engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
+SqlAlchemyStore(*sys.argv[1:])
+"""
+"""MLflow makes its tables in some 70 steps. The disk need not have each: the file has its name only afterwards."""
 
 
 def path_of(uri: str) -> Path | None:
@@ -62,7 +70,14 @@ def make(path: Path) -> None:
             raise UserError(f"MLflow could not make {path}: {_reason(made.stderr)}")
         with closing(sqlite3.connect(temporary)) as database:
             database.execute("PRAGMA journal_mode=WAL")
+        _to_disk(temporary)
         os.replace(temporary, path)
+
+
+def _to_disk(path: Path) -> None:
+    """Have the disk take a file's content now, so that a power cut leaves no name without it."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def _reason(printed: str) -> str:
