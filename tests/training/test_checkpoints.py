@@ -26,6 +26,7 @@ from ser.training import loop
 from ser.training.checkpoints import Checkpoint
 from ser.training.loop import attempt, train
 from ser.training.stack.engine import stack
+from ser.training.stack.state import Stack
 from ser.training.trainer import Recipe
 
 EPOCHS = 5
@@ -251,6 +252,30 @@ class TestStack:
         assert "continued at epoch 2" in caplog.text
         assert not path.exists()
         assert not list(results.glob("claims/*"))
+
+    def test_after_a_full_disk_the_next_command_goes_on(self, five, kills, monkeypatch, caplog):
+        """The replicas of the stack have failed; those that waited are trained, without the checkpoint."""
+        task, replicas = five
+        reference, epoch, epochs = dict(stack(undisturbed(task), replicas[:3], size=2)), Stack.epoch, 0
+        kills(after=1000)
+
+        def full(self):
+            nonlocal epochs
+            epochs += 1
+            if epochs == 3:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            epoch(self)
+
+        monkeypatch.setattr(Stack, "epoch", full)
+        results = dict(stack(task, replicas[:3], size=2))
+        failed = [replica for replica, result in results.items() if isinstance(result, OSError)]
+        assert failed == replicas[:2]
+        assert results.keys() == set(replicas[:3])
+        caplog.set_level("INFO", logger="ser")
+        again = dict(stack(task, failed, size=2))
+        assert f"{task.checkpoints.name}: continued at epoch 3 of 6 (a stack of 2)" in caplog.messages
+        assert all(identical(again[replica], reference[replica]) for replica in failed)
+        assert not list(task.checkpoints.results.glob("checkpoints/*"))
 
 
 class TestNotContinued:

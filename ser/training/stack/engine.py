@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from ser.results.outcome import Finished, Replica
-from ser.training.checkpoints import Checkpoint, is_out_of_memory
+from ser.training.checkpoints import Checkpoint, is_out_of_memory, of_the_machine
 from ser.training.loop import add_traceback, attempt, prepare
 from ser.training.stack.batches import Batches
 from ser.training.stack.kept import restored_stack, state_of_stack
@@ -65,18 +65,23 @@ def stack(task: Task, replicas: Sequence[Replica], size: int | None = None) -> I
         for replica, result in _train(task, deque(replicas), size or _room(task, replicas), checkpoint):
             if replica in wanted:
                 yield replica, result
-        if checkpoint:
-            checkpoint.drop()
 
 
 def _train(task: Task, waiting: deque[Replica], room: int, checkpoint: Checkpoint | None) -> Iterator[Finished]:
-    """Train the replicas that wait, ``room`` at a time; when memory runs out, half as many at a time."""
+    """Train the replicas that wait, ``room`` at a time; when memory runs out, half as many at a time.
+
+    Where the machine failed otherwise, such as by a full disk, the checkpoint stays for the next command, and the
+    replicas that still wait are trained without one.
+    """
     running: list[Replica] = []
     while waiting:
         error = yield from _train_stack(task, waiting, running, room, checkpoint)
-        if error is not None and checkpoint:
+        smaller = error is not None and is_out_of_memory(error) and len(running) > 1
+        if checkpoint and error is not None and of_the_machine(error) and not smaller:
+            checkpoint = None
+        elif checkpoint:
             checkpoint.drop()
-        if error is not None and is_out_of_memory(error) and len(running) > 1:
+        if smaller:
             room = len(running) // 2
             _log.warning("engine=stack: out of memory with %d replicas together, going on with %d", len(running), room)
             waiting.extendleft(reversed(running))
