@@ -302,18 +302,8 @@ def test_the_documented_ray_example_is_what_make_runs():
 
 
 def test_two_sweeps_at_once_in_one_folder(tmp_path, tiny):
-    command = [
-        sys.executable,
-        "-m",
-        "ser.run",
-        "-m",
-        *SMALL,
-        SERIAL,
-        f"corpus.root={tiny}",
-        "loss=none",
-        "seed=0,1",
-        "fold=1",
-    ]
+    sweep = (*SMALL, SERIAL, f"corpus.root={tiny}", "loss=none", "seed=0,1", "fold=1")
+    command = [sys.executable, "-m", "ser.run", "-m", *sweep]
     told = telling_what_is_trained(tmp_path)
     both = [subprocess.Popen(command, cwd=tmp_path, env=told, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     ends = [process.communicate(timeout=300)[1] for process in both]

@@ -188,7 +188,8 @@ def _obstacle(task: Task, replicas: Sequence[Replica]) -> str | None:
     """Return why the replicas of this task cannot be trained together; None if they can.
 
     This tries the loss with and without rows of padding, and then a step of one replica, without and with padding. The
-    two losses differ if the model combines the rows of a mini-batch other than by batch normalisation.
+    two losses, or the two networks' buffers afterwards, differ if the model combines the rows of a mini-batch other
+    than by batch normalisation.
     """
     first = _first_member(task, replicas)
     if first is None:
@@ -202,22 +203,30 @@ def _obstacle(task: Task, replicas: Sequence[Replica]) -> str | None:
     except Exception as error:
         return str(error).partition("\n")[0]
     tolerance = 1e-3 if task.recipe.precision == "float32" else 0.05
-    same = torch.allclose(unpadded, padded, rtol=tolerance, equal_nan=True)
+    same = all(_close(first, second, tolerance) for first, second in zip(unpadded, padded, strict=True))
     return None if same else "it mixes the rows of a batch"
 
 
+def _close(first: Tensor, second: Tensor, tolerance: float) -> bool:
+    """Whether tensors differ by no more than a fraction of the largest value of the second one; NaN equals NaN."""
+    size = float(second.nan_to_num().abs().max()) if second.numel() else 0.0
+    return torch.allclose(first.double(), second.double(), rtol=0, atol=tolerance * size, equal_nan=True)
+
+
 def _update_agrees(recipe: Recipe) -> bool:
-    """Return whether ``recipe.update`` and ``recipe.optimiser`` agree, by three steps on a vector."""
-    reference = nn.Parameter(torch.linspace(-1, 1, 8))
+    """Return whether ``recipe.update`` and ``recipe.optimiser`` agree: whether three steps move a vector equally."""
+    start = torch.linspace(-1, 1, 8, dtype=torch.float64)
+    reference = nn.Parameter(start.clone())
     optimiser = recipe.optimiser([reference])
-    parameter, moments = reference.detach().clone()[None], {kind: torch.zeros(1, 8) for kind in recipe.moments}
+    parameter, moments = start.clone()[None], {kind: torch.zeros_like(start)[None] for kind in recipe.moments}
     rates = recipe.rates(np.arange(1, 4)[:, None], np.array([recipe.lr]))
     for step in range(3):
-        reference.grad = torch.linspace(1 - step, 2, 8)
+        gradient = torch.linspace(1 - step, 2, 8, dtype=torch.float64)
+        reference.grad = gradient.clone()  # an optimiser may change it, such as one that clips gradients
         optimiser.step()
-        step_rates = [torch.tensor([[rate[step, 0]]], dtype=torch.float32) for rate in rates]
-        parameter, moments = recipe.update(parameter, reference.grad[None], moments, step_rates)
-    return torch.allclose(parameter[0], reference, rtol=1e-5, atol=1e-7)
+        step_rates = [torch.tensor([[rate[step, 0]]], dtype=torch.float64) for rate in rates]
+        parameter, moments = recipe.update(parameter, gradient[None], moments, step_rates)
+    return _close(parameter[0] - start, reference.detach() - start, 1e-6)
 
 
 def _room(task: Task, replicas: Sequence[Replica]) -> int:
@@ -243,8 +252,12 @@ def _peak(task: Task, members: Sequence[Member]) -> int:
     return torch.cuda.max_memory_allocated(task.device)
 
 
-def _trial(task: Task, members: Sequence[Member], real: int, size: int) -> Tensor:
-    """Train for one step on ``real`` groups in a mini-batch of ``size``; returns the losses before the update, (R,)."""
+def _trial(task: Task, members: Sequence[Member], real: int, size: int) -> list[Tensor]:
+    """Train for one step on ``real`` groups in a mini-batch of ``size``.
+
+    Returns:
+        The losses before the update, (R,), and the buffers after it, each (R, ...).
+    """
     trial = make_stack(task, members)
     groups = [
         (member.sampling.training, member.sampling.pairs[:real], min(real, len(member.sampling.pairs)))
@@ -252,7 +265,8 @@ def _trial(task: Task, members: Sequence[Member], real: int, size: int) -> Tenso
     ]
     batches = Batches(groups, size, task.device)
     weight = torch.full((len(members),), task.schedule.at(1), device=task.device)
-    return trial.step(next(iter(batches)), weight, trial.rates(1)[:, 0])["loss"]
+    losses = trial.step(next(iter(batches)), weight, trial.rates(1)[:, 0])
+    return [losses["loss"], *trial.tensors["buffers"].values()]
 
 
 def _first_member(task: Task, replicas: Sequence[Replica]) -> Member | None:

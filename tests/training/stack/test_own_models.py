@@ -53,7 +53,23 @@ def test_a_new_model_needs_no_code_in_any_engine(new_task, caplog):
     assert not caplog.records
 
 
-@pytest.mark.parametrize("model, why", [(WithDropout, "random"), (CombinesRows, "mixes the rows")])
+class RunningMean(OwnModel):
+    """It subtracts a mean that follows the frames of the mini-batches, its padding included."""
+
+    def __init__(self, frames, features, classes):
+        super().__init__(frames, features, classes)
+        self.register_buffer("mean", torch.zeros(features))
+
+    def forward(self, frames, count):
+        if self.training:
+            self.mean = 0.9 * self.mean + 0.1 * frames.mean(dim=(0, 1))
+            return super().forward(frames, count)
+        return super().forward(frames - self.mean, count)
+
+
+@pytest.mark.parametrize(
+    "model, why", [(WithDropout, "random"), (CombinesRows, "mixes the rows"), (RunningMean, "mixes the rows")]
+)
 def test_replicas_that_would_depend_on_each_other_are_trained_one_after_another(new_task, model, why, caplog):
     finished = list(outcomes(stack(new_task("trainer.max_epochs=1", model=model), REPLICAS[:2])))
     assert len(finished) == 2
