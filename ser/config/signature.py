@@ -14,6 +14,9 @@ from ser.config.former import FORMER_TASKS, FORMER_VALUES
 NUMERICS = 2
 """The version of the arithmetic. A change after which the same configuration gives other numbers must raise it."""
 
+CHANGING_LAMBDA = 2
+"""The same for configurations whose lambda may change from epoch to epoch; those with a constant one are as before."""
+
 
 Sources = Mapping[str, Mapping[str, str]]
 
@@ -66,7 +69,9 @@ def _option(group: str, option: Mapping[str, Any]) -> dict[str, Any]:
     target = str(option.get("_target_", ""))
     if group == "aux_task" and target == FORMER_TASKS.get(option["name"]):
         return {key: value for key, value in option.items() if key != "_target_"}
-    return {**option, "_target_": target.rpartition(".")[2]} if target.startswith("ser.") else dict(option)
+    if group == "lambda" and target and not target.endswith(".Constant"):  # the baseline's lambda has no class
+        option["numerics"] = CHANGING_LAMBDA
+    return {**option, "_target_": target.rpartition(".")[2]} if target.startswith("ser.") else option
 
 
 def digest(value: Any) -> str:

@@ -117,7 +117,7 @@ class _Training:
     def __init__(self, task: Task, seed: int, fold: int) -> None:
         self.started = time.perf_counter()
         self.task, self.seed, self.fold = task, seed, fold
-        self.sampling, self.course = Sampling(task, seed, fold), Course(task.recipe)
+        self.sampling, self.course = Sampling(task, seed, fold), Course(task.recipe, task.schedule.at)
         self.inputs = Inputs.of(task, self.sampling.parts)
         self.network: Network = make_network(task, self.inputs.features, seed, fold).to(task.device)
         self.optimiser = task.recipe.optimiser(self.network.parameters())

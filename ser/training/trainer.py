@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -142,9 +142,20 @@ class HalvingSchedule:
             self.lr, self._epochs_without_decrease = self.lr * self._recipe.factor, 0
         return self.lr >= self._recipe.min_lr
 
+    def forget(self) -> None:
+        """Compare the next loss with none of those before: it is of another function."""
+        self._mark, self._epochs_without_decrease = math.inf, 0
+
 
 class Course:
     """The progress of one training: which epochs were trained, which was the best, and whether training has ended.
+
+    Only losses of the same lambda are compared. In the first epoch with another one the schedule starts anew, and the
+    epoch counts as one with a lower validation loss than those before.
+
+    Args:
+        recipe: the schedule and the stopping rule.
+        weight: lambda of equation (1) by epoch, counted from 1.
 
     Attributes:
         history: the figures of each epoch, see ``record``, with its learning rate "lr".
@@ -154,11 +165,11 @@ class Course:
         diverged: whether the last epoch had a loss that is NaN or infinite.
     """
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: Recipe, weight: Callable[[int], float]) -> None:
         self.history: list[dict[str, float]] = []
         self.best_epoch = 0
         self.over = self.diverged = False
-        self._recipe, self._schedule = recipe, HalvingSchedule(recipe)
+        self._recipe, self._schedule, self._weight = recipe, HalvingSchedule(recipe), weight
         self._best = (-math.inf, -math.inf)
 
     @property
@@ -190,6 +201,9 @@ class Course:
         if self.diverged:
             self.over = True
             return False
+        if self._weight(len(self.history)) != self._weight(max(1, len(self.history) - 1)):
+            self._schedule.forget()
+            self._best = (self._best[0], -math.inf)
         goes_on = self._schedule.step(row["val_loss" if self._recipe.watch == "validation" else "train_loss"])
         self.over = not goes_on or len(self.history) == self._recipe.max_epochs
         better = (row["val_wa"], -row["val_loss"]) > self._best

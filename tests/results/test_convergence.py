@@ -30,7 +30,7 @@ def trained(losses, **changes):
     """The history of a course whose validation loss is this, until it is over."""
     keys = {"lr": 1e-4, "min_lr": 1e-5, "factor": 0.5, "patience": 0, "watch": "validation", "max_epochs": 100}
     recipe = Recipe(batch_size=32, batch_norm="joint", precision="float32", **{**keys, **changes})
-    course = Course(recipe)
+    course = Course(recipe, lambda epoch: 0.6)
     for loss in losses:
         course.record({"train_loss": loss, "val_loss": loss, "val_wa": 0.5})
         if course.over:

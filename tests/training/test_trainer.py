@@ -6,7 +6,8 @@ import pytest
 from support import settings
 
 from ser.config.build import build
-from ser.training.trainer import HalvingSchedule
+from ser.losses.schedules import Linear, Warmup
+from ser.training.trainer import Course, HalvingSchedule
 
 
 def test_the_rate_is_halved_after_each_epoch_without_a_decrease():
@@ -37,3 +38,31 @@ def test_a_decrease_is_below_the_lowest_loss_or_below_the_previous_one(below, ha
         schedule.step(loss)
         rates.append(schedule.lr)
     assert rates == pytest.approx([1e-4 / 2**count for count in halvings])
+
+
+def course(weight, losses, val_wa=0.5):
+    """The course of a training with these validation losses, whose lambda is ``weight`` by epoch."""
+    made = Course(build(settings().trainer), weight)
+    for loss in losses:
+        made.record({"train_loss": loss, "val_loss": loss, "val_wa": val_wa})
+    return made
+
+
+def test_losses_of_different_lambdas_are_not_compared():
+    """The contrastive loss raises the total at epoch 3. What falls from there on is not compared with epoch 2."""
+    losses = [1.0, 0.9, 3.0, 2.9, 2.8, 2.85]
+    warm = course(Warmup(weight=0.6, epochs=2).at, losses)
+    assert [row["lr"] for row in warm.history] == [1e-4] * 6
+    assert warm.lr == 5e-5
+    assert warm.best_epoch == 5, "the lowest loss with the later lambda, of epochs with equal accuracies"
+    constant = course(lambda epoch: 0.6, losses)
+    assert [row["lr"] for row in constant.history] == pytest.approx([1e-4, 1e-4, 1e-4, 5e-5, 2.5e-5, 1.25e-5])
+    assert constant.best_epoch == 2
+
+
+def test_the_rate_stays_while_lambda_moves():
+    """From epoch 3 on lambda stays, so that epoch 4 is compared with epoch 3, and epoch 3 with none."""
+    moving = course(Linear(weight=1.0, start=0.0, epochs=2).at, [1.0, 2.0, 3.0, 3.5])
+    assert [row["lr"] for row in moving.history] == [1e-4] * 4
+    assert moving.lr == 5e-5
+    assert moving.best_epoch == 3

@@ -53,7 +53,7 @@ def make_member(task: Task, replica: Replica) -> Member:
     Raises:
         UserError: as ``Sampling``.
     """
-    return Member(replica, Sampling(task, replica.seed, replica.fold), Course(task.recipe))
+    return Member(replica, Sampling(task, replica.seed, replica.fold), Course(task.recipe, task.schedule.at))
 
 
 class Stack:
