@@ -23,6 +23,7 @@ from ser.data.checks import check_parts, folds_of
 from ser.data.folds import Columns
 from ser.data.official import with_dev
 from ser.data.replicas import Replica, replicas
+from ser.data.segments import slivers
 
 _log = logging.getLogger(__name__)
 
@@ -89,6 +90,9 @@ class Experiment:
             _frames[key] = cache.frames(
                 self.corpus, build(settings.feature), settings.cache, settings.sources.get("feature")
             )
+        length = settings.length
+        told = slivers(_frames[key].offsets, settings.segment_frames, length.tail)
+        _warn_once(f"{self.corpus.name}, length={length.seconds:g}: ", told)
         return _frames[key]
 
 

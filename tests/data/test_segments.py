@@ -5,7 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from ser.data.segments import cut, frame_sums, normalisation, random_windows
+from ser.data.segments import cut, frame_sums, normalisation, random_windows, slivers
 
 OFFSETS = np.array([0, 250, 300, 500, 501])  # utterances of 250, 50, 200 and 1 frames
 
@@ -21,6 +21,17 @@ def test_a_shorter_last_segment_is_dropped_unless_it_is_the_only_one():
     segments = cut(OFFSETS, 100, "drop")
     assert segments.count.tolist() == [100, 100, 50, 100, 100, 1]
     assert segments.utterance.tolist() == [0, 0, 1, 2, 2, 3]
+
+
+def test_many_last_segments_of_one_frame_are_told():
+    exact = np.arange(0, 21) * 301
+    assert slivers(exact, 300, "pad").startswith("20 of 20 utterances end with a segment of one frame and 299 of zeros")
+    assert slivers(exact, 300, "drop") is None
+    assert slivers(exact, 301, "pad") is None
+    assert slivers(exact, 150, "pad").startswith("20 of 20 utterances")
+    assert slivers(np.arange(0, 21), 300, "pad") is None, "the only segment of an utterance is no rest"
+    one = np.cumsum([0, 301, *[250] * 19])
+    assert slivers(one, 300, "pad") is None, "5 % by chance are no sign of recordings that were cut"
 
 
 @pytest.mark.parametrize("frames", [1, 7, 100, 1000])
