@@ -22,6 +22,9 @@ NAMES = ("replicas", "limit", "split", "scaling", "features", "startup", "tracki
 
 def main(arguments: Sequence[str]) -> None:
     """Measure what was asked for, print each table as it is ready."""
+    if {"-h", "--help"} & set(arguments):
+        print(__doc__)
+        return
     try:
         given = assignments(arguments, {"only": ",".join(NAMES), "quick": "false", "json": ""})
     except UserError as error:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from multirun_analysis.grids import (
 from multirun_analysis.inference import statistics
 from multirun_analysis.inference.intervals import SHARES, Interval
 from multirun_analysis.output.tables import Cell, Percent, Table, few_seeds
+from multirun_analysis.store.contents import Collected
 from ser.config.groups import unknown_key
 from ser.config.words import COMMA, differing, parameter_of
 from ser.errors import UserError
@@ -71,7 +73,7 @@ def tables(study: Study, name: str, by: Sequence[str], against: str = "", metric
     complete = {values: group for values, group in groups.items() if missing_seeds(group) is None}
     return [
         Table(file, title, (*keys, *_columns(study)), rows, tuple(notes)),
-        *([] if "fold" in keys else _differences(file, title, keys, complete, against, metric)),
+        *([] if "fold" in keys else _differences(file, title, study.collected, keys, complete, against, metric)),
         convergence.table(file, study, keys, groups, what),
         *classes.tables(file, study, keys, complete, what),
         *speakers.tables(file, study, keys, complete, what),
@@ -172,12 +174,15 @@ def check_metric(metric: str) -> None:
         raise UserError(f"metric={metric} is none of {', '.join(METRICS)}.")
 
 
-def _differences(name: str, title: str, keys: Sequence[str], groups: Groups, against: str, metric: str) -> list[Table]:
-    """Compare a row with every other row that has a seed in common with it.
+def _differences(
+    name: str, title: str, collected: Collected, keys: Sequence[str], groups: Groups, against: str, metric: str
+) -> list[Table]:
+    """Compare a row with every other row that has a seed in common with it: over seeds and, in WA, over speakers.
 
     Args:
         name: the name of the table of rows.
         title: its title.
+        collected: where the predictions are.
         keys: the keys of a row.
         groups: the complete rows.
         against, metric: as for ``tables``.
@@ -201,8 +206,14 @@ def _differences(name: str, title: str, keys: Sequence[str], groups: Groups, aga
     notes = [f"{labels[reference]} {chosen}; the differences are of test {metric.upper()}."]
     for why, rows in (("No seed in common with it", apart), (f"Stored without {metric.upper()}", lacking)):
         notes += [f"{why}: {'; '.join(labels[values] for values in rows)}."] if rows else []
-    file, title = f"{name}_differences", f"{title}: differences, paired by seed"
-    return [comparisons.table(file, title, compared, notes)] if compared else []
+    if not compared:
+        return []
+    over_seeds = comparisons.table(f"{name}_differences", f"{title}: differences, paired by seed", compared, notes)
+    if metric != "wa":
+        return [over_seeds]
+    what = f"{title}: differences in pooled WA, resampling speakers"
+    over_speakers = comparisons.table_over_speakers(f"{name}_speakers", what, collected, compared, notes)
+    return [over_seeds, replace(over_speakers, aside=True)]
 
 
 def stored_before(metric: str, which: str) -> UserError:

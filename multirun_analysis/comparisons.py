@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from multirun_analysis.grids import Group, Scores, common_seeds, paired, predicted
+from multirun_analysis.grids import Group, common_seeds, paired, predicted
 from multirun_analysis.inference import planning
 from multirun_analysis.inference.differences import (
     Difference,
@@ -16,7 +16,7 @@ from multirun_analysis.inference.differences import (
     paired_difference,
 )
 from multirun_analysis.inference.intervals import Interval
-from multirun_analysis.output.tables import FEWEST_SEEDS, Cell, Percent, Rounded, Spread, Table, few_seeds
+from multirun_analysis.output.tables import FEWEST_SEEDS, Cell, Missing, Percent, Rounded, Spread, Table, few_seeds
 from multirun_analysis.store.contents import Collected
 from ser.errors import UserError
 
@@ -173,17 +173,49 @@ class OverSpeakers:
     both: Interval | None
 
 
-def over_speakers(collected: Collected, first: Scores, second: Scores) -> OverSpeakers:
-    """Compare two points in WA over all test utterances, resampling speakers, and speakers and seeds together.
+def table_over_speakers(
+    name: str, title: str, collected: Collected, comparisons: Sequence[Comparison], notes: Sequence[str] = ()
+) -> Table:
+    """Make a table with a row for each comparison of WA: how the difference would vary with other speakers.
+
+    Args:
+        name, title: of the table.
+        collected: where the predictions are.
+        comparisons: those of another metric are left out.
+        notes: further notes of the table.
+    """
+    rows: list[tuple[Cell, ...]] = []
+    errors: list[str] = []
+    for comparison in comparisons:
+        if comparison.metric != "wa":
+            continue
+        try:
+            found = over_speakers(collected, comparison.first, comparison.second)
+            rows.append((comparison.name, Percent(found.mean, found.speakers), Percent(found.mean, found.both)))
+        except UserError as error:
+            rows.append((comparison.name, Missing(0, 0), Missing(0, 0)))
+            errors.append(f"X in {comparison.name}: {error}")
+    note = (
+        "Of the same trainings, utterance by utterance: how the difference would vary with other speakers (whole "
+        "speakers resampled, averaged over these seeds), and with other speakers and other seeds together. The table "
+        "before says how it would vary with other seeds."
+    )
+    columns = ("difference", "points, other speakers [95 %]", "points, other speakers and seeds [95 %]")
+    return Table(name, title, columns, rows, (note, *errors, *notes))
+
+
+def over_speakers(collected: Collected, first: Group, second: Group) -> OverSpeakers:
+    """Compare two groups in WA over all test utterances, resampling speakers, and speakers and seeds together.
 
     Args:
         collected: where the predictions are.
-        first, second: the points. Only seeds that are complete at both, and planned folds, are used.
+        first, second: the groups, each averaged over its points utterance by utterance. Only seeds that are complete
+            at all points, planned folds, and utterances that all points test are used.
 
     Raises:
         UserError: the predictions cannot be read, or the points have no test utterance in common.
     """
-    seeds = common_seeds([first, second])
+    seeds = common_seeds([*first, *second])
     ours, speakers = _correctness(collected, first, seeds)
     theirs, _ = _correctness(collected, second, seeds)
     utterances = ours.columns.intersection(theirs.columns)
@@ -196,12 +228,22 @@ def over_speakers(collected: Collected, first: Scores, second: Scores) -> OverSp
     return OverSpeakers(mean, interval, both)
 
 
-def _correctness(collected: Collected, scores: Scores, seeds: Sequence[int]) -> tuple[pd.DataFrame, pd.Series]:
-    """Whether each seed classified each test utterance correctly, and the speakers.
+def _correctness(collected: Collected, group: Group, seeds: Sequence[int]) -> tuple[pd.DataFrame, pd.Series]:
+    """How often each seed classified each test utterance correctly, and the speakers.
 
     Returns:
-        1 or 0, a row for each seed and a column for each utterance, by id; and the speaker of each utterance, by id.
+        The fraction of the group's points that did so, a row for each seed and a column for each utterance, by corpus
+        and id; and the speaker of each utterance, with the corpus, by the same.
     """
-    frames = [predicted(collected, scores, seed).set_index("id") for seed in seeds]
-    correct = pd.concat([frame["gold"] == frame["predicted"] for frame in frames], axis=1, join="inner").T
-    return correct.astype(float), frames[0]["speaker"]
+    by_seed = []
+    for seed in seeds:
+        frames = [_by_utterance(predicted(collected, scores, seed), scores["corpus"]) for scores in group]
+        right = pd.concat([frame["gold"] == frame["predicted"] for frame in frames], axis=1, join="inner")
+        by_seed.append(right.mean(axis=1))
+    return pd.concat(by_seed, axis=1, join="inner").T, frames[0]["speaker"]
+
+
+def _by_utterance(frame: pd.DataFrame, corpus: str) -> pd.DataFrame:
+    """Predictions by corpus and id, as another corpus may use the same names."""
+    named = frame.assign(speaker=[f"{corpus} {speaker}" for speaker in frame["speaker"]], corpus=corpus)
+    return named.set_index(["corpus", "id"])

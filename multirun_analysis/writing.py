@@ -81,7 +81,7 @@ def write_tables(tables: Sequence[Table], command: CommandLine, name: str, findi
 
 def _shown_if_asked(table: Table, command: CommandLine) -> Table:
     """A table; that of intervals over speakers no longer stands aside if it was asked for."""
-    shown = command.options["interval"] == "speakers" and "_intervals" in table.name
+    shown = command.options["interval"] == "speakers" and table.name.endswith(("_intervals", "_speakers"))
     return replace(table, aside=False) if shown else table
 
 

@@ -17,7 +17,7 @@ from ser.system.text import aligned, shown_address
 _HELP = """MLflow's UI. It prints the addresses of each experiment's tables, the last used experiment first.
 
   python -m ser.ui                                  the store that a sweep here would use
-  python -m ser.ui port=5001 uri=sqlite:////path/to/mlflow.db
+  python -m ser.ui port=5001 uri=sqlite:////path/to/mlflow.db    (tracking.uri= is the same)
   python -m ser.ui uri=http://server:5000           only the addresses: a server shows its pages itself"""
 
 
@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
     """Start the server and wait until it ends; of a tracking server, which has its own, print the addresses only.
 
     Args:
-        arguments: ``port=`` and ``uri=``, or ``--help``.
+        arguments: ``port=``, and ``uri=`` or ``tracking.uri=``; or ``--help``.
 
     Returns:
         The exit status.
@@ -41,12 +41,12 @@ def main(arguments: list[str]) -> int:
     if {"-h", "--help"} & set(arguments):
         print(_HELP)
         return 0
-    given = assignments(arguments, {"port": "5000", "uri": ""})
+    given = assignments(arguments, {"port": "5000", "uri": "", "tracking.uri": ""})
     from ser.results.drivers import kind_of
     from ser.results.mlflow import pages, resolve_uri
     from ser.results.opening import check_store
 
-    uri = resolve_uri(given["uri"])
+    uri = resolve_uri(given["uri"] or given["tracking.uri"])
     if kind_of(uri) in ("http", "https"):
         check_store(uri)
         print(_addresses(shown_address(uri).rstrip("/"), pages(uri)))

@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 from multirun_analysis import classes, comparisons, convergence, likeness, speakers
-from multirun_analysis.comparisons import Comparison, over_speakers
+from multirun_analysis.comparisons import Comparison
 from multirun_analysis.grids import Group, Scores, Study, chosen, highest, missing_seeds, share_seeds
 from multirun_analysis.inference import statistics
-from multirun_analysis.output.tables import Cell, Missing, Percent, Table, few_seeds
+from multirun_analysis.output.tables import Cell, Percent, Table, few_seeds
 from multirun_analysis.paper.parts import without_other_networks
 from multirun_analysis.paper.published import MULTI_VIEW, TABLE_2, TABLE_3, Setting
-from ser.errors import UserError
 
 
 def table2(study: Study) -> list[Table]:
@@ -278,25 +277,4 @@ def _differences(name: str, study: Study, against: Sequence[Comparison]) -> list
     notes = convergence.note(study, compared)
     over_seeds = comparisons.table(f"{name}_differences", f"{what} on {study.corpus}, paired by seed", against, notes)
     title = f"{what} in pooled WA on {study.corpus}, resampling speakers"
-    return [over_seeds, _over_speakers(f"{name}_speakers", title, study, against, notes)]
-
-
-def _over_speakers(name: str, title: str, study: Study, against: Sequence[Comparison], notes: Sequence[str]) -> Table:
-    rows: list[tuple[Cell, ...]] = []
-    errors: list[str] = []
-    for comparison in against:
-        if comparison.metric != "wa":
-            continue
-        try:
-            found = over_speakers(study.collected, comparison.first[0], comparison.second[0])
-            rows.append((comparison.name, Percent(found.mean, found.speakers), Percent(found.mean, found.both)))
-        except UserError as error:
-            rows.append((comparison.name, Missing(0, 0), Missing(0, 0)))
-            errors.append(f"X in {comparison.name}: {error}")
-    note = (
-        "Of the same trainings, utterance by utterance: how the difference would vary with other speakers (whole "
-        "speakers resampled, averaged over these seeds), and with other speakers and other seeds together. The table "
-        "before says how it would vary with other seeds."
-    )
-    columns = ("difference", "points, other speakers [95 %]", "points, other speakers and seeds [95 %]")
-    return Table(name, title, columns, rows, (note, *errors, *notes))
+    return [over_seeds, comparisons.table_over_speakers(f"{name}_speakers", title, study.collected, against, notes)]

@@ -123,7 +123,7 @@ class Composer:
             None where another sweeper than Hydra's basic one chooses the points as it goes.
 
         Raises:
-            UserError: an override cannot be read, or a list was given without ``-m``.
+            UserError: an override cannot be read, or a list or a launcher was given without ``-m``.
         """
         parsed = _parse(overrides)
         for override in parsed:
@@ -132,6 +132,8 @@ class Composer:
         if not sweep and lists:
             line = str(lists[0].input_line)
             raise UserError(f"{line} is a sweep: add -m (python -m ser.run -m ...), or quote a comma that is none.")
+        if not sweep and any(override.key_or_group == "hydra/launcher" for override in parsed):
+            raise UserError("hydra/launcher= starts the jobs of a sweep: add -m (python -m ser.run -m ...).")
         fixed = [str(override.input_line) for override in parsed if not override.is_sweep_override()]
         composed = self._compose([override for override in fixed if not _is_value(override)]).hydra
         self.launcher = composed.launcher if sweep else None

@@ -63,7 +63,7 @@ def help_text(arguments: Sequence[str] = ()) -> str:
             lines += ["", f"{group}: {meaning}"]
             lines += [f"  {'*' if path.stem == defaults.get(group) else ' '} {_described(path)}" for path in options]
             lines += _names_of_keys(group, options)
-    return "\n".join([*lines, "", *_top_keys(), "", "Sweeps go to MLflow: look with `make ui` or `mlflow ui`."])
+    return "\n".join([*lines, "", *_top_keys(), "", "Sweeps go to MLflow: look with `python -m ser.ui`."])
 
 
 def _options(group: str, folders: Sequence[Path]) -> list[Path]:
@@ -130,5 +130,7 @@ def _described(path: Path) -> str:
 
 def _top_keys() -> list[str]:
     text = (conf_dir() / "config.yaml").read_text(encoding="utf-8")
-    keys = re.findall(r"^(\w+): (\S+) +# (.*)$", text, flags=re.MULTILINE)
+    nested = re.sub(r"^(\w+):\n  dir:", r"\1.dir:", text, flags=re.MULTILINE)
+    keys = re.findall(r"^([\w.]+): (\S+) +# (.*)$", nested, flags=re.MULTILINE)
+    keys.append(("dry_run", "false", "true: show what would be trained and what is there, and train nothing"))
     return ["Keys:", *(f"    {f'{key}={value}':<22}{meaning}" for key, value, meaning in keys)]

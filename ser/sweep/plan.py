@@ -56,12 +56,14 @@ def make_plan(args: argparse.Namespace, dry: bool = False) -> tuple[Plan, list[E
     here = launchers.runs_here(composed.hydra.launcher)
     _check(composed, here, dry)
     plan, experiments = _load(composed, extract=here and not dry)
+    for sentence in _used(plan, experiments):
+        _log.info(sentence)
     if dry:
         return plan, experiments
     os.environ[SOURCES] = json.dumps({k: v for experiment in experiments for k, v in modules(experiment).items()})
     for sentence in mixed(plan):
         _log.warning(sentence)
-    for sentence in _told(plan, experiments):
+    for sentence in _told(experiments):
         _log.info(sentence)
     cannot = [point for point in plan.points if point.error]
     if cannot:
@@ -208,16 +210,20 @@ def _load(composed: _Composed, extract: bool = False) -> tuple[Plan, list[Experi
     return plan, experiments
 
 
-def _told(plan: Plan, experiments: Sequence[Experiment]) -> Iterator[str]:
-    """What a user is told before the first job runs."""
+def _used(plan: Plan, experiments: Sequence[Experiment]) -> Iterator[str]:
+    """What a user is told of what the command line means, in a dry run, too."""
     yield from _dropped(experiments)
     yield from official.parts_told(experiments)
+    yield from _notes(experiments)
+    yield from _equal(plan)
+
+
+def _told(experiments: Sequence[Experiment]) -> Iterator[str]:
+    """What a user is told of former results and of files before the first job runs."""
     yield from changes(experiments)
     yield from not_followed(experiments)
     yield from without_weights(experiments)
     yield from files_here([experiment.settings for experiment in experiments])
-    yield from _notes(experiments)
-    yield from _equal(plan)
 
 
 def _dropped(experiments: Sequence[Experiment]) -> list[str]:

@@ -130,7 +130,7 @@ def test_the_difference_over_speakers_and_seeds_is_that_of_the_stored_prediction
     first, second = cell(hand, "cos", "0.6", np.full(5, 0.5)), cell(hand, "l2", "0.6", np.full(4, 0.5))
     write(first, (0.7, 0.75, 0.8, 0.72, 0.9))
     write(second, (0.6, 0.55, 0.62, 0.6))
-    found = comparisons.over_speakers(hand.study().collected, first, second)
+    found = comparisons.over_speakers(hand.study().collected, [first], [second])
 
     def correct(scores):
         rows = [frames[scores.point.configuration, seed].query("fold < 3").sort_values("id") for seed in range(4)]
@@ -143,5 +143,13 @@ def test_the_difference_over_speakers_and_seeds_is_that_of_the_stored_prediction
     _, alone = clustered_difference(ours.mean(axis=0), theirs.mean(axis=0), speakers, comparisons.rng())
     assert found.speakers == pytest.approx(alone)
     assert both.high - both.low > alone.high - alone.low
-    again = comparisons.over_speakers(hand.study().collected, first, second)
+    theirs_again = comparisons.over_speakers(hand.study().collected, [first], [second, second])
+    assert (theirs_again.mean, theirs_again.both) == (pytest.approx(found.mean), pytest.approx(found.both))
+    third = cell(hand, "cos", "0.8", np.full(4, 0.5))
+    write(third, (0.2, 0.25, 0.3, 0.22))
+    (other, _) = correct(third)
+    of_two = comparisons.over_speakers(hand.study().collected, [first, third], [second])
+    mean, both = crossed_difference((ours + other) / 2, theirs, speakers, comparisons.rng())
+    assert (of_two.mean, of_two.both) == (pytest.approx(mean), pytest.approx(both))
+    again = comparisons.over_speakers(hand.study().collected, [first], [second])
     assert (again.mean, again.speakers) == (found.mean, found.speakers)

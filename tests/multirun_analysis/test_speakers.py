@@ -49,10 +49,14 @@ def test_a_row_of_several_cells_is_their_mean(ask, trained):
 
 def test_the_table_is_shown_where_it_is_asked_for(ask):
     usual, asked = (ask("sweep=fig4", "by=loss", *more, arguments=()) for more in ((), ("interval=speakers",)))
-    table = asked.markdown("sweep_fig4_by_loss_intervals")
-    assert table in asked.text
-    assert table not in usual.text
-    assert usual.markdown("sweep_fig4_by_loss_intervals") == table
+    for name in ("sweep_fig4_by_loss_intervals", "sweep_fig4_by_loss_speakers"):
+        table = asked.markdown(name)
+        assert table in asked.text
+        assert table not in usual.text
+        assert usual.markdown(name) == table
+    frame = asked.csv("sweep_fig4_by_loss_speakers")
+    assert len(frame) == 1
+    assert frame["difference"][0] in ("loss=cos - loss=l2", "loss=l2 - loss=cos")
     with pytest.raises(UserError, match="interval must be seeds or speakers, got folds"):
         ask("sweep=fig4", "by=loss", "interval=folds", arguments=())
 

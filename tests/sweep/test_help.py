@@ -52,3 +52,9 @@ def test_the_help_names_the_keys_of_all_options():
             for key in re.findall(r"^(\w+):", path.read_text(encoding="utf-8"), flags=re.MULTILINE):
                 assert key in ("name", "_target_", "defaults") or f" {group}.{key}" in text
     assert "trainer loss what the keys of these groups mean" in text
+
+
+def test_the_keys_of_the_job_are_listed_with_their_meaning():
+    keys = help_text().partition("\nKeys:\n")[2]
+    for key in ("seed=0", "resume=true", "results.dir=results", "cache.dir=cache", "dry_run=false"):
+        assert re.search(rf"^    {re.escape(key)} +\w", keys, flags=re.MULTILINE), key

@@ -155,7 +155,8 @@ def test_a_tracking_server_shows_its_pages_itself(monkeypatch, capsys):
     monkeypatch.setattr("ser.results.opening.check_store", lambda uri: None)
     monkeypatch.setattr("ser.results.mlflow.pages", lambda uri: {"emodb": {"runs": "/#/experiments/1"}})
     monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a second server was started"))
-    assert ui.main(["uri=http://me:secret@host:5000/", f"port={free_port()}"]) == 0
+    for key in ("uri", "tracking.uri"):
+        assert ui.main([f"{key}=http://me:secret@host:5000/", f"port={free_port()}"]) == 0
     out = capsys.readouterr().out
     assert "@host:5000/#/experiments/1" in out
     assert "secret" not in out

@@ -195,6 +195,16 @@ def test_a_dry_run_does_not_ask_whether_the_launcher_takes_the_jobs(tiny, tmp_pa
         make_plan(parse_flags(typed))
 
 
+def test_a_dry_run_tells_what_the_command_line_means(tiny, tmp_path, caplog):
+    """What is left out of the corpus, what has no effect, which points are equal: as before a training."""
+    typed = ["-m", f"corpus.root={tiny}", "corpus.size=tiny", "sweep=mine", "lambda=1", "seed=0,0"]
+    typed += [f"results.dir={tmp_path}/r", f"cache.dir={tmp_path}/c"]
+    with caplog.at_level("INFO", logger="ser"):
+        make_plan(parse_flags(rewrite(typed)), dry=True)
+    for told in ("40 utterances; not used: 15 x scripted turn", "lambda=1 at pos_1 gives", "is given twice"):
+        assert told in caplog.text
+
+
 def test_options_and_values_may_be_swept_in_hydras_other_forms(tiny, tmp_path):
     losses = [point.parameters["loss"] for point in plan(tiny, tmp_path, "loss=glob(*)", "fold=1").points]
     assert losses == ["arcface", "center", "cos", "l2", "none", "supcon", "triplet"]

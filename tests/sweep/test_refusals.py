@@ -17,6 +17,7 @@ REFUSED = {
     "no such session": (["fold=9"], ["fold=9", "5 sessions"]),
     "no corpus": (["corpus=iemocap", "corpus.root=nowhere"], ["iemocap", "nowhere", "corpus=synthetic"]),
     "not a sweep": (["loss=cos,l2"], ["add -m"]),
+    "a launcher without -m": (["hydra/launcher=joblib", "repeats=2"], ["jobs of a sweep", "add -m"]),
     "a sweep that nobody trains": (["seed=range(1000000000)"], ["1,000,000,000 points", "100,000"]),
     "many values of many keys": (["seed=range(1000)", "lambda=range(0,1,0.005)"], ["200,000 points"]),
     "a misspelt new key": (["+repeat=5"], ["no key repeat", "repeats"]),
@@ -47,7 +48,7 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_users_mistake_is_one_message_before_anything_runs(case, tmp_path, tiny):
     arguments, words = REFUSED[case]
-    sweep = [] if case in ("not a sweep", "a grid without -m") else ["-m"]
+    sweep = [] if case in ("not a sweep", "a grid without -m", "a launcher without -m") else ["-m"]
     corpus = [] if case == "no corpus" else ["corpus.size=tiny", f"corpus.root={tiny}"]
     done = run(*sweep, *corpus, "trainer.max_epochs=1", *arguments, cwd=tmp_path)
     assert done.returncode == 2
