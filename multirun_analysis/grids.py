@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from multirun_analysis.audit.checks import audit
-from multirun_analysis.audit.compared import merged
 from multirun_analysis.audit.findings import Finding
 from multirun_analysis.inference.scores import Floats
 from multirun_analysis.output.drawings import Drawing, LearningCurves
@@ -22,7 +21,7 @@ from multirun_analysis.store.contents import NEEDED, REPLICA, Collected, score_m
 from multirun_analysis.store.predictions import predictions
 from ser.config.words import corpora_title, parameter_of
 from ser.errors import UserError
-from ser.sweep.planned import Plan, Point
+from ser.sweep.planned import Plan, Point, merged
 
 Group = Sequence["Scores"]
 """Points that stand together: in one row of a table, or on one side of a comparison."""

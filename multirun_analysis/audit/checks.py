@@ -3,11 +3,11 @@
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from multirun_analysis.audit import coverage, origins, outcomes, plan
-from multirun_analysis.audit.compared import Compared, merged
+from multirun_analysis.audit.compared import Compared
 from multirun_analysis.audit.findings import Finding, refusals_first
 from multirun_analysis.audit.parameters import swept_parameters
 from multirun_analysis.store.contents import Collected
-from ser.sweep.planned import Point
+from ser.sweep.planned import Point, merged
 
 CHECKS: tuple[Callable[[Compared], Iterator[Finding]], ...] = (
     plan.failed,

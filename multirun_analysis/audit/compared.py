@@ -1,9 +1,8 @@
 """What is compared: the planned points, and what the store has of them."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import pandas as pd
 
@@ -14,20 +13,6 @@ from ser.config.words import differing
 from ser.sweep.planned import Point
 
 _MOST_NAMES = 3  # a longer list of points is counted, not named
-
-
-def merged(points: Iterable[Point]) -> list[Point]:
-    """Merge points of the same configuration into one that has the seeds and folds of all of them.
-
-    Points that cannot run have no configuration; they are merged if their parameters are equal.
-    """
-    result: dict[Any, Point] = {}
-    for point in points:
-        key = point.configuration or tuple(sorted(point.parameters.items()))
-        first = result.get(key, point)
-        seeds, folds = {*first.seeds, *point.seeds}, {*first.folds, *point.folds}
-        result[key] = replace(first, seeds=tuple(sorted(seeds)), folds=tuple(sorted(folds)))
-    return list(result.values())
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,13 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from multirun_analysis.audit.compared import merged
 from multirun_analysis.grids import Study, configurations, study_of
 from multirun_analysis.store.collect import collect
 from ser.config.words import as_typed, differing
 from ser.errors import UserError
 from ser.sweep.commandline import rewrite
 from ser.sweep.plan import compose_plan, compose_settings
-from ser.sweep.planned import Plan
+from ser.sweep.planned import Plan, merged
 
 
 def make_paper_study(

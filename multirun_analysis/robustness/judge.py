@@ -197,7 +197,7 @@ def _experiment(plan: Plan) -> str:
 
 
 def _key(point: Point) -> Any:
-    """What a configuration is known by, also where it cannot run; as in ``audit.compared.merged``."""
+    """What a configuration is known by, also where it cannot run; as in ``ser.sweep.planned.merged``."""
     return point.configuration or tuple(sorted(point.parameters.items()))
 
 

@@ -17,6 +17,16 @@ from ser.system.files import expanded
 MISSING = frozenset(("", "nan", "none", "na", "n/a", "#n/a", "<na>", "null"))
 """What spreadsheets and programs write where a value is missing, in small letters."""
 
+
+def is_missing(word: str | None) -> bool:
+    """Whether a cell has no value: it is empty or has a word for a missing one.
+
+    >>> [is_missing(word) for word in (None, "NaN", "Anna")]
+    [True, True, False]
+    """
+    return (word or "").casefold() in MISSING
+
+
 _LINES = "'exc: happy' and 'fru: null' (drops it), in YAML"
 
 
@@ -97,7 +107,7 @@ def class_order(used: Mapping[str, str]) -> tuple[str, ...]:
 
 def _check_classes(used: Mapping[str, str]) -> None:
     for label, emotion in used.items():
-        if emotion.casefold() in MISSING:
+        if is_missing(emotion):
             raise UserError(
                 f"corpus.labels.{label}={emotion} is no name of a class. Write corpus.labels.{label}=null to drop the "
                 "label, or another name."

@@ -7,7 +7,7 @@ from math import inf
 from pathlib import Path
 from unicodedata import normalize
 
-from ser.corpora.labels import MISSING, class_order, label_map, only_drops
+from ser.corpora.labels import class_order, is_missing, label_map, only_drops
 from ser.corpora.names import alike, composed
 from ser.corpora.official import SPLIT, official_rule, splits_of
 from ser.corpora.problems import for_each, listing
@@ -27,6 +27,7 @@ OPTIONAL = ("id", "gender", *RATINGS, "start", "end")
 
 _FEMALE, _MALE = ("f", "female", "w", "woman"), ("m", "male", "man")
 _GENDERS = dict.fromkeys(_FEMALE, "female") | dict.fromkeys(_MALE, "male")
+_NO_GENDER = ("unknown", "other")
 _SHOWN_WORDS = 20
 
 
@@ -102,13 +103,9 @@ def corpus_of(
     return replace(corpus, lines=lines, session_rule=rule, official_split=sessions == SPLIT)
 
 
-def _is_missing(word: str | None) -> bool:
-    return (word or "").casefold() in MISSING
-
-
 def _is_label(word: str | None, named: Collection[str]) -> bool:
     """Whether a word is an emotion: it is no word for a missing value, or ``corpus.labels`` names it."""
-    return word in named or not _is_missing(word)
+    return word in named or not is_missing(word)
 
 
 def _is_taken(row: Row, used: Mapping[str, str] | None, named: Collection[str]) -> bool:
@@ -132,10 +129,12 @@ def _check_words(root: Path, labelled: Sequence[Row], words: Counter[str], named
     """Check that each emotion is written in one way, and that a row has each word that ``corpus.labels`` names."""
     unknown = sorted({*named} - words.keys())
     if unknown and words:
+        numbers = [word for word in words if word.endswith(".0") and word.removesuffix(".0") in unknown]
+        written = f" Numbers have to be written as they are there, such as {numbers[0]}." if numbers else ""
         raise UserError(
             f"corpus.labels names {listing([*map(repr, unknown)])}, which no row of {root} has in its column emotion. "
             f"The words there are {listing(sorted(words), _SHOWN_WORDS)}. Correct the "
-            f"{'name, or take it' if len(unknown) == 1 else 'names, or take them'} out."
+            f"{'name, or take it' if len(unknown) == 1 else 'names, or take them'} out.{written}"
         )
     advice = f"They would be different classes. Correct the CSV, or map both: {_merged(words)}."
     check_spellings(labelled, "emotion", advice, settled=named)
@@ -163,7 +162,9 @@ def _listed(
 
     def utterance_of(part: Part) -> tuple[Row, Utterance]:
         row = part.row
-        name = row.get("id") or _default_id(part, whole_file=path_counts[row.text("path")] == 1)
+        name = row.get("id")
+        if name is None or is_missing(name):
+            name = _default_id(part, whole_file=path_counts[row.text("path")] == 1)
         session = _known(row, "session") if "session" in needed else ""
         if SPLIT in needed:
             session = split_of[row.text(SPLIT)]
@@ -186,7 +187,7 @@ def _listed(
 def _known(row: Row, column: str) -> str:
     """The text of a cell that names a speaker or session."""
     value = row.text(column)
-    if _is_missing(value):
+    if is_missing(value):
         raise row.error(column, f"{value!r} stands for a missing value. Fill in a name, or delete the row")
     return value
 
@@ -234,6 +235,8 @@ def _utterance(part: Part, name: str, emotion: str, session: str) -> Utterance:
 
 def _gender(row: Row) -> str | None:
     word = row.get("gender")
-    if word is not None and word.lower() not in _GENDERS:
+    if word is None or is_missing(word) or word.casefold() in _NO_GENDER:
+        return None
+    if word.lower() not in _GENDERS:
         raise row.error("gender", f"{word!r} is none of {', '.join(_GENDERS)}. Write one of them, or leave it empty")
-    return _GENDERS[word.lower()] if word else None
+    return _GENDERS[word.lower()]

@@ -97,11 +97,19 @@ def _without_duplicates(files: list[Path], dropped: Counter[str]) -> Iterator[Pa
 
 
 def _check_copy(first: Path, second: Path) -> None:
-    if _NAME.fullmatch(first.stem) and first.stat().st_size != second.stat().st_size:
+    if _NAME.fullmatch(first.stem) and _sample(first) != _sample(second):
         raise UserError(
-            f"{first} and {second} have the same name, but not the same size, so they are different recordings. "
+            f"{first} and {second} have the same name, but not the same content, so they are different recordings. "
             "Move one of them to another place."
         )
+
+
+def _sample(file: Path) -> tuple[int, bytes]:
+    """The size of a file and some of its middle, in which any processing of the speech shows."""
+    size = file.stat().st_size
+    with file.open("rb") as opened:
+        opened.seek(size // 2)
+        return size, opened.read(2**14)
 
 
 def _reason_to_drop(file: Path, used: Mapping[str, str]) -> str | None:

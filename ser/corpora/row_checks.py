@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ser.corpora.labels import is_missing
 from ser.corpora.names import alike
 from ser.corpora.problems import refuse
 from ser.corpora.rows import Row
@@ -93,7 +94,7 @@ def check_ids(listed: Listed) -> None:
     for row, utterance in listed:
         first_row = first_rows.setdefault(utterance.id, row)
         if first_row is not row:
-            origin = "" if row.get("id") else ", made from the path,"
+            origin = ", made from the path," if is_missing(row.get("id")) else ""
             problems.append(row.at("id", f"{utterance.id!r}{origin} is the id of {first_row.place}, too"))
     refuse(problems, "Give each row its own id.")
 

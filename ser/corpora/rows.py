@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from ser.corpora.columns import fields_of, filled, is_template
+from ser.corpora.labels import is_missing
 from ser.corpora.names import composed
 from ser.corpora.problems import for_each
 from ser.corpora.roots import content
@@ -80,13 +81,13 @@ class Row:
         return value
 
     def number(self, column: str) -> float | None:
-        """Return the number in ``column``, written with a decimal point or comma; None if the cell is empty.
+        """Return the number in ``column``, written with a decimal point or comma; None if the cell has no value.
 
         Raises:
             UserError: the cell does not hold a finite number, or one such as ``1,000``, which may be 1 or 1000.
         """
         value = self.get(column)
-        if value is None:
+        if value is None or is_missing(value):
             return None
         if _THOUSANDS.fullmatch(value):
             both = f"{value.replace(',', '.')} or {value.replace(',', '')}"

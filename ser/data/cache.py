@@ -27,7 +27,7 @@ import numpy as np
 from filelock import Timeout
 
 from ser.corpora.table import Corpus, Utterance
-from ser.data.hashes import audio_hashes, digest, refuse_audio
+from ser.data.hashes import audio_hashes, digest, refuse_audio, stamp, stamps
 from ser.errors import UserError
 from ser.features.audio import read_audio
 from ser.features.extractor import ExtractorError, FrameSource, frames_of
@@ -81,6 +81,7 @@ def frames(corpus: Corpus, extractor: FrameSource, directory: Path, source: Mapp
         UserError: an audio file is missing, damaged, empty or silent, or its frames are not finite. One message lists
             all such utterances.
     """
+    before = stamps(corpus)  # of the audio that the keys are made from
     keys = _keys(corpus, extractor, directory, source)
     pack = directory / "packs" / f"{digest(keys)}.npy"
     open_pack = partial(_open_pack, pack, len(keys), extractor.dimensions)
@@ -88,7 +89,7 @@ def frames(corpus: Corpus, extractor: FrameSource, directory: Path, source: Mapp
         return packed
     with _locked(directory / "locks" / f"{digest(extractor.identity())}.lock", extractor.label):
         packed = open_pack()  # another process may have written it in the meantime
-        return packed or _make_pack(pack, keys, corpus, extractor, directory)
+        return packed or _make_pack(pack, keys, corpus, before, extractor, directory)
 
 
 def _keys(corpus: Corpus, extractor: FrameSource, directory: Path, source: Mapping[str, str] | None) -> list[str]:
@@ -149,14 +150,26 @@ def _checksum(path: Path) -> int:
     return zlib.crc32(np.memmap(path, mode="r").data)
 
 
-def _make_pack(path: Path, keys: list[str], corpus: Corpus, extractor: FrameSource, directory: Path) -> Frames:
+def _make_pack(
+    path: Path,
+    keys: list[str],
+    corpus: Corpus,
+    before: Mapping[Path, str],
+    extractor: FrameSource,
+    directory: Path,
+) -> Frames:
     """Extract the frames that have no entry yet, then write all frames into one file in the order of ``keys``.
 
-    Entries are read one by one, each twice: all of them can be more than the memory holds.
+    Entries are read one by one, each twice: all of them can be more than the memory holds. ``before`` has the stamp of
+    each audio file when ``keys`` were made: a file that was changed since gives no entry.
     """
     entries = [directory / "entries" / key[:2] / f"{key}.npz" for key in keys]
     lengths = _lengths(entries, extractor.dimensions)
-    missing = {entry: u for entry, u in zip(entries, corpus.utterances, strict=True) if entry not in lengths}
+    missing = {
+        entry: (utterance, before[utterance.path])
+        for entry, utterance in zip(entries, corpus.utterances, strict=True)
+        if entry not in lengths
+    }
     if missing:
         problems = _extract_all(missing, extractor)
         reasons = {
@@ -184,7 +197,7 @@ def _read_entry(path: Path, dimensions: int) -> np.ndarray:
     return rows
 
 
-def _extract_all(jobs: dict[Path, Utterance], extractor: FrameSource) -> dict[Path, str]:
+def _extract_all(jobs: dict[Path, tuple[Utterance, str]], extractor: FrameSource) -> dict[Path, str]:
     """Extract utterances in parallel, write their entries, and log the speed.
 
     Returns:
@@ -201,9 +214,9 @@ def _extract_all(jobs: dict[Path, Utterance], extractor: FrameSource) -> dict[Pa
     return {entry: outcome for entry, outcome in zip(jobs, outcomes, strict=True) if isinstance(outcome, str)}
 
 
-def _extract(extractor: FrameSource, job: tuple[Path, Utterance]) -> float | str:
+def _extract(extractor: FrameSource, job: tuple[Path, tuple[Utterance, str]]) -> float | str:
     """Extract one utterance and write its entry; return its duration (s), or the reason why this is not possible."""
-    entry, utterance = job
+    entry, (utterance, before) = job
     try:
         signal = read_audio(utterance.path, extractor.sample_rate, utterance.start, utterance.end)
         rows = frames_of(extractor, signal)
@@ -211,6 +224,8 @@ def _extract(extractor: FrameSource, job: tuple[Path, Utterance]) -> float | str
         raise
     except UserError as error:
         return str(error).removeprefix(f"{utterance.path}: ")
+    if stamp(utterance.path) != before:  # else these frames would stand under the hash of another content, for ever
+        return "was changed while features were extracted. Repeat the command."
     _drop_leftovers(entry)
     with replacing(entry) as temporary:
         np.savez(temporary, frames=rows)

@@ -24,6 +24,7 @@ from ser.data.folds import Columns
 from ser.data.official import with_dev
 from ser.data.replicas import Replica, replicas
 from ser.data.segments import slivers
+from ser.errors import UserError
 
 _log = logging.getLogger(__name__)
 
@@ -82,11 +83,13 @@ class Experiment:
         """The corpus' features, extracted on first use.
 
         Raises:
-            UserError: audio is broken, empty or silent.
+            UserError: audio is broken, empty or silent, or was changed since the experiment was made.
         """
         settings = self.settings
         key = repr([settings.corpus, settings.feature.plain, settings.sources, str(settings.cache)])
         if key not in _frames:
+            if hashes.fingerprint(self.corpus, settings.cache) != self.fingerprint:
+                raise UserError(f"{self.corpus.root}: audio was changed since this command began. Repeat the command.")
             _frames[key] = cache.frames(
                 self.corpus, build(settings.feature), settings.cache, settings.sources.get("feature")
             )

@@ -67,9 +67,9 @@ def changed_audio(corpus: Corpus, directory: Path) -> list[Path]:
         UserError: an audio file is missing or cannot be read.
     """
     memo = _read_memo(_memo_path(corpus, directory))
-    stamps = _stamps(corpus)
+    stamped = stamps(corpus)
     hashes = audio_hashes(corpus, directory, verify=True)
-    return [path for path, stamp in stamps.items() if memo.get(stamp, hashes[path]) != hashes[path]]
+    return [path for path, stamp in stamped.items() if memo.get(stamp, hashes[path]) != hashes[path]]
 
 
 def unknown_audio(corpus: Corpus, directory: Path) -> list[Path]:
@@ -79,7 +79,7 @@ def unknown_audio(corpus: Corpus, directory: Path) -> list[Path]:
         UserError: an audio file is missing.
     """
     memo = _read_memo(_memo_path(corpus, directory))
-    return [path for path, stamp in _stamps(corpus).items() if stamp not in memo]
+    return [path for path, stamp in stamps(corpus).items() if stamp not in memo]
 
 
 def digest(value: object) -> str:
@@ -113,23 +113,23 @@ def audio_hashes(corpus: Corpus, directory: Path, verify: bool = False) -> dict[
     """
     memo_path = _memo_path(corpus, directory)
     memo = _read_memo(memo_path)
-    stamps = _stamps(corpus)
-    size = sum(int(stamp.split(" ", 1)[0]) for stamp in stamps.values())
+    stamped = stamps(corpus)
+    size = sum(int(stamp.split(" ", 1)[0]) for stamp in stamped.values())
     verify = verify or (size <= VERIFIED_BYTES and memo_path not in _verified)
-    new = [path for path, stamp in stamps.items() if verify or stamp not in memo]
+    new = [path for path, stamp in stamped.items() if verify or stamp not in memo]
     if new:
         with ThreadPoolExecutor(cores()) as threads:
             hashes = track(threads.map(hash_file, new), len(new), "hashing")
-            found = {stamps[path]: digest for path, digest in zip(new, hashes, strict=True)}
+            found = {stamped[path]: digest for path, digest in zip(new, hashes, strict=True)}
         if found.items() - memo.items():
             memo |= found
             write_text(memo_path, json.dumps(memo))
     _verified.add(memo_path)
-    return {path: memo[stamp] for path, stamp in stamps.items()}
+    return {path: memo[stamp] for path, stamp in stamped.items()}
 
 
 def _read_memo(path: Path) -> dict[str, str]:
-    """The hashes that were noted, by ``_stamps``; none where there is no note."""
+    """The hashes that were noted, by ``stamps``; none where there is no note."""
     read = partial(
         read_json, kind=dict[str, str], what="The list of the audio's hashes", remedy="They are computed again."
     )
@@ -140,22 +140,29 @@ def _memo_path(corpus: Corpus, directory: Path) -> Path:
     return directory / "hashes" / f"{digest(os.path.abspath(corpus.root))}.json"
 
 
-def _stamps(corpus: Corpus) -> dict[Path, str]:
+def stamps(corpus: Corpus) -> dict[Path, str]:
     """Size, times of content and inode, inode and path of each audio file, as one string.
 
     The time of the inode changes with every change of the content, even if a backup tool sets the other time back.
     """
-    stamps, missing = {}, {}
+    found, missing = {}, {}
     for utterance in corpus.utterances:
         try:
-            status = os.stat(utterance.path)
+            found[utterance.path] = stamp(utterance.path)
         except OSError as error:
             missing[utterance.id] = f"{error.strerror}."
-        else:
-            times = f"{status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino}"
-            stamps[utterance.path] = f"{status.st_size} {times} {utterance.path}"
     refuse_audio(missing, corpus)
-    return stamps
+    return found
+
+
+def stamp(path: Path) -> str:
+    """Size, times, inode and path of one file, see ``stamps``.
+
+    Raises:
+        OSError: there is no such file.
+    """
+    status = os.stat(path)
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns} {status.st_ino} {path}"
 
 
 def refuse_audio(problems: dict[str, str], corpus: Corpus) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ser.errors import UserError
+from ser.features import mpeg
 from ser.system import compile_cache
 
 compile_cache.settle()  # librosa, imported later, compiles with numba
@@ -116,6 +117,8 @@ def _read(path: Path, start: float | None, end: float | None) -> tuple[np.ndarra
             opened, rate = True, file.samplerate
             _check_rate(rate, path)
             _check_length(path)
+            if file.format == "MP3":
+                _check_estimate(path, file.frames / rate, rate)
             part_start, part_end = _part(path, file.frames / rate, start, end)
             file.seek(round(part_start * rate))
             count = round(part_end * rate) - file.tell()
@@ -160,6 +163,22 @@ def _check_length(path: Path) -> None:
                     raise UserError(f"{path}: is cut off: its header promises {missing} more bytes. Copy it again.")
                 return
             position += 8 + length + length % 2
+
+
+def _check_estimate(path: Path, seconds: float, rate: int) -> None:
+    """Check that all of an MP3 file is read.
+
+    libsndfile reads as long as the file states; where it states nothing, as long as its first frames let it guess.
+
+    Raises:
+        UserError: the file's frames last longer than that.
+    """
+    there = mpeg.samples(path.read_bytes()) / rate
+    if there - seconds > ROUNDING_SECONDS + mpeg.DELAY / rate:
+        raise UserError(
+            f"{path}: states {seconds:.2f} s, but {there:.2f} s of sound are there, and the rest would not be read. "
+            f"Convert it to WAV or FLAC, such as by ffmpeg -i {path.name} {path.stem}.flac."
+        )
 
 
 def _part(path: Path, seconds: float, start: float | None, end: float | None) -> tuple[float, float]:

@@ -19,7 +19,7 @@ from ser.config.build import build, constructor
 from ser.config.former import former
 from ser.config.groups import Feature, Length, Option
 from ser.config.settings import read_sources
-from ser.corpora.labels import MISSING
+from ser.corpora.labels import is_missing
 from ser.data.segments import Segments, cut, frame_sums, normalisation
 from ser.errors import UserError
 from ser.models.mixture import make_model
@@ -141,7 +141,7 @@ class Predictor:
 
     def _checked(self, recording: Recording) -> Recording | UserError:
         """The recording, or an error if its speaker is needed and missing."""
-        if self._feature.normalisation != "speaker" or str(recording.speaker).casefold() not in MISSING:
+        if self._feature.normalisation != "speaker" or not is_missing(recording.speaker):
             return recording
         return UserError(
             f"{recording.name}: this model was trained with feature.normalisation=speaker, which takes mean and "

@@ -92,6 +92,11 @@ class Experiment:
         path = sqlite.path_of(uri)
         if path is not None:
             sqlite.keep_files_beside(path, self.id)
+            if self.client.get_experiment(self.id).artifact_location.startswith("mlflow-artifacts:"):
+                raise UserError(
+                    f"tracking.experiment={experiment} was made by an MLflow server, which alone takes its files. "
+                    "Give the server as tracking.uri=http://..., or another tracking.experiment."
+                )
         _set_views(self.client, self.client.get_experiment(self.id))
 
     def _found_or_made(self, name: str) -> str:
@@ -251,8 +256,7 @@ def find(uri: str, word: str) -> list[Logged]:
     quiet_mlflow()
     from mlflow.tracking import MlflowClient
 
-    quoted = word.replace("'", "\\'")
-    conditions = (f"attributes.run_id = '{quoted}'", f"attributes.run_name = '{quoted}'")
+    conditions = (_is("attributes.run_id", word), _is("attributes.run_name", word))
     try:
         client = MlflowClient(uri)
         experiments = [each.experiment_id for each in client.search_experiments()]
@@ -260,7 +264,23 @@ def find(uri: str, word: str) -> list[Logged]:
     except errors() as error:
         shown = shown_address(uri)
         raise UserError(f"MLflow at {shown} cannot be read ({reason(error, uri)}). See tracking.uri=.") from error
-    return [_logged(run) for run in runs if run.info.status == "FINISHED" and "configuration" in run.data.tags]
+    meant = [run for run in runs if word in (run.info.run_id, run.info.run_name)]
+    return [_logged(run) for run in meant if run.info.status == "FINISHED" and "configuration" in run.data.tags]
+
+
+def _is(attribute: str, word: str) -> str:
+    """The condition of a search that an attribute has a value; MLflow's grammar has no escape for a quote.
+
+    A word with both kinds of quotes is searched with any letter in place of one kind, so that others are found, too.
+
+    >>> print(_is("attributes.run_name", "Anna's best"))
+    attributes.run_name = "Anna's best"
+    """
+    if "'" not in word:
+        return f"{attribute} = '{word}'"
+    if '"' not in word:
+        return f'{attribute} = "{word}"'
+    return f"{attribute} LIKE '{word.replace(chr(39), '_')}'"
 
 
 def _logged(run: Any) -> Logged:

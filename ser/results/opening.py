@@ -8,7 +8,7 @@ from functools import lru_cache
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from ser.errors import UserError, first_line
 from ser.results import sqlite
@@ -55,6 +55,8 @@ def _check_file(uri: str) -> None:
             f"tracking.uri={uri} is a database in memory: its runs are lost at the end. Give a file, such as "
             "sqlite:///mlflow.db, or tracking=none."
         )
+    if unquote(str(path.absolute())) != str(path.absolute()):
+        raise _cannot(uri, f"MLflow reads a % in the path {path.absolute()} as an escape: choose a folder without it")
     if path.is_dir():
         raise _cannot(uri, f"{path} is a folder: give the file of a database in it, such as {uri}/mlflow.db")
     if not path.exists():

@@ -20,6 +20,7 @@ class Outcome:
         average, crop: their predicted probabilities in the two modes of ``ser.results.evaluate``, shape
             (utterances, classes).
         history: one dictionary for each epoch, with ``train_loss`` and its parts, ``val_loss``, ``val_wa`` and ``lr``.
+            Losses are means of the mini-batches' losses, each weighted by its number of pairs.
         best_epoch: the epoch whose weights made the predictions, from 1: the one with the best validation WA.
         left_out: how many training segments were in no pair of the last epoch.
         diverged: whether the loss became infinite or NaN; the best epoch before that was tested.

@@ -4,8 +4,8 @@ Progress, closing table, exit status and analysis select results by these signat
 every launcher.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,6 +57,20 @@ class Point:
     def replicas(self) -> list[Replica]:
         """Every training of this point; an empty list where it cannot run."""
         return [] if self.configuration is None else replicas(self.configuration, self.seeds, self.folds)
+
+
+def merged(points: Iterable[Point]) -> list[Point]:
+    """Merge points of the same configuration into one that has the seeds and folds of all of them.
+
+    Points that cannot run have no configuration; they are merged if their parameters are equal.
+    """
+    result: dict[Any, Point] = {}
+    for point in points:
+        key = point.configuration or tuple(sorted(point.parameters.items()))
+        first = result.get(key, point)
+        seeds, folds = {*first.seeds, *point.seeds}, {*first.folds, *point.folds}
+        result[key] = replace(first, seeds=tuple(sorted(seeds)), folds=tuple(sorted(folds)))
+    return list(result.values())
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ser.results.metrics import METRICS
 from ser.results.notes import SPREAD, mean_and_deviation
 from ser.results.runs import run_metrics
 from ser.results.store import ResultStore, Stored
-from ser.sweep.planned import Plan, Point
+from ser.sweep.planned import Plan, Point, merged
 from ser.sweep.stored_plans import load_plans, plan_time
 from ser.system.text import aligned, percent
 
@@ -35,7 +35,7 @@ def table(plan: Plan, store: ResultStore) -> str:
     figures = sorted((row.figures(store) for row in rows), key=lambda figure: -figure.wa)
     header = [*columns, "seeds", *(f"{name.upper()} %" for name in METRICS)]
     body = [[*(each.parameters.get(column, "-") for column in columns), *each.cells] for each in figures]
-    parts = sorted({point.part for point in plan.points if point.part})
+    parts = sorted({point.part for point in merged(plan.points) if point.part})
     notes = [f"Only {' and '.join(parts)}: these are not the figures of the whole corpus."] if parts else []
     notes += [SPREAD] if any(len({replica.seed for replica in row.replicas}) > 1 for row in rows) else []
     notes += [*_endings(figures), *_alike(figures)]

@@ -263,7 +263,11 @@ class _LossSums:
         self._pairs += pairs
 
     def means(self) -> dict[str, float]:
-        """Return the means over all pairs; a NaN loss if there is no pair."""
+        """Return the means over all pairs; a NaN loss if there is no pair.
+
+        The loss of an additional task counts as 0 in a mini-batch without a label: where labels are rare, its figure is
+        lower than the mean over the labelled segments.
+        """
         if not self._pairs:
             return {"loss": math.nan}
         return {name: loss_sum.item() / self._pairs for name, loss_sum in self._sums.items()}

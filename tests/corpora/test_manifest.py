@@ -306,7 +306,7 @@ def test_exclude_leaves_utterances_out(tmp_path: Path) -> None:
         (HEADER, ["a.wav,sad,1,anna,more"], "line 2: 5 cells, but the header has 4"),
         (f"{HEADER},gender", ["a.wav,sad,1,anna,x"], "line 2, column gender: 'x' is none of f, female"),
         (f"{HEADER},valence", ["a.wav,sad,1,anna,high"], "line 2, column valence: 'high' is not a number"),
-        (f"{HEADER},valence", ["a.wav,sad,1,anna,nan"], "line 2, column valence: 'nan' is not a number"),
+        (f"{HEADER},valence", ["a.wav,sad,1,anna,inf"], "line 2, column valence: 'inf' is not a number"),
         (f"{HEADER},start,end", ["a.wav,sad,1,anna,2,1"], "line 2, column end: there is no part from 2.0 to 1.0"),
         (f"{HEADER},start", ["a.wav,sad,1,anna,-1"], "line 2, column start: there is no part from -1.0 to the end"),
         (
@@ -639,3 +639,18 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(Path, "iterdir", denied)
     with pytest.raises(UserError, match=r"cannot be listed \(Permission denied\). Make it readable"):
         read(tmp_path)
+
+
+def test_words_for_missing_values_are_no_values(tmp_path: Path) -> None:
+    header = "id,path,emotion,session,speaker,gender,valence,end"
+    rows = ["NaN,a.wav,angry,1,anna,nan,nan,NaN", "None,b.wav,sad,1,bert,Unknown,,", "x,c.wav,sad,2,carl,other,3,"]
+    corpus = read(manifest(tmp_path, header, rows))
+    assert [(u.id, u.gender, u.valence, u.end) for u in corpus.utterances] == [
+        ("a", None, None, None), ("b", None, None, None), ("x", None, 3.0, None),
+    ]  # fmt: skip
+
+
+def test_numbers_that_a_program_wrote_as_fractions_are_pointed_at(tmp_path: Path) -> None:
+    rows = [row.replace("angry", "0.0").replace("sad", "1.0").replace("happy", "1.0") for row in ROWS]
+    with pytest.raises(UserError, match=r"names '0', '1'.* Numbers have to be written as they are there, such as 0\.0"):
+        read(manifest(tmp_path, HEADER, rows), labels={"0": "x", "1": "y"})

@@ -160,9 +160,14 @@ def test_two_recordings_of_one_name_are_refused(tmp_path: Path) -> None:
     names = ravdess_names([1])
     ravdess(tmp_path / "a", names)
     ravdess(tmp_path / "b", names)
-    (tmp_path / "b" / "Actor_01" / f"{names[3]}.wav").write_bytes(b"noise added")
-    with pytest.raises(UserError, match=f"a/Actor_01/{names[3]}.wav and .*b/Actor_01/.* not the same size"):
-        read(tmp_path)
+    first, second = (tmp_path / folder / "Actor_01" / f"{names[3]}.wav" for folder in "ab")
+    first.write_bytes(b"as recorded")
+    second.write_bytes(b"as recorded")
+    assert read(tmp_path).dropped["second copy of a file"] == len(names)
+    for content in (b"of another size", b"as reworked"):
+        second.write_bytes(content)
+        with pytest.raises(UserError, match=f"a/Actor_01/{names[3]}.wav and .*b/Actor_01/.* not the same content"):
+            read(tmp_path)
 
 
 def test_folders_that_are_links_are_read_once_even_in_a_loop(tmp_path: Path) -> None:

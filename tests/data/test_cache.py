@@ -363,17 +363,39 @@ def test_audio_that_was_replaced_behind_its_size_and_time_is_seen(tmp_path, corp
 
 
 def test_small_corpora_are_read_once_a_process_whatever_their_times_say(tmp_path, corpus, monkeypatch):
-    stamps = hashes._stamps(corpus)
+    stamps = hashes.stamps(corpus)
     before = fingerprint(corpus, tmp_path / "store")
     path = corpus.utterances[0].path
     path.write_bytes(bytes(reversed(path.read_bytes())))
-    monkeypatch.setattr(hashes, "_stamps", lambda _: stamps)
+    monkeypatch.setattr(hashes, "stamps", lambda _: stamps)
     assert fingerprint(corpus, tmp_path / "store") == before, "this process has read it already"
     assert changed_audio(corpus, tmp_path / "store") == [path]
     assert fingerprint(corpus, tmp_path / "store") != before
     path.write_bytes(bytes(reversed(path.read_bytes())))
     monkeypatch.setattr(hashes, "_verified", set())
     assert fingerprint(corpus, tmp_path / "store") == before, "a new process reads it again"
+
+
+@dataclass(frozen=True)
+class Editing(Loudness):
+    """A feature during whose extraction a file is replaced."""
+
+    file: str = ""
+
+    def _analyse(self, signal: np.ndarray) -> np.ndarray:
+        soundfile.write(self.file, np.full(2000, 0.5) * np.linspace(0, 1, 2000), RATE)
+        return super()._analyse(signal)
+
+
+def test_audio_that_changes_during_extraction_leaves_no_frames_under_its_former_hash(tmp_path, corpus, extracted):
+    first = corpus.utterances[0].path
+    former = first.read_bytes()
+    with pytest.raises(UserError, match="was changed while features were extracted"):
+        frames(replace(corpus, utterances=corpus.utterances[:1]), Editing(file=str(first)), tmp_path / "store")
+    assert not list((tmp_path / "store").rglob("entries/*/*.npz"))
+    first.write_bytes(former)
+    before = frames(corpus, Loudness(), tmp_path / "elsewhere").open()
+    assert np.array_equal(frames(corpus, Loudness(), tmp_path / "store").open(), before)
 
 
 def test_frames_of_former_code_are_not_used(tmp_path, corpus, extracted):

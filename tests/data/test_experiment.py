@@ -180,3 +180,15 @@ def test_a_single_validation_segment_is_told(tmp_path):
     one = made(file, "length=0.5", "loss=cos")
     with pytest.raises(UserError, match="has one validation segment, of which no pair can be made"):
         Sampling(make_task(one, "cpu", None), 0, 1)
+
+
+def test_audio_that_changes_after_the_experiment_was_made_is_not_trained_on(tmp_path):
+    """Its signature names the former audio."""
+    planned = made(corpus(tmp_path))
+    path = planned.corpus.utterances[0].path
+    former = path.read_bytes()
+    soundfile.write(path, np.random.default_rng(99).normal(0, 0.1, 800), 8000)
+    with pytest.raises(UserError, match="audio was changed since this command began"):
+        planned.frames()
+    path.write_bytes(former)
+    assert len(planned.frames().offsets) == len(planned.corpus.utterances) + 1

@@ -179,3 +179,40 @@ def test_a_store_that_nobody_knows_is_refused():
     assert "MLflow knows no store foo:" in refused("foo://me:secret@host")
     check_store("./mlruns")
     check_store("databricks://profile")
+
+
+def test_a_folder_whose_name_mlflow_would_read_as_an_escape_is_refused(tmp_path):
+    assert "reads a % in the path" in refused(f"sqlite:///{tmp_path}/a%20b/mlflow.db")
+    check_store(f"sqlite:///{tmp_path}/100% sure/mlflow.db")
+
+
+def test_an_experiment_of_a_server_is_refused_in_its_database(made, tmp_path):
+    """Before anything is trained: files can be sent to the server only."""
+    from ser.results.mlflow import Experiment
+
+    path = tmp_path / "mlflow.db"
+    path.write_bytes(made.read_bytes())
+    opened = Experiment(f"sqlite:///{path}", "mine")
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute(
+            "UPDATE experiments SET artifact_location = 'mlflow-artifacts:/9' WHERE experiment_id = ?", [opened.id]
+        )
+    with pytest.raises(UserError, match=r"experiment=mine was made by an MLflow server.*tracking\.uri=http://"):
+        Experiment(f"sqlite:///{path}", "mine")
+
+
+@pytest.mark.parametrize("name", ["plain", "Anna's best", 'say "hi"', """both ' and ".""", "b\\s", "a%b_c"])
+def test_runs_are_found_by_any_name(made, tmp_path, name):
+    from ser.results import mlflow
+
+    path = tmp_path / "mlflow.db"
+    path.write_bytes(made.read_bytes())
+    client = mlflow.Experiment(f"sqlite:///{path}", "mine").client
+    (experiment,) = [each.experiment_id for each in client.search_experiments() if each.name == "mine"]
+    for each in (name, name.replace("'", "x"), "other"):
+        run = client.create_run(experiment, run_name=each, tags={"configuration": "c"})
+        client.log_param(run.info.run_id, "seed", "0")
+        client.set_terminated(run.info.run_id)
+    found = mlflow.find(f"sqlite:///{path}", name)
+    assert {each.name for each in found} == {name}
+    assert len(found) == (1 if "'" in name else 2)

@@ -5,6 +5,7 @@ import pytest
 
 from ser.config import words
 from ser.errors import UserError
+from ser.results.store import ResultStore
 from ser.sweep import launchers
 from ser.sweep.commandline import rewrite
 from ser.sweep.compose import composer, given_name, with_folder
@@ -13,6 +14,7 @@ from ser.sweep.naming import sweep_name
 from ser.sweep.plan import make_plan
 from ser.sweep.planned import Plan, Point
 from ser.sweep.stored_plans import load_plans, mixed, plan_file, store_plan
+from ser.sweep.table import table
 
 
 def plan(tiny, tmp_path, *arguments):
@@ -193,6 +195,13 @@ def test_a_dry_run_does_not_ask_whether_the_launcher_takes_the_jobs(tiny, tmp_pa
     assert not (tmp_path / "r").exists()
     with pytest.raises(UserError, match="SLURM still has jobs"):
         make_plan(parse_flags(typed))
+
+
+def test_folds_that_are_points_of_a_sweep_are_the_whole_corpus_together(tiny, tmp_path):
+    store = ResultStore(tmp_path / "r")
+    note = "these are not the figures of the whole corpus"
+    assert note not in table(plan(tiny, tmp_path, "loss=none", "fold=1,2,3,4,5"), store)
+    assert f"Only folds 1, 2 of 5: {note}" in table(plan(tiny, tmp_path, "loss=none", "fold=1,2"), store)
 
 
 def test_a_dry_run_tells_what_the_command_line_means(tiny, tmp_path, caplog):
