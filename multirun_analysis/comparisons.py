@@ -125,10 +125,11 @@ def _few_seeds(compared: Compared) -> list[str]:
             f"difference.{normal}"
         ]
     notes = [f"Too few seeds differ for a p below 0.05: {_listed(weak)}."] if weak else []
-    adjusted = len(compared) * best.smallest_p
+    tested = sum(difference.p is not None for _, difference in compared)  # Holm's method counts these
+    adjusted = tested * best.smallest_p
     if adjusted > 0.05:
         notes.append(
-            f"With {seeds} and {len(compared)} rows no p (Holm) can be below {min(adjusted, 1):.4g}: adjusted for "
+            f"With {seeds} and {tested} rows no p (Holm) can be below {min(adjusted, 1):.4g}: adjusted for "
             f"all rows, a test at 0.05 cannot reject, whatever the differences.{normal}"
         )
     return notes

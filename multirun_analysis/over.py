@@ -16,8 +16,6 @@ from multirun_analysis.output.tables import FEWEST_SEEDS
 from ser.config.words import applies, labels, parameter_of
 from ser.errors import UserError
 
-Groups = Mapping[tuple[str, ...], list[Scores]]
-
 _READING = (
     f"Means over seeds with 95 % intervals; below {FEWEST_SEEDS} seeds a dash for each seed, which says more than an "
     "interval. Small hollow marks: the highest seed. The intervals of a sentence below are wider: they hold together "
@@ -28,7 +26,7 @@ _READING = (
 def draw(study: Study, name: str, over: str, by: Sequence[str] = (), metric: str = "wa") -> Drawing:
     """The mean of a metric over a number, a curve for each combination of the other swept keys, or of those in ``by``.
 
-    A configuration without the key (the baseline over lambda) is a horizontal line.
+    Configurations without the key (the baseline over lambda) are a curve of their own, a horizontal line.
 
     Args:
         study: the points of the sweep.
@@ -45,10 +43,9 @@ def draw(study: Study, name: str, over: str, by: Sequence[str] = (), metric: str
     key, others = _keys(study, over, by)
     curves = [
         Curve(
-            _label(others, values) or metric.upper(),
-            tuple(_point(key, x, points, metric) for x, points in _along(group, key).items()),
+            label or metric.upper(), tuple(_point(key, x, points, metric) for x, points in _along(group, key).items())
         )
-        for values, group in by_values(study.scores, others).items()
+        for label, group in _curves(study, key, others).items()
     ]
     groups = by_values(study.scores, [key, *others]).values()
     notes = (_READING, *averaged_over(study, groups, [key, *others]), *read(study, over, by, metric))
@@ -69,11 +66,9 @@ def read(study: Study, over: str, by: Sequence[str] = (), metric: str = "wa") ->
     Every interval is adjusted to the number of pairs that its sentence is about (Bonferroni).
     """
     key, others = _keys(study, over, by)
-    curves = by_values(study.scores, others)
-    named = {_label(others, values): group for values, group in curves.items()}
-    sentences = _compared(named, f"averaged over {key}", metric)
-    for values, group in curves.items():
-        where = _label(others, values)
+    curves = _curves(study, key, others)
+    sentences = _compared(curves, f"averaged over {key}", metric)
+    for where, group in curves.items():
         along = {f"{key}={value:g}": points for value, points in _along(group, key).items()}
         sentences += _compared(along, where, metric)
     return sentences
@@ -158,6 +153,19 @@ def _keys(study: Study, over: str, by: Sequence[str]) -> tuple[str, list[str]]:
         raise UserError(f"over={over} by={','.join(by)}: the picture is over {key} already, so leave it out of by=.")
     check_keys(study, chosen)
     return key, [other for other in chosen or swept if other != key]
+
+
+def _curves(study: Study, key: str, others: Sequence[str]) -> dict[str, Group]:
+    """The points of each curve by its label. Of points that differ in having the key, those without it are apart."""
+    curves: dict[str, Group] = {}
+    for values, group in by_values(study.scores, others).items():
+        label = _label(others, values)
+        having = [scores for scores in group if applies(key, scores.point.parameters)]
+        without = [scores for scores in group if not applies(key, scores.point.parameters)]
+        if having and without:
+            curves[f"{label} without {key}".lstrip()] = without
+        curves[label] = having or without
+    return curves
 
 
 def _along(group: Group, key: str) -> dict[float, list[Scores]]:

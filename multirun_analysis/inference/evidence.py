@@ -25,7 +25,7 @@ from scipy import special
 
 from multirun_analysis.inference import planning
 from multirun_analysis.inference.intervals import Interval, t_interval, t_quantile
-from multirun_analysis.inference.scores import Floats, rounded
+from multirun_analysis.inference.scores import Floats, rounded, sd_of
 from multirun_analysis.inference.statistics import normal_bonus
 
 LEAST_SEEDS = 3
@@ -255,7 +255,7 @@ def _of_mean(word: str, mean: float, interval: Interval, unit: str, seeds: int, 
 def _jackknifed(value: float, without_one: Floats, level: float) -> Interval:
     """The t interval of a value by the jackknife, given its values without each of the seeds, shape (seeds,)."""
     seeds = len(without_one)
-    error = np.sqrt((seeds - 1) * np.var(rounded(without_one)))
+    error = np.sqrt((seeds - 1) * np.var(rounded(without_one - without_one[0])))  # of equal values exactly 0
     half = float(t_quantile(seeds - 1, level) * error)
     return Interval(value - half, value + half)
 
@@ -265,7 +265,7 @@ def _without(curve: Floats, seed: int) -> float:
 
 
 def _deviation(values: Floats) -> float:
-    return float(np.std(rounded(values), ddof=1))
+    return sd_of(rounded(values)) or 0.0
 
 
 def _placed(inside: bool, outside: bool) -> str:

@@ -41,14 +41,23 @@ class Percent:
         return cls(summary.mean, summary.interval)
 
     def __str__(self) -> str:
-        words = [f"{100 * self.value:.2f}"]
+        words = [_two(self.value)]
         if self.values:
-            words.append(f"({', '.join(f'{100 * value:.2f}' for value in self.values)})")
+            words.append(f"({', '.join(map(_two, self.values))})")
         elif self.interval is None:
             words.append("[–]")
         elif isinstance(self.interval, Interval):
-            words.append(f"[{100 * self.interval.low:.2f}, {100 * self.interval.high:.2f}]")
+            words.append(f"[{_two(self.interval.low)}, {_two(self.interval.high)}]")
         return " ".join([*words, f"(n = {self.n})"] if self.n is not None else words)
+
+
+def _two(fraction: float) -> str:
+    """A fraction in percent with two decimals; zero has no sign.
+
+    >>> [_two(value) for value in (0.12345, -0.00001)]
+    ['12.35', '0.00']
+    """
+    return f"{100 * fraction:z.2f}"
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from multirun_analysis.inference.evidence import LEAST_SEEDS, Evidence
+from multirun_analysis.inference.evidence import LEAST_SEEDS
 from multirun_analysis.inference.intervals import LEVEL
 from multirun_analysis.output.tables import Cell, Table
 from multirun_analysis.robustness.counts import VERDICTS
@@ -66,9 +66,9 @@ def _values(robustness: Robustness) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for found in robustness.found[REFERENCE]:
         others = _over_variants(found, robustness)
-        by_value = sorted(others, key=lambda name: others[name].value)
-        ends = [f"{others[name].text} (with {name})" for name in (by_value[:1] + by_value[-1:])] or ["–", "–"]
-        signs = sum((other.value > 0) == (found.evidence.value > 0) for other in others.values())
+        by_value = sorted(others, key=lambda name: others[name].evidence.value)
+        ends = [_end(found, others[name], name) for name in (by_value[:1] + by_value[-1:])] or ["–", "–"]
+        signs = sum((other.evidence.value > 0) == (found.evidence.value > 0) for other in others.values())
         same = f"{signs} of {len(others)}" if others and found.evidence.unit.startswith("points") else None
         rows.append((found.words + found.detail, found.evidence.text, *ends, same))
     columns = ("statement", REFERENCE, "lowest", "highest", "same sign")
@@ -81,10 +81,16 @@ def _values(robustness: Robustness) -> Table:
     return Table("robustness_values", title, columns, rows, (note,))
 
 
-def _over_variants(found: Found, robustness: Robustness) -> dict[str, Evidence]:
+def _end(found: Found, other: Found, variant: str) -> str:
+    """What a variant finds, and of which cells if they are others than as chosen."""
+    cells = "" if other.detail == found.detail else other.detail
+    return f"{other.evidence.text}{cells} (with {variant})"
+
+
+def _over_variants(found: Found, robustness: Robustness) -> dict[str, Found]:
     """What the variants find for the same statement, by their names."""
     return {
-        reading.name: other.evidence
+        reading.name: other
         for reading in robustness.readings[1:]
         for other in robustness.found[reading.name]
         if (other.claim, other.words) == (found.claim, found.words) and not math.isnan(other.evidence.value)

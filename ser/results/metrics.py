@@ -149,8 +149,12 @@ def _check_name(name: str, target: str) -> None:
 
 
 def is_share(name: str) -> bool:
-    """Whether a metric's values lie in [0, 1] for certain; a user's own may be negative, as kappa."""
-    return not isinstance(METRICS.get(name), _Own)
+    """Whether a metric's values lie in [0, 1] for certain; a user's own may be negative, as kappa.
+
+    Args:
+        name: its name, or that of one of its forms: crop_kappa, kappa_pooled.
+    """
+    return not isinstance(METRICS.get(name.removeprefix("crop_").removesuffix("_pooled")), _Own)
 
 
 def confusion(gold: ArrayLike, predicted: ArrayLike, classes: int) -> NDArray[np.int64]:

@@ -115,6 +115,7 @@ def compare(comparison: Comparison) -> int:
     if not chosen:
         return 1
     plan, jobs = _final(comparison, chosen)
+    ties += _equal(plan)
     status = watch(plan, lambda: tuning.train(jobs))
     keys = [f"sweep={comparison.name}", f"by={ALTERNATIVE}", f"against={next(iter(chosen))}"]
     analysis = ["python", "-m", "multirun_analysis", *keys, *places_of(plan.points[0].overrides)]
@@ -124,6 +125,18 @@ def compare(comparison: Comparison) -> int:
         flush=True,
     )
     return status or int(len(chosen) < len(comparison.searches))
+
+
+def _equal(plan: Plan) -> list[str]:
+    """Which alternatives chose the same configuration: the tables have it once."""
+    names: dict[str | None, list[str]] = {}
+    for point in plan.points:
+        names.setdefault(point.configuration, []).append(point.parameters[ALTERNATIVE])
+    return [
+        f"{', '.join(each)} chose the same configuration: the tables have it once, as {each[0]}."
+        for each in names.values()
+        if len(each) > 1
+    ]
 
 
 def _final(comparison: Comparison, chosen: Mapping[str, Trial]) -> tuple[Plan, list[tuning.Job]]:

@@ -97,6 +97,12 @@ def test_what_adjusted_p_values_cannot_reach_is_told(hand):
     assert "With 6 seeds and 2 rows no p (Holm) can be below 0.0625" in text
 
 
+def test_a_row_without_a_p_does_not_count_for_what_adjusted_p_values_can_reach(hand):
+    first = cell(hand, "none", "0", np.full(6, 0.5))
+    second, one_seed = cell(hand, "cos", "0.6", np.linspace(0.6, 0.9, 6)), cell(hand, "l2", "0.6", [0.7])
+    assert "no p (Holm)" not in notes(Comparison("a", [second], [first]), Comparison("b", [one_seed], [first]))
+
+
 def test_how_many_seeds_would_be_needed_is_not_said(hand):
     table = comparisons.table("t", "t", [Comparison("a", [cell(hand, "cos", "0.6")], [cell(hand, "none", "0")])])
     assert not [name for name in table.columns if "needed" in name]

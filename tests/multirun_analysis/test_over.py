@@ -198,3 +198,22 @@ def test_the_last_sweep_is_the_one_that_was_started_last(tmp_path):
     assert main(["sweep=last", f"results.dir={tmp_path}"]).startswith("loss=new\n")
     with pytest.raises(UserError, match=r"There is no sweep last in .*There are: none"):
         main(["sweep=last", f"results.dir={tmp_path / 'none'}"])
+
+
+def test_the_baseline_is_a_curve_of_its_own_where_curves_hold_it_and_lambdas():
+    """It has no lambda: it is neither the point at 0, nor part of a mean over lambda."""
+    was = {("none", "0"): [0.60, 0.62, 0.58], ("cos", "0.3"): [0.70, 0.71, 0.69], ("cos", "0.9"): [0.30, 0.32, 0.28]}
+    made = study(was)
+    for scores in made.scores:
+        scores.point.parameters["feature"] = "mfcc"
+    (panel,) = draw(made, "s", "lambda", ["feature"]).panels
+    points = {curve.label: [(point.x, point.summary.mean) for point in curve.points] for curve in panel.curves}
+    assert points == {
+        "feature=mfcc without lambda": [(None, pytest.approx(0.6))],
+        "feature=mfcc": [(0.3, pytest.approx(0.7)), (0.9, pytest.approx(0.3))],
+    }
+    between, *along = read(made, "lambda", ["feature"])
+    assert between.startswith(
+        "averaged over lambda: feature=mfcc without lambda is above feature=mfcc by 10.00 points of WA"
+    )
+    assert [sentence.partition(" by ")[0] for sentence in along] == ["feature=mfcc: lambda=0.3 is above lambda=0.9"]

@@ -12,7 +12,7 @@ from results.outcomes import ABOUT, outcome
 from support import experiment
 
 from ser.errors import UserError
-from ser.results.metrics import METRICS, add_own, metric
+from ser.results.metrics import METRICS, _Own, add_own, is_share, metric
 from ser.results.runs import Origin, parent_run, run_metrics, seed_run
 from ser.results.store import ResultStore, Stored
 from ser.sweep.plan import compose_plan
@@ -213,3 +213,10 @@ def test_two_functions_of_one_name_in_one_command_are_refused(own, tiny):
     metrics = f"metrics={{hits: {own}.share}},{{hits: {own}.nothing}}"
     with patch.dict(METRICS), pytest.raises(UserError, match=r"metrics\.hits is ownmetrics\.share and"):
         compose_plan([f"corpus.root={tiny}", "corpus.size=tiny", metrics])
+
+
+def test_the_forms_of_ones_own_metric_are_no_shares_either(monkeypatch):
+    """Kappa in the prediction by crops, or pooled, may be negative, too."""
+    monkeypatch.setitem(METRICS, "kappa", _Own("kappa", "mine.kappa", "mine.kappa", lambda gold, predicted: 0.0))
+    assert [is_share(name) for name in ("kappa", "crop_kappa", "kappa_pooled", "crop_kappa_pooled")] == [False] * 4
+    assert [is_share(name) for name in ("wa", "crop_uwa", "f1_pooled", "ece_pooled")] == [True] * 4

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,8 +11,8 @@ from sweep.workplace import SERIAL, SMALL
 
 from ser.errors import UserError
 from ser.sweep.commandline import rewrite
-from ser.sweep.comparison import make_comparison
-from ser.sweep.planned import Plan
+from ser.sweep.comparison import ALTERNATIVE, _equal, make_comparison
+from ser.sweep.planned import Plan, Point
 from ser.sweep.tuning import Budget
 
 TWO = """
@@ -119,3 +120,14 @@ def test_each_alternative_is_searched_and_what_is_chosen_has_new_seeds(make, tin
     assert "alternative=none - alternative=unit vectors" in told.stdout
     assert "Averaged within each seed" not in told.stdout
     assert f"unit vectors: loss=l2 loss.normalise=true lambda={plans['two'][1]['parameters']['lambda']}" in told.stdout
+
+
+def test_alternatives_that_chose_one_configuration_are_told():
+    """A table by configuration has it once, under the first name."""
+    points = [
+        Point((), {ALTERNATIVE: name}, (0,), (1,), configuration)
+        for name, configuration in (("none", "a"), ("cos", "b"), ("tuned cos", "b"))
+    ]
+    assert _equal(Plan("s", (), tuple(points), Path("results"))) == [
+        "cos, tuned cos chose the same configuration: the tables have it once, as cos."
+    ]

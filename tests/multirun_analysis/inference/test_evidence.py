@@ -8,7 +8,15 @@ import pytest
 from scipy import stats
 
 from multirun_analysis.inference import evidence
-from multirun_analysis.inference.evidence import above, alike, most, shared_variance, spread_above, steadier
+from multirun_analysis.inference.evidence import (
+    above,
+    alike,
+    more_spread,
+    most,
+    shared_variance,
+    spread_above,
+    steadier,
+)
 
 NOISE = np.array([-1.0, 0.5, 1.0, -0.5, 0.2, -0.2])
 
@@ -57,6 +65,20 @@ def test_an_interval_of_width_zero_is_no_evidence(name, seeds):
     assert found.word == "undecided", found
     if name != "most":
         assert "width zero is no evidence" in found.text
+
+
+def test_seeds_that_agree_exactly_are_no_evidence_whatever_their_accuracy_is():
+    """numpy's standard deviation of equal numbers is 0 for some numbers, and 1e-14 for others."""
+    other = 100 * rng().integers(100, 120, 20) / 339
+    for right in range(60, 339):
+        equal = np.full(20, 100 * right / 339)
+        flat = np.stack([equal, equal + 1 / 3])
+        words = {
+            more_spread(other, equal, 0.95).word,
+            spread_above(equal, 0.95, 10.0, 20).word,
+            steadier(flat, np.stack([equal, equal + 10 / 3]), 0.95).word,
+        }
+        assert words == {"undecided"}, right
 
 
 @pytest.mark.parametrize("name", JUDGES)
