@@ -210,8 +210,8 @@ def over_speakers(collected: Collected, first: Group, second: Group) -> OverSpea
 
     Args:
         collected: where the predictions are.
-        first, second: the groups, each averaged over its points utterance by utterance. Only seeds that are complete
-            at all points, planned folds, and utterances that all points test are used.
+        first, second: the groups, each averaged utterance by utterance over its points on the utterance's corpus. Only
+            seeds that are complete at all points, planned folds, and utterances that all these points test are used.
 
     Raises:
         UserError: the predictions cannot be read, or the points have no test utterance in common.
@@ -239,9 +239,13 @@ def _correctness(collected: Collected, group: Group, seeds: Sequence[int]) -> tu
     by_seed = []
     for seed in seeds:
         frames = [_by_utterance(predicted(collected, scores, seed), scores["corpus"]) for scores in group]
-        right = pd.concat([frame["gold"] == frame["predicted"] for frame in frames], axis=1, join="inner")
-        by_seed.append(right.mean(axis=1))
-    return pd.concat(by_seed, axis=1, join="inner").T, frames[0]["speaker"]
+        by_corpus: dict[str, list[pd.Series]] = {}
+        for scores, frame in zip(group, frames, strict=True):
+            by_corpus.setdefault(scores["corpus"], []).append(frame["gold"] == frame["predicted"])
+        right = [pd.concat(each, axis=1, join="inner").mean(axis=1) for each in by_corpus.values()]
+        by_seed.append(pd.concat(right))
+    speakers = pd.concat([frame["speaker"] for frame in frames])
+    return pd.concat(by_seed, axis=1, join="inner").T, speakers[~speakers.index.duplicated()]
 
 
 def _by_utterance(frame: pd.DataFrame, corpus: str) -> pd.DataFrame:

@@ -42,10 +42,8 @@ def draw(study: Study, name: str, over: str, by: Sequence[str] = (), metric: str
     _check(study, metric)
     key, others = _keys(study, over, by)
     curves = [
-        Curve(
-            label or metric.upper(), tuple(_point(key, x, points, metric) for x, points in _along(group, key).items())
-        )
-        for label, group in _curves(study, key, others).items()
+        Curve(label or metric.upper(), tuple(_point(key, x, each, metric) for x, each in _along(points, key).items()))
+        for label, (points, _) in _curves(study, key, others).items()
     ]
     groups = by_values(study.scores, [key, *others]).values()
     notes = (_READING, *averaged_over(study, groups, [key, *others]), *read(study, over, by, metric))
@@ -67,9 +65,11 @@ def read(study: Study, over: str, by: Sequence[str] = (), metric: str = "wa") ->
     """
     key, others = _keys(study, over, by)
     curves = _curves(study, key, others)
-    sentences = _compared(curves, f"averaged over {key}", metric)
-    for where, group in curves.items():
-        along = {f"{key}={value:g}": points for value, points in _along(group, key).items()}
+    averaged = {label: points for label, (points, _) in curves.items()}
+    sentences = _compared(averaged, f"averaged over {key}", metric)
+    for where, (points, without) in curves.items():
+        along = {f"without {key}": without} if without else {}
+        along |= {f"{key}={value:g}": each for value, each in _along(points, key).items()}
         sentences += _compared(along, where, metric)
     return sentences
 
@@ -155,16 +155,21 @@ def _keys(study: Study, over: str, by: Sequence[str]) -> tuple[str, list[str]]:
     return key, [other for other in chosen or swept if other != key]
 
 
-def _curves(study: Study, key: str, others: Sequence[str]) -> dict[str, Group]:
-    """The points of each curve by its label. Of points that differ in having the key, those without it are apart."""
-    curves: dict[str, Group] = {}
+def _curves(study: Study, key: str, others: Sequence[str]) -> dict[str, tuple[Group, Group]]:
+    """The curves by their labels: the points of each, and those without the key that are like it in all else.
+
+    Where a curve would hold points with and without the key, the latter are a curve of their own.
+    """
+    curves: dict[str, tuple[Group, Group]] = {}
     for values, group in by_values(study.scores, others).items():
         label = _label(others, values)
         having = [scores for scores in group if applies(key, scores.point.parameters)]
         without = [scores for scores in group if not applies(key, scores.point.parameters)]
         if having and without:
-            curves[f"{label} without {key}".lstrip()] = without
-        curves[label] = having or without
+            curves[f"{label} without {key}".lstrip()] = (without, [])
+            curves[label or f"with {key}"] = (having, without)
+        else:
+            curves[label] = (group, [])
     return curves
 
 

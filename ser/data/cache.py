@@ -31,7 +31,7 @@ from ser.data.hashes import audio_hashes, digest, refuse_audio, stamp, stamps
 from ser.errors import UserError
 from ser.features.audio import read_audio
 from ser.features.extractor import ExtractorError, FrameSource, frames_of
-from ser.system.files import lock, replacing
+from ser.system.files import hash_file, lock, replacing
 from ser.system.pool import imap
 from ser.system.stored import damage_told, intact, read_arrays
 
@@ -81,8 +81,10 @@ def frames(corpus: Corpus, extractor: FrameSource, directory: Path, source: Mapp
         UserError: an audio file is missing, damaged, empty or silent, or its frames are not finite. One message lists
             all such utterances.
     """
-    before = stamps(corpus)  # of the audio that the keys are made from
-    keys = _keys(corpus, extractor, directory, source)
+    stamped = stamps(corpus)  # before the audio is hashed, or what was hashed is looked up
+    audio = audio_hashes(corpus, directory)
+    keys = _keys(corpus, audio, extractor, source)
+    before = {path: (stamped[path], audio[path]) for path in stamped}
     pack = directory / "packs" / f"{digest(keys)}.npy"
     open_pack = partial(_open_pack, pack, len(keys), extractor.dimensions)
     if (packed := open_pack()) is not None:
@@ -92,9 +94,10 @@ def frames(corpus: Corpus, extractor: FrameSource, directory: Path, source: Mapp
         return packed or _make_pack(pack, keys, corpus, before, extractor, directory)
 
 
-def _keys(corpus: Corpus, extractor: FrameSource, directory: Path, source: Mapping[str, str] | None) -> list[str]:
-    """The cache key of every utterance, in the corpus' order."""
-    audio = audio_hashes(corpus, directory)
+def _keys(
+    corpus: Corpus, audio: Mapping[Path, str], extractor: FrameSource, source: Mapping[str, str] | None
+) -> list[str]:
+    """The cache key of every utterance, in the corpus' order; ``audio`` has the hash of each file."""
     method = {"format": FORMAT, "librosa": version("librosa"), "extractor": extractor.identity()}
     method_digest = digest(method | ({"source": dict(source)} if source else {}))
     return [digest([audio[u.path], u.start, u.end, method_digest]) for u in corpus.utterances]
@@ -154,19 +157,19 @@ def _make_pack(
     path: Path,
     keys: list[str],
     corpus: Corpus,
-    before: Mapping[Path, str],
+    before: Mapping[Path, tuple[str, str]],
     extractor: FrameSource,
     directory: Path,
 ) -> Frames:
     """Extract the frames that have no entry yet, then write all frames into one file in the order of ``keys``.
 
-    Entries are read one by one, each twice: all of them can be more than the memory holds. ``before`` has the stamp of
-    each audio file when ``keys`` were made: a file that was changed since gives no entry.
+    Entries are read one by one, each twice: all of them can be more than the memory holds. ``before`` has the stamp and
+    the hash of each audio file that ``keys`` were made from: one that was changed since gives no entry.
     """
     entries = [directory / "entries" / key[:2] / f"{key}.npz" for key in keys]
     lengths = _lengths(entries, extractor.dimensions)
     missing = {
-        entry: (utterance, before[utterance.path])
+        entry: (utterance, *before[utterance.path])
         for entry, utterance in zip(entries, corpus.utterances, strict=True)
         if entry not in lengths
     }
@@ -197,7 +200,7 @@ def _read_entry(path: Path, dimensions: int) -> np.ndarray:
     return rows
 
 
-def _extract_all(jobs: dict[Path, tuple[Utterance, str]], extractor: FrameSource) -> dict[Path, str]:
+def _extract_all(jobs: dict[Path, tuple[Utterance, str, str]], extractor: FrameSource) -> dict[Path, str]:
     """Extract utterances in parallel, write their entries, and log the speed.
 
     Returns:
@@ -214,9 +217,9 @@ def _extract_all(jobs: dict[Path, tuple[Utterance, str]], extractor: FrameSource
     return {entry: outcome for entry, outcome in zip(jobs, outcomes, strict=True) if isinstance(outcome, str)}
 
 
-def _extract(extractor: FrameSource, job: tuple[Path, tuple[Utterance, str]]) -> float | str:
+def _extract(extractor: FrameSource, job: tuple[Path, tuple[Utterance, str, str]]) -> float | str:
     """Extract one utterance and write its entry; return its duration (s), or the reason why this is not possible."""
-    entry, (utterance, before) = job
+    entry, (utterance, before, content) = job
     try:
         signal = read_audio(utterance.path, extractor.sample_rate, utterance.start, utterance.end)
         rows = frames_of(extractor, signal)
@@ -224,7 +227,7 @@ def _extract(extractor: FrameSource, job: tuple[Path, tuple[Utterance, str]]) ->
         raise
     except UserError as error:
         return str(error).removeprefix(f"{utterance.path}: ")
-    if stamp(utterance.path) != before:  # else these frames would stand under the hash of another content, for ever
+    if stamp(utterance.path) != before and hash_file(utterance.path) != content:  # else they stood under another hash
         return "was changed while features were extracted. Repeat the command."
     _drop_leftovers(entry)
     with replacing(entry) as temporary:

@@ -1,5 +1,6 @@
 """Read audio files as mono signals at one sample rate."""
 
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -173,12 +174,19 @@ def _check_estimate(path: Path, seconds: float, rate: int) -> None:
     Raises:
         UserError: the file's frames last longer than that.
     """
-    there = mpeg.samples(path.read_bytes()) / rate
+    status = path.stat()
+    there = _mp3_samples(path, status.st_size, status.st_mtime_ns) / rate
     if there - seconds > ROUNDING_SECONDS + mpeg.DELAY / rate:
         raise UserError(
             f"{path}: states {seconds:.2f} s, but {there:.2f} s of sound are there, and the rest would not be read. "
             f"Convert it to WAV or FLAC, such as by ffmpeg -i {path.name} {path.stem}.flac."
         )
+
+
+@lru_cache(maxsize=64)
+def _mp3_samples(path: Path, size: int, changed: int) -> int:
+    """The samples of a file of this size and time, which is read once for all of its parts."""
+    return mpeg.samples(path.read_bytes())
 
 
 def _part(path: Path, seconds: float, start: float | None, end: float | None) -> tuple[float, float]:

@@ -92,11 +92,6 @@ class Experiment:
         path = sqlite.path_of(uri)
         if path is not None:
             sqlite.keep_files_beside(path, self.id)
-            if self.client.get_experiment(self.id).artifact_location.startswith("mlflow-artifacts:"):
-                raise UserError(
-                    f"tracking.experiment={experiment} was made by an MLflow server, which alone takes its files. "
-                    "Give the server as tracking.uri=http://..., or another tracking.experiment."
-                )
         _set_views(self.client, self.client.get_experiment(self.id))
 
     def _found_or_made(self, name: str) -> str:

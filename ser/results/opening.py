@@ -48,6 +48,28 @@ def check_store(uri: str) -> None:
         raise _cannot(uri, f"MLflow knows no store {kind}:, only sqlite:, http:, https:, {', '.join(DATABASES)}")
 
 
+def check_experiment(uri: str, name: str) -> None:
+    """Check that an experiment in a SQLite file, if it is there, takes the files of runs without a server.
+
+    Raises:
+        UserError: an MLflow server made it.
+    """
+    path = sqlite.path_of(uri)
+    if path is None or not path.exists():
+        return
+    try:
+        with closing(_connect(path)) as database:
+            select = "SELECT artifact_location FROM experiments WHERE name = ?"
+            found = database.execute(select, [name]).fetchone()
+    except sqlite3.Error:  # ``check_store`` says why
+        return
+    if found and str(found[0]).startswith("mlflow-artifacts:"):
+        raise UserError(
+            f"tracking.experiment={name} was made by an MLflow server, which alone takes its files. Give the server as "
+            "tracking.uri=http://..., or another tracking.experiment."
+        )
+
+
 def _check_file(uri: str) -> None:
     path = sqlite.path_of(uri)
     if path is None or str(path).startswith((":memory:", "file:")):

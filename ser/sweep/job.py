@@ -23,7 +23,7 @@ from ser.results.runs import Origin, means_of, parent_run, run_metrics, seed_run
 from ser.results.store import ResultStore, Stored
 from ser.sweep.code import check_unchanged, without_weights
 from ser.sweep.handover import COMMAND, PLANNED, STARTED, SWEPT
-from ser.sweep.places import check_places
+from ser.sweep.places import check_places, tracking_experiment
 from ser.sweep.planned import Plan
 from ser.sweep.stored_plans import store_plan
 from ser.system import environment
@@ -256,12 +256,7 @@ class Job:
 
     @property
     def _tracking_experiment(self) -> str:
-        """The name of the MLflow experiment.
-
-        It is ``tracking.experiment``, else MLflow's own environment variable, else one for each corpus.
-        """
-        named = self.settings.tracking.experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME")
-        return named or f"ser-{self.experiment.corpus.name}"
+        return tracking_experiment(self.settings, self.experiment.corpus.name)
 
     def _weights(self, seed: int) -> list[Path]:
         """The weights of a seed's folds, if they are kept."""

@@ -1,16 +1,21 @@
 """Whether a sweep can write where it will write: found out before anything is trained, and without writing."""
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ser.config.settings import Settings
 from ser.errors import UserError
 from ser.results import sqlite
 from ser.results.drivers import DATABASES, kind_of
 from ser.results.mlflow import resolve_uri
-from ser.results.opening import check_store
+from ser.results.opening import check_experiment, check_store
 from ser.system.files import obstacle
 from ser.system.text import shown_address
+
+if TYPE_CHECKING:
+    from ser.data.experiment import Experiment
 
 PLACES = ("results.dir", "tracking.uri", "tracking.experiment")
 """The keys that say where a sweep is found: a command about it must have them, too."""
@@ -59,6 +64,26 @@ def check_places(settings: Sequence[Settings], hydra: Mapping[str, str]) -> None
     _check_folders(dict.fromkeys(places))
     for uri in stores(settings):
         check_store(uri)
+
+
+def tracking_experiment(settings: Settings, corpus: str) -> str:
+    """The name of the MLflow experiment for a corpus.
+
+    It is ``tracking.experiment``, else MLflow's own environment variable, else one for each corpus.
+    """
+    return settings.tracking.experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or f"ser-{corpus}"
+
+
+def check_experiments(experiments: Sequence["Experiment"]) -> None:
+    """Check that the MLflow experiments of these jobs can take runs (``check_experiment``).
+
+    Raises:
+        UserError: one cannot.
+    """
+    delivered = [(one.settings, one.corpus.name) for one in experiments if one.settings.tracking.name != "none"]
+    named = {(resolve_uri(one.tracking.uri), tracking_experiment(one, corpus)) for one, corpus in delivered}
+    for uri, name in sorted(named):
+        check_experiment(uri, name)
 
 
 def stores(settings: Sequence[Settings]) -> list[str]:

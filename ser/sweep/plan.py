@@ -20,7 +20,7 @@ from ser.sweep import launchers
 from ser.sweep.code import changes, modules, not_followed, without_weights
 from ser.sweep.compose import Composer, composer
 from ser.sweep.handover import SOURCES
-from ser.sweep.places import check_one_value, check_places, files_here, stores
+from ser.sweep.places import check_experiments, check_one_value, check_places, files_here, stores
 from ser.sweep.planned import Plan, Point
 from ser.sweep.stored_plans import mixed, store_plan
 from ser.system import environment
@@ -56,6 +56,7 @@ def make_plan(args: argparse.Namespace, dry: bool = False) -> tuple[Plan, list[E
     here = launchers.runs_here(composed.hydra.launcher)
     _check(composed, here, dry)
     plan, experiments = _load(composed, extract=here and not dry)
+    check_experiments(experiments)
     for sentence in _used(plan, experiments):
         _log.info(sentence)
     if dry:

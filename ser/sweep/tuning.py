@@ -23,7 +23,7 @@ from ser.sweep.compose import Composer, composer
 from ser.sweep.display import Progress
 from ser.sweep.handover import PLANNED, STARTED
 from ser.sweep.job import Job, NotStoredError
-from ser.sweep.places import check_one_value
+from ser.sweep.places import check_experiments, check_one_value
 from ser.sweep.planned import Plan
 from ser.sweep.search_space import Dimension, search_space
 from ser.sweep.status import dry_run
@@ -252,6 +252,7 @@ def jobs(points: Iterable[Sequence[str]], config_dir: str | None) -> list[Job]:
 
 def _job(composing: Composer, overrides: Sequence[str], extract: bool) -> Job:
     experiment = make_experiment(resolve(composing.config(overrides), overrides), overrides)
+    check_experiments([experiment])
     if extract:
         experiment.frames()
     return Job(experiment)

@@ -216,4 +216,10 @@ def test_the_baseline_is_a_curve_of_its_own_where_curves_hold_it_and_lambdas():
     assert between.startswith(
         "averaged over lambda: feature=mfcc without lambda is above feature=mfcc by 10.00 points of WA"
     )
-    assert [sentence.partition(" by ")[0] for sentence in along] == ["feature=mfcc: lambda=0.3 is above lambda=0.9"]
+    assert len(along) == 1, "each lambda is compared with the baseline, too"
+    for pair in ("lambda=0.3|without lambda", "lambda=0.3|lambda=0.9"):
+        assert pair.replace("|", " is above ") + " by" in along[0]
+    alone = read(study(was), "lambda", ["corpus"])
+    (panel,) = draw(study(was | {("cos", "0"): was["none", "0"]}), "s", "lambda").panels
+    assert [curve.label for curve in panel.curves] == ["loss=none", "loss=cos"]
+    assert alone[0].startswith("averaged over lambda: corpus=mine without lambda is above corpus=mine by")

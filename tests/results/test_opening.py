@@ -13,7 +13,7 @@ import pytest
 
 from ser.errors import UserError
 from ser.results import opening, sqlite
-from ser.results.opening import check_store
+from ser.results.opening import check_experiment, check_store
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +187,7 @@ def test_a_folder_whose_name_mlflow_would_read_as_an_escape_is_refused(tmp_path)
 
 
 def test_an_experiment_of_a_server_is_refused_in_its_database(made, tmp_path):
-    """Before anything is trained: files can be sent to the server only."""
+    """Its files can be sent to the server only."""
     from ser.results.mlflow import Experiment
 
     path = tmp_path / "mlflow.db"
@@ -198,7 +198,9 @@ def test_an_experiment_of_a_server_is_refused_in_its_database(made, tmp_path):
             "UPDATE experiments SET artifact_location = 'mlflow-artifacts:/9' WHERE experiment_id = ?", [opened.id]
         )
     with pytest.raises(UserError, match=r"experiment=mine was made by an MLflow server.*tracking\.uri=http://"):
-        Experiment(f"sqlite:///{path}", "mine")
+        check_experiment(f"sqlite:///{path}", "mine")
+    check_experiment(f"sqlite:///{path}", "another")
+    check_experiment(f"sqlite:///{tmp_path}/none.db", "mine")
 
 
 @pytest.mark.parametrize("name", ["plain", "Anna's best", 'say "hi"', """both ' and ".""", "b\\s", "a%b_c"])

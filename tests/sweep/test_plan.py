@@ -204,6 +204,16 @@ def test_folds_that_are_points_of_a_sweep_are_the_whole_corpus_together(tiny, tm
     assert f"Only folds 1, 2 of 5: {note}" in table(plan(tiny, tmp_path, "loss=none", "fold=1,2"), store)
 
 
+def test_an_experiment_that_takes_no_files_is_refused_before_anything_is_trained(tiny, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("ser.sweep.places.check_experiment", lambda *which: asked.append(which))
+    store = f"sqlite:///{tmp_path}/m.db"
+    plan(tiny, tmp_path, "loss=none,cos", "fold=1", f"tracking.uri={store}")
+    plan(tiny, tmp_path, "loss=none", "fold=1", f"tracking.uri={store}", "tracking.experiment=mine")
+    plan(tiny, tmp_path, "loss=none", "fold=1", "tracking=none")
+    assert asked == [(store, "ser-synthetic"), (store, "mine")]
+
+
 def test_a_dry_run_tells_what_the_command_line_means(tiny, tmp_path, caplog):
     """What is left out of the corpus, what has no effect, which points are equal: as before a training."""
     typed = ["-m", f"corpus.root={tiny}", "corpus.size=tiny", "sweep=mine", "lambda=1", "seed=0,0"]

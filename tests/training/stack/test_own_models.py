@@ -67,6 +67,23 @@ class RunningMean(OwnModel):
         return super().forward(frames - self.mean, count)
 
 
+class Bottleneck(OwnModel):
+    """Two batch normalisations in a row, so that the mean of what the second one sees is rounding; odd buffers."""
+
+    def __init__(self, frames, features, classes):
+        super().__init__(frames, features, classes)
+        linear = nn.Linear(self.vector_size, self.vector_size, bias=False)
+        self.rows = nn.Sequential(*self.rows[:2], linear, nn.BatchNorm1d(self.vector_size), nn.Tanh())
+        self.register_buffer("mask", torch.tensor([True, False]))
+        self.register_buffer("lowest", torch.tensor([-torch.inf, 1.0]))
+
+
+def test_a_model_whose_buffers_do_not_change_is_trained_together(new_task, caplog):
+    task = new_task("trainer.max_epochs=1", model=Bottleneck)
+    assert len(list(outcomes(stack(task, REPLICAS[:2])))) == 2
+    assert not caplog.records
+
+
 @pytest.mark.parametrize(
     "model, why", [(WithDropout, "random"), (CombinesRows, "mixes the rows"), (RunningMean, "mixes the rows")]
 )
