@@ -2,6 +2,7 @@
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -219,7 +220,16 @@ def test_the_baseline_is_a_curve_of_its_own_where_curves_hold_it_and_lambdas():
     assert len(along) == 1, "each lambda is compared with the baseline, too"
     for pair in ("lambda=0.3|without lambda", "lambda=0.3|lambda=0.9"):
         assert pair.replace("|", " is above ") + " by" in along[0]
-    alone = read(study(was), "lambda", ["corpus"])
-    (panel,) = draw(study(was | {("cos", "0"): was["none", "0"]}), "s", "lambda").panels
-    assert [curve.label for curve in panel.curves] == ["loss=none", "loss=cos"]
-    assert alone[0].startswith("averaged over lambda: corpus=mine without lambda is above corpus=mine by")
+
+
+def test_a_sweep_over_lambda_alone_with_its_baseline_at_0():
+    """``loss=cos lambda=0,0.3,0.9``: the point at 0 is the baseline, and each lambda is compared with it."""
+    was = {("none", "0"): [0.60, 0.62, 0.58], ("cos", "0.3"): [0.70, 0.71, 0.69], ("cos", "0.9"): [0.30, 0.32, 0.29]}
+    made = study(was)
+    made = replace(made, swept=[key for key in made.swept if key != "loss"])
+    (panel,) = draw(made, "s", "lambda").panels
+    assert [curve.label for curve in panel.curves] == ["without lambda", "with lambda"]
+    between, along = read(made, "lambda")
+    assert between.startswith("averaged over lambda: without lambda is above with lambda by")
+    assert along.startswith("with lambda: lambda=0.3 is above without lambda by 10.00 points of WA")
+    assert "without lambda is above lambda=0.9 by" in along
