@@ -141,7 +141,7 @@ class Predictor:
 
     def _checked(self, recording: Recording) -> Recording | UserError:
         """The recording, or an error if its speaker is needed and missing."""
-        if self._feature.normalisation != "speaker" or not is_missing(recording.speaker):
+        if self._feature.normalisation != "speaker" or not is_missing(str(recording.speaker)):
             return recording
         return UserError(
             f"{recording.name}: this model was trained with feature.normalisation=speaker, which takes mean and "

@@ -2,9 +2,8 @@
 
 import pytest
 
-from multirun_analysis.audit.compared import merged
 from ser.errors import UserError
-from ser.sweep.planned import Point
+from ser.sweep.planned import Point, merged
 
 
 @pytest.mark.parametrize("more", [("repeats=1", "seed=0,1,2,3"), ("seed=2,0", "repeats=2", "fold=3,[1,2]")])
