@@ -139,12 +139,12 @@ class Robustness:
         cells: list[dict[Any, Scores]] = [{}, {}, {}]
         for plan in plans.values():
             for point in plan.points:
-                cells[_STUDIES.get(_experiment(plan), 2)][_key(point)] = self._scores[_key(point)]
+                cells[_STUDIES.get(_experiment(plan), 2)][point.known_by] = self._scores[point.known_by]
         return [replace(self.study, scores=tuple(each.values())) for each in cells]
 
     @cached_property
     def _scores(self) -> dict[Any, Scores]:
-        return {_key(scores.point): scores for scores in self.study.scores}
+        return {scores.point.known_by: scores for scores in self.study.scores}
 
     def _outcomes(self, reading: Reading, used: Sequence[set[str]]) -> list[Outcome]:
         judged = verdicts(self._claims[reading.name])
@@ -194,11 +194,6 @@ def _varied(readings: Sequence[Reading]) -> Iterator[str]:
 
 def _experiment(plan: Plan) -> str:
     return dict(override.partition("=")[::2] for override in plan.overrides).get("experiment", "")
-
-
-def _key(point: Point) -> Any:
-    """What a configuration is known by, also where it cannot run; as in ``ser.sweep.planned.merged``."""
-    return point.configuration or tuple(sorted(point.parameters.items()))
 
 
 def _places(point: Point, seeds: Iterable[int]) -> Iterator[tuple[str, int, int]]:

@@ -27,7 +27,7 @@ import numpy as np
 from filelock import Timeout
 
 from ser.corpora.table import Corpus, Utterance
-from ser.data.hashes import audio_hashes, digest, refuse_audio, stamp, stamps
+from ser.data.hashes import digest, refuse_audio, stamp, stamped_hashes
 from ser.errors import UserError
 from ser.features.audio import read_audio
 from ser.features.extractor import ExtractorError, FrameSource, frames_of
@@ -81,26 +81,24 @@ def frames(corpus: Corpus, extractor: FrameSource, directory: Path, source: Mapp
         UserError: an audio file is missing, damaged, empty or silent, or its frames are not finite. One message lists
             all such utterances.
     """
-    stamped = stamps(corpus)  # before the audio is hashed, or what was hashed is looked up
-    audio = audio_hashes(corpus, directory)
+    audio = stamped_hashes(corpus, directory)
     keys = _keys(corpus, audio, extractor, source)
-    before = {path: (stamped[path], audio[path]) for path in stamped}
     pack = directory / "packs" / f"{digest(keys)}.npy"
     open_pack = partial(_open_pack, pack, len(keys), extractor.dimensions)
     if (packed := open_pack()) is not None:
         return packed
     with _locked(directory / "locks" / f"{digest(extractor.identity())}.lock", extractor.label):
         packed = open_pack()  # another process may have written it in the meantime
-        return packed or _make_pack(pack, keys, corpus, before, extractor, directory)
+        return packed or _make_pack(pack, keys, corpus, audio, extractor, directory)
 
 
 def _keys(
-    corpus: Corpus, audio: Mapping[Path, str], extractor: FrameSource, source: Mapping[str, str] | None
+    corpus: Corpus, audio: Mapping[Path, tuple[str, str]], extractor: FrameSource, source: Mapping[str, str] | None
 ) -> list[str]:
-    """The cache key of every utterance, in the corpus' order; ``audio`` has the hash of each file."""
+    """The cache key of every utterance, in the corpus' order; ``audio`` is that of ``stamped_hashes``."""
     method = {"format": FORMAT, "librosa": version("librosa"), "extractor": extractor.identity()}
     method_digest = digest(method | ({"source": dict(source)} if source else {}))
-    return [digest([audio[u.path], u.start, u.end, method_digest]) for u in corpus.utterances]
+    return [digest([audio[u.path][1], u.start, u.end, method_digest]) for u in corpus.utterances]
 
 
 @contextmanager
@@ -157,19 +155,19 @@ def _make_pack(
     path: Path,
     keys: list[str],
     corpus: Corpus,
-    before: Mapping[Path, tuple[str, str]],
+    audio: Mapping[Path, tuple[str, str]],
     extractor: FrameSource,
     directory: Path,
 ) -> Frames:
     """Extract the frames that have no entry yet, then write all frames into one file in the order of ``keys``.
 
-    Entries are read one by one, each twice: all of them can be more than the memory holds. ``before`` has the stamp and
-    the hash of each audio file that ``keys`` were made from: one that was changed since gives no entry.
+    Entries are read one by one, each twice: all of them can be more than the memory holds. ``audio`` is what
+    ``keys`` were made from (``stamped_hashes``): a file that was changed since gives no entry.
     """
     entries = [directory / "entries" / key[:2] / f"{key}.npz" for key in keys]
     lengths = _lengths(entries, extractor.dimensions)
     missing = {
-        entry: (utterance, *before[utterance.path])
+        entry: (utterance, *audio[utterance.path])
         for entry, utterance in zip(entries, corpus.utterances, strict=True)
         if entry not in lengths
     }

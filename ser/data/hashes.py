@@ -98,7 +98,12 @@ def _plain(value: object) -> object:
 
 
 def audio_hashes(corpus: Corpus, directory: Path, verify: bool = False) -> dict[Path, str]:
-    """The hash of each audio file's content.
+    """The hash of each audio file's content; arguments and errors as for ``stamped_hashes``."""
+    return {path: content for path, (_, content) in stamped_hashes(corpus, directory, verify).items()}
+
+
+def stamped_hashes(corpus: Corpus, directory: Path, verify: bool = False) -> dict[Path, tuple[str, str]]:
+    """The stamp of each audio file (``stamps``), and the hash of the content that it had then or later.
 
     A file is read if it is new, or if its size, times or inode changed since the last call. A corpus whose audio is
     small (``VERIFIED_BYTES``) is always read, once in each process.
@@ -125,7 +130,7 @@ def audio_hashes(corpus: Corpus, directory: Path, verify: bool = False) -> dict[
             memo |= found
             write_text(memo_path, json.dumps(memo))
     _verified.add(memo_path)
-    return {path: memo[stamp] for path, stamp in stamped.items()}
+    return {path: (stamp, memo[stamp]) for path, stamp in stamped.items()}
 
 
 def _read_memo(path: Path) -> dict[str, str]:

@@ -56,7 +56,6 @@ def make_plan(args: argparse.Namespace, dry: bool = False) -> tuple[Plan, list[E
     here = launchers.runs_here(composed.hydra.launcher)
     _check(composed, here, dry)
     plan, experiments = _load(composed, extract=here and not dry)
-    check_experiments(experiments)
     for sentence in _used(plan, experiments):
         _log.info(sentence)
     if dry:
@@ -179,21 +178,20 @@ def _load(composed: _Composed, extract: bool = False) -> tuple[Plan, list[Experi
         The plan, and the experiments of those of its points that can run.
 
     Raises:
-        UserError: no point can run, all for one reason.
+        UserError: no point can run, all for one reason; or an MLflow experiment cannot take runs.
     """
+    made = [_made(*each) for each in zip(composed.settings, composed.points, strict=True)]
+    check_experiments([each for each in made if isinstance(each, Experiment)])  # before hours of extraction
+    if extract:
+        made = [_with_frames(each) if isinstance(each, Experiment) else each for each in made]
     points, experiments = list[Point](), list[Experiment]()
-    for settings, overrides in zip(composed.settings, composed.points, strict=True):
-        try:
-            experiment = make_experiment(settings, overrides)
-            add_own(settings.metrics, len(experiment.corpus.classes))
-            if extract:
-                experiment.frames()
-        except UserError as error:
-            planned = tuple(overrides), parameters_of(settings), settings.seeds, settings.folds or ()
-            points.append(Point(*planned, configuration=None, error=str(error)))
+    for settings, overrides, each in zip(composed.settings, composed.points, made, strict=True):
+        if isinstance(each, Experiment):
+            points.append(Point.of(each))
+            experiments.append(each)
         else:
-            points.append(Point.of(experiment))
-            experiments.append(experiment)
+            planned = tuple(overrides), parameters_of(settings), settings.seeds, settings.folds or ()
+            points.append(Point(*planned, configuration=None, error=str(each)))
     errors = {point.error for point in points}
     if not experiments and len(errors) == 1:
         raise UserError(errors.pop() or "")
@@ -209,6 +207,25 @@ def _load(composed: _Composed, extract: bool = False) -> tuple[Plan, list[Experi
         metrics=composed.metrics,
     )
     return plan, experiments
+
+
+def _made(settings: Settings, overrides: Sequence[str]) -> Experiment | UserError:
+    """The experiment of a point, or why it cannot run."""
+    try:
+        experiment = make_experiment(settings, overrides)
+        add_own(settings.metrics, len(experiment.corpus.classes))
+    except UserError as error:
+        return error
+    return experiment
+
+
+def _with_frames(experiment: Experiment) -> Experiment | UserError:
+    """The experiment once its features are extracted, or why they cannot be."""
+    try:
+        experiment.frames()
+    except UserError as error:
+        return error
+    return experiment
 
 
 def _used(plan: Plan, experiments: Sequence[Experiment]) -> Iterator[str]:

@@ -54,22 +54,23 @@ class Point:
             return None
         return f"fold{'s' * (len(self.folds) > 1)} {', '.join(map(str, self.folds))} of {self.sessions}"
 
+    @property
+    def known_by(self) -> Any:
+        """The same for points of one configuration; of points that cannot run, for those with equal parameters."""
+        return self.configuration or tuple(sorted(self.parameters.items()))
+
     def replicas(self) -> list[Replica]:
         """Every training of this point; an empty list where it cannot run."""
         return [] if self.configuration is None else replicas(self.configuration, self.seeds, self.folds)
 
 
 def merged(points: Iterable[Point]) -> list[Point]:
-    """Merge points of the same configuration into one that has the seeds and folds of all of them.
-
-    Points that cannot run have no configuration; they are merged if their parameters are equal.
-    """
+    """Merge points of the same configuration (``known_by``) into one that has the seeds and folds of all of them."""
     result: dict[Any, Point] = {}
     for point in points:
-        key = point.configuration or tuple(sorted(point.parameters.items()))
-        first = result.get(key, point)
+        first = result.get(point.known_by, point)
         seeds, folds = {*first.seeds, *point.seeds}, {*first.folds, *point.folds}
-        result[key] = replace(first, seeds=tuple(sorted(seeds)), folds=tuple(sorted(folds)))
+        result[point.known_by] = replace(first, seeds=tuple(sorted(seeds)), folds=tuple(sorted(folds)))
     return list(result.values())
 
 

@@ -268,9 +268,8 @@ def _trial(task: Task, members: Sequence[Member], real: int, size: int) -> list[
     batches = Batches(groups, size, task.device)
     weight = torch.full((len(members),), task.schedule.at(1), device=task.device)
     losses = trial.step(next(iter(batches)), weight, trial.rates(1)[:, 0])
-    norms = {name.removesuffix("num_batches_tracked") for name in trial.computation.batch_counts}
-    own = {f"{norm}{name}" for norm in norms for name in ("running_mean", "running_var", "num_batches_tracked")}
-    return [losses["loss"], *(buffer for name, buffer in trial.tensors["buffers"].items() if name not in own)]
+    norms = trial.computation.norm_buffers
+    return [losses["loss"], *(buffer for name, buffer in trial.tensors["buffers"].items() if name not in norms)]
 
 
 def _first_member(task: Task, replicas: Sequence[Replica]) -> Member | None:

@@ -43,6 +43,7 @@ class Computation:
         trained: names of the parameters that are trained.
         saved: for each name of the network's ``state_dict`` the first name of its tensor, which may have two.
         batch_counts: names of the buffers in which batch normalisation counts mini-batches.
+        norm_buffers: names of all buffers of batch normalisation.
     """
 
     def __init__(self, task: Task, network: Network, frames: Tensor) -> None:
@@ -53,7 +54,9 @@ class Computation:
         self.saved = {name: names[name] for name in network.state_dict()}
         self.trained = [name for name, parameter in network.named_parameters() if parameter.requires_grad]
         self._buffers = [name for name, _ in network.named_buffers()]
-        self.batch_counts = [f"{name}.num_batches_tracked" for name in batch_norms(network)]
+        norms = batch_norms(network)
+        self.batch_counts = [f"{name}.num_batches_tracked" for name in norms]
+        self.norm_buffers = {f"{name}.{each}" for name, norm in norms.items() for each, _ in norm.named_buffers()}
         self._masks = mask_norms(network)
         self._every_row = EVERY_ROW.to(task.device)
         self.network = network.to(task.device)
