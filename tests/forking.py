@@ -5,6 +5,9 @@ one for the rest. So a server process imports them once for each process of pyte
 nothing else. What it forks has its own arguments, working directory, environment and standard streams, runs the module
 as ``__main__`` and ends like any other process. Tests of what a command imports, and of commands that are killed or run
 at once, start Python itself.
+
+A new MLflow store takes four seconds as well, always for the same tables: the first one is kept beside the server's
+socket, and later commands copy it.
 """
 
 import contextlib
@@ -14,7 +17,9 @@ import json
 import os
 import runpy
 import select
+import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -84,6 +89,27 @@ def serve(path: str) -> dict:
     return command
 
 
+def copy_new_stores(template: Path) -> None:
+    """Let new MLflow stores be copies of one, which is made when it is first needed."""
+    from ser.results import sqlite
+    from ser.system.files import lock
+
+    create = sqlite.create
+
+    def copy(path: Path, files: Path) -> str:
+        with lock(template.with_suffix(".lock")):
+            failure = "" if template.exists() else create(template, files)
+        if failure:
+            template.unlink(missing_ok=True)
+            return failure
+        shutil.copyfile(template, path)
+        with contextlib.closing(sqlite3.connect(path)) as database, database:  # else it is the first store's folder
+            database.execute("UPDATE experiments SET artifact_location = ?", [str(files / "0")])
+        return ""
+
+    sqlite.create = copy
+
+
 def become(module: str, arguments: list[str], cwd: str, env: dict[str, str], streams: list[str]) -> None:
     """Run a command in this process, as ``python -m`` does."""
     for number, path in enumerate(streams):
@@ -102,5 +128,6 @@ if __name__ == "__main__":
     quiet_mlflow()
     for name in IMPORTED:
         importlib.import_module(name)
+    copy_new_stores(Path(sys.argv[1]).with_name("mlflow.db"))
     gc.freeze()  # else every command looks for garbage in what was imported
     become(**serve(sys.argv[1]))

@@ -63,15 +63,30 @@ def make(path: Path) -> None:
             return
         temporary = path.with_name(f".{path.name}-being-made")
         temporary.unlink(missing_ok=True)
-        command = [sys.executable, "-c", _MAKE, f"sqlite:///{temporary}", str(_files(path))]
-        made = subprocess.run(command, capture_output=True, text=True, check=False)
-        if made.returncode:
+        failure = create(temporary, _files(path))
+        if failure:
             temporary.unlink(missing_ok=True)
-            raise UserError(f"MLflow could not make {path}: {_reason(made.stderr)}")
+            raise UserError(f"MLflow could not make {path}: {failure}")
         with closing(sqlite3.connect(temporary)) as database:
             database.execute("PRAGMA journal_mode=WAL")
         _to_disk(temporary)
         os.replace(temporary, path)
+
+
+def create(path: Path, files: Path) -> str:
+    """Have MLflow make its tables in a new file; a process of its own does so.
+
+    Args:
+        path: the file.
+        files: the folder of the files of all runs.
+
+    Returns:
+        Why MLflow could not; empty when it could.
+    """
+    made = subprocess.run(
+        [sys.executable, "-c", _MAKE, f"sqlite:///{path}", str(files)], capture_output=True, text=True, check=False
+    )
+    return _reason(made.stderr) if made.returncode else ""
 
 
 def _to_disk(path: Path) -> None:
