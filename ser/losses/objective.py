@@ -12,18 +12,22 @@ from ser.losses.contrast import Contrast, OverPairs, make_loss, of_batch
 from ser.losses.position import Position
 
 
-def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+def cross_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
     """Cross-entropy with one-hot targets, equation (8), averaged over the samples that have a label.
 
     Args:
         logits: scores before the softmax, shape (samples, classes).
         labels: class indices, or IGNORED where the label is unknown, shape (samples,).
+        weights: how much a sample of each class counts in the mean, shape (classes,); None: all samples equally.
 
     Returns:
         The mean over the samples with a label, a scalar; 0 if no sample has one.
     """
-    total = functional.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum")
-    return total / (labels != IGNORED).sum().clamp(min=1)
+    total = functional.cross_entropy(logits, labels, weight=weights, ignore_index=IGNORED, reduction="sum")
+    known = labels != IGNORED
+    if weights is None:
+        return total / known.sum().clamp(min=1)
+    return total / torch.where(known.any(), (weights[labels.clamp(min=0)] * known).sum(), 1.0)
 
 
 class Objective(nn.Module):
@@ -40,12 +44,21 @@ class Objective(nn.Module):
         position: the vectors that the contrastive loss compares; None without a contrastive loss.
         aux_weight: w, lambda of equation (9).
         branches: whether L_cro is the "mean" of the two branches' cross-entropies, or their "sum".
+        class_weights: the weight of each emotion in L_cro, shape (classes,); None: all the same.
     """
 
+    class_weights: Tensor | None
+
     def __init__(
-        self, contrast: Contrast | None, position: Position | None, aux_weight: float, branches: str = "mean"
+        self,
+        contrast: Contrast | None,
+        position: Position | None,
+        aux_weight: float,
+        branches: str = "mean",
+        class_weights: Tensor | None = None,
     ) -> None:
         super().__init__()
+        self.register_buffer("class_weights", class_weights, persistent=False)
         self.contrast, self.position, self.aux_weight, self.branches = contrast, position, aux_weight, branches
 
     @classmethod
@@ -82,10 +95,10 @@ class Objective(nn.Module):
                 the total leaves samples out by these labels, but a loss of pairs needs ``real``. None: no padding.
 
         Returns:
-            Scalars: "loss" (L), "cross_entropy" (the mean over all samples), and, where they are part of L,
+            Scalars: "loss" (L), "cross_entropy" (L_cro, the mean over all samples), and, where they are part of L,
             "contrastive" (L_con) and "aux" (L_add).
         """
-        parts = {"cross_entropy": cross_entropy(logits, labels)}
+        parts = {"cross_entropy": cross_entropy(logits, labels, self.class_weights)}
         total = parts["cross_entropy"]
         if self.contrast is not None and self.position is not None:
             if self.branches == "sum":

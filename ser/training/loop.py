@@ -119,7 +119,8 @@ class _Training:
         self.task, self.seed, self.fold = task, seed, fold
         self.sampling, self.course = Sampling(task, seed, fold), Course(task.recipe, task.schedule.at)
         self.inputs = Inputs.of(task, self.sampling.parts)
-        self.network: Network = make_network(task, self.inputs.features, seed, fold).to(task.device)
+        weights = self.sampling.class_weights()
+        self.network: Network = make_network(task, self.inputs.features, seed, fold, weights).to(task.device)
         self.optimiser = task.recipe.optimiser(self.network.parameters())
         self.best: dict[str, Tensor] = {}
 

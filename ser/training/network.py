@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -55,7 +57,9 @@ class Network(nn.Module):
         return vector, logits, self.aux(vector) if self.aux is not None else None
 
 
-def make_network(task: Task, features: int, seed: int, fold: int) -> Network:
+def make_network(
+    task: Task, features: int, seed: int, fold: int, class_weights: NDArray[np.float32] | None = None
+) -> Network:
     """Make a replica's network on the CPU, with PyTorch's default initialisation.
 
     The weights depend on ``seed`` and ``fold`` only. PyTorch's global random generator is left as it was.
@@ -65,12 +69,15 @@ def make_network(task: Task, features: int, seed: int, fold: int) -> Network:
         features: D, features of a frame, of all its layers.
         seed: the replica's seed.
         fold: the replica's fold.
+        class_weights: the weight of each emotion in the cross-entropy, shape (C,); None: all the same.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(randomness.torch_seed(seed, fold, "initialisation"))
         model = make_model(task.model, task.layers, task.segment_frames, features, len(task.data.classes))
         network = Network(model, len(task.data.classes), task.data.aux_classes)
         network.objective = task.objective(int(model.vector_size))  # type: ignore[arg-type]
+    if class_weights is not None:
+        network.objective.class_weights = torch.from_numpy(class_weights)
     if task.recipe.statistics == "epoch":
         for norm in batch_norms(network).values():
             norm.momentum = None  # PyTorch's cumulative average, over num_batches_tracked mini-batches

@@ -94,6 +94,21 @@ class Sampling:
             return windows, self.pairs
         return self.training, self.pairs
 
+    def class_weights(self) -> NDArray[np.float32] | None:
+        """The weight of each emotion in the cross-entropy (``trainer.class_weights``).
+
+        Of N segments in the pairs of the first epoch, n are of a class: it weighs N / (classes * n), as in
+        scikit-learn's ``class_weight="balanced"``. So the classes weigh 1 where ``loader_2`` draws equally many.
+
+        Returns:
+            Shape (classes,), with the mean 1 over those segments; None: no weights.
+        """
+        if self.task.recipe.class_weights == "none":
+            return None
+        labels = self.task.data.labels[self.training.utterance[self.pairs.ravel()]]
+        counts = np.bincount(labels, minlength=len(self.task.data.classes))
+        return (len(labels) / (len(counts) * np.maximum(counts, 1))).astype(np.float32)
+
     def state(self) -> dict[str, Any]:
         """What changes from epoch to epoch: the pairs, and the states of the generators."""
         return {

@@ -42,6 +42,8 @@ class Recipe:
             close to its initial values after an epoch of few mini-batches.
         below: what the watched loss must fall below to count as decreasing: its lowest value so far ("lowest"), or its
             value in the epoch before ("previous"). The paper says only that it "doesn't decrease".
+        class_weights: of the emotions in the cross-entropy, also in validation. "none": all segments weigh the same.
+            "balanced": those of a rare class weigh more (``Sampling.class_weights``).
     """
 
     batch_size: Count
@@ -55,6 +57,7 @@ class Recipe:
     precision: Literal["float32", "tf32", "bf16"]
     statistics: Literal["epoch", "running"] = field(default="epoch", kw_only=True)
     below: Literal["lowest", "previous"] = field(default="lowest", kw_only=True)
+    class_weights: Literal["none", "balanced"] = field(default="none", kw_only=True)
 
     moments: ClassVar[tuple[str, ...]] = ("first", "second")
     """Names of the tensors that ``update`` keeps for each parameter; each has the parameter's shape and starts at 0."""

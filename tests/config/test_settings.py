@@ -71,7 +71,7 @@ DECIDES = {
     "validation.train_fraction": "0.5",
     "trainer.batch_size": "16", "trainer.lr": "1e-3", "trainer.min_lr": "1e-5", "trainer.factor": "0.7",
     "trainer.patience": "2", "trainer.watch": "train", "trainer.max_epochs": "7", "trainer.batch_norm": "branch",
-    "trainer.statistics": "running", "trainer.below": "previous",
+    "trainer.statistics": "running", "trainer.below": "previous", "trainer.class_weights": "balanced",
     "trainer.precision": "bf16", "position.vector": "probabilities",
 }  # fmt: skip
 DECIDES_NOTHING = {

@@ -50,6 +50,18 @@ def test_cross_entropy_leaves_out_missing_labels():
     assert cross_entropy(logits, torch.tensor([IGNORED, IGNORED])).item() == 0
 
 
+def test_weighted_cross_entropy_is_pytorchs():
+    generator = torch.Generator().manual_seed(0)
+    logits, weights = torch.randn(20, 3, generator=generator), torch.tensor([0.5, 2.0, 1.0])
+    labels = torch.randint(-1, 3, (20,), generator=generator)
+    assert (labels == IGNORED).any()
+    expected = torch.nn.CrossEntropyLoss(weights, ignore_index=IGNORED)(logits, labels)
+    assert cross_entropy(logits, labels, weights).item() == pytest.approx(expected.item())
+    objective = Objective(None, None, 0.0, class_weights=weights)
+    assert objective(logits, logits, labels, 0.0)["loss"].item() == pytest.approx(expected.item())
+    assert cross_entropy(logits, torch.full((20,), IGNORED), weights).item() == 0
+
+
 def test_against_plain_loops():
     generator = torch.Generator().manual_seed(0)
     first, second = (torch.randn(20, 7, generator=generator) for _ in range(2))

@@ -35,6 +35,7 @@ ALTERNATIVES = [
     "loader=loader_2", "loader.redraw=false", "loader=loader_2 loader.redraw=false",
     "trainer.batch_norm=branch", "trainer.statistics=running", "trainer.watch=train", "trainer.patience=3",
     "trainer.below=previous", "trainer.precision=bf16", "trainer.precision=tf32", "trainer.factor=0.7",
+    "trainer.class_weights=balanced", "loss=none trainer.class_weights=balanced",
     "validation=session", "validation.fraction=0.4",
     "corpus.turns=scripted +corpus.labels.fru=happy length.train=first validation.fraction=0.5 loss=none",
     "feature.top_db=null",
@@ -67,6 +68,15 @@ def test_the_best_validation_epoch_is_tested(new_task):
 def test_training_learns(new_task):
     rows = train(new_task("trainer.max_epochs=15", "trainer.lr=3e-3", "loss=none"), 0, 1).history
     assert rows[-1]["train_loss"] < 0.7 * rows[0]["train_loss"]
+
+
+def test_the_network_is_trained_with_the_weights_of_the_classes(new_task):
+    chosen = ("trainer.class_weights=balanced", "loss=none")
+    training = _Training(new_task(*chosen), 0, 1)
+    assert training.network.objective.class_weights.tolist() == training.sampling.class_weights().tolist()
+    plain, weighted = (train(new_task("loss=none", *more), 0, 1).history[0] for more in ((), chosen))
+    assert plain["train_cross_entropy"] != weighted["train_cross_entropy"]
+    assert plain["val_loss"] != weighted["val_loss"]
 
 
 def test_training_stops_below_the_lowest_learning_rate(new_task):

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 
 from ser.data.replicas import Replica
@@ -19,6 +20,20 @@ def test_segments_in_no_pair_are_counted(new_task):
     task = new_task()
     assert outcome.left_out > 0
     assert train(task, 0, 1).left_out == len(Sampling(task, 0, 1).training) % 2
+
+
+def test_balanced_classes_weigh_as_in_scikit_learn(new_task):
+    sampling = Sampling(new_task("loss=none", "trainer.class_weights=balanced"), 0, 1)
+    labels = sampling.task.data.labels[sampling.training.utterance]
+    assert len(np.unique(np.bincount(labels))) > 1, "the classes have to differ"
+    expected = compute_class_weight("balanced", classes=np.unique(labels), y=labels)
+    np.testing.assert_allclose(sampling.class_weights(), expected, rtol=1e-6)
+    assert Sampling(new_task(), 0, 1).class_weights() is None
+
+
+def test_classes_that_loader_2_balances_weigh_the_same(new_task):
+    weights = Sampling(new_task("loader=loader_2", "trainer.class_weights=balanced"), 0, 1).class_weights()
+    assert weights.tolist() == [1, 1, 1, 1]
 
 
 class NaNInEvaluation(nn.Module):

@@ -297,7 +297,10 @@ def make_stack(task: Task, members: Sequence[Member], computation: Computation |
         computation: that of an earlier stack of this task; None makes a new one.
     """
     inputs = [Inputs.of(task, member.sampling.parts) for member in members]
-    networks = [make_network(task, inputs[0].features, *member.replica[:2]) for member in members]
+    networks = [
+        make_network(task, inputs[0].features, *member.replica[:2], member.sampling.class_weights())
+        for member in members
+    ]
     parameters = _stacked([dict(network.named_parameters()) for network in networks], task.device)
     buffers = _stacked([dict(network.named_buffers()) for network in networks], task.device)
     computation = computation or Computation(task, networks[0], inputs[0].frames)
