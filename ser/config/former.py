@@ -36,6 +36,10 @@ FORMER_VALUES: dict[str, dict[str, Any]] = {
 """Keys that were added later, by group, each with the value at which a configuration does what it did before."""
 
 
+FORMER_GROUPS: dict[str, dict[str, Any]] = {"augment": {"name": "none"}}
+"""Groups that were added later, each with the option at which a configuration does what it did before."""
+
+
 def former(group: str, option: Mapping[str, Any]) -> dict[str, Any]:
     """An option that was written for an earlier layout of this package, as it is written now."""
     result = dict(option)

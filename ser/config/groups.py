@@ -157,6 +157,7 @@ GROUPS: dict[str, type[Option]] = {
     "loss": Loss,
     "lambda": Option,
     "aux_task": AuxTask,
+    "augment": Option,
     "validation": Validation,
     "trainer": Trainer,
     "engine": Engine,

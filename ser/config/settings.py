@@ -68,6 +68,7 @@ class Settings:
     loss: Option
     lambda_: Option
     aux_task: AuxTask
+    augment: Option
     validation: Validation
     trainer: Trainer
     engine: Engine

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ser.config.former import FORMER_TASKS, FORMER_VALUES
+from ser.config.former import FORMER_GROUPS, FORMER_TASKS, FORMER_VALUES
 
 NUMERICS = 2
 """The version of the arithmetic. A change after which the same configuration gives other numbers must raise it."""
@@ -41,6 +41,7 @@ def decisive(
     values = {
         group: _option(group, {key: value for key, value in option.items() if f"{group}.{key}" not in hashed})
         for group, option in groups.items()
+        if option != FORMER_GROUPS.get(group)
     }
     own = {"sources": sources} if sources else {}
     return {"groups": values, "corpus": fingerprint, "numerics": NUMERICS, **own}
@@ -62,7 +63,7 @@ def _option(group: str, option: Mapping[str, Any]) -> dict[str, Any]:
     A class of this package is named by its last name, so that a class can move to another module without changing a
     signature. Additional tasks had no ``_target_`` when the first signatures were taken, so the shipped tasks are
     identified by ``name`` alone. A key that was added later is left out at its former value, so that results of before
-    are found.
+    are found; so is a whole group.
     """
     later = FORMER_VALUES.get(group, {})
     option = {key: value for key, value in option.items() if key not in later or value != later[key]}

@@ -151,6 +151,7 @@ def _name_words(p: Mapping[str, Any], overrides: Iterable[str], varied: Collecti
         ({"length"}, f"{p['length']}s"),
         *([({"model"}, str(p["model"]))] if p["model"] != "cnn" or "model" in varied else []),
         *([({"aux_task", "aux_task.weight"}, task)] if p["aux_task"] != "none" or "aux_task" in varied else []),
+        *([({"augment"}, str(p["augment"]))] if p.get("augment", "none") != "none" else []),
     ]
     said = ("lambda.weight", "length.seconds", "aux_task.weight", "corpus.root", "corpus.name", "corpus.columns")
     typed = dict(override.partition("=")[::2] for override in overrides)

@@ -7,7 +7,7 @@ engine. Evaluation has its own generators and cannot change the random numbers o
 import numpy as np
 
 _PURPOSES = {"initialisation": 1, "validation": 2, "order": 3, "validation pairs": 4, "crop": 5, "training crop": 6,
-             "training subset": 7, "network": 8}  # fmt: skip
+             "training subset": 7, "network": 8, "augmentation": 9}  # fmt: skip
 
 
 def generator(seed: int, fold: int, purpose: str) -> np.random.Generator:

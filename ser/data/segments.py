@@ -21,12 +21,14 @@ class Segments:
         count: number of real frames of each window; ``frames - count`` zeros follow, shape (segments,).
         utterance: index of each window's utterance, shape (segments,).
         frames: length of every window (frames).
+        hidden: what the network sees as 0, as boxes (``ser.data.augment``), shape (segments, boxes, 4); None: nothing.
     """
 
     start: NDArray[np.int64]
     count: NDArray[np.int64]
     utterance: NDArray[np.int64]
     frames: int
+    hidden: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.start)
@@ -37,7 +39,8 @@ class Segments:
 
     def take(self, rows: NDArray) -> "Segments":
         """The segments at the given positions, in the order of ``rows``."""
-        return Segments(self.start[rows], self.count[rows], self.utterance[rows], self.frames)
+        hidden = None if self.hidden is None else self.hidden[rows]
+        return Segments(self.start[rows], self.count[rows], self.utterance[rows], self.frames, hidden)
 
     def first(self) -> "Segments":
         """The first segment of every utterance."""

@@ -18,6 +18,7 @@ _GROUPS = {
     "loss": "the contrastive loss",
     "lambda": "its weight in equation (1)",
     "aux_task": "the additional task of equation (9)",
+    "augment": "what is changed in training segments",
     "validation": "which part chooses the epoch",
     "trainer": "optimiser, schedule and stop",
     "engine": "how many trainings run at once",

@@ -60,6 +60,26 @@ def windows(
     return values * real[..., None]
 
 
+def without_hidden(segments: Tensor, boxes: Tensor, layers: int) -> Tensor:
+    """Set to 0 what an augmentation hides.
+
+    Args:
+        segments: shape (B, T, D).
+        boxes: what is hidden, see ``ser.data.augment``, shape (B, boxes, 4).
+        layers: layers side by side in a frame, in each of which the same values are hidden.
+
+    Returns:
+        Shape (B, T, D).
+    """
+    frame = torch.arange(segments.shape[1], device=segments.device)
+    value = torch.arange(segments.shape[2], device=segments.device) % (segments.shape[2] // layers)
+    for first, end, lowest, highest in (box.unsqueeze(-1).unbind(1) for box in boxes.unbind(1)):
+        in_time = (frame >= first) & (frame < end)  # B, T
+        in_values = (value >= lowest) & (value < highest)  # B, D
+        segments = segments.masked_fill(in_time[:, :, None] & in_values[:, None], 0.0)
+    return segments
+
+
 class Inputs:
     """Makes mini-batches of segments.
 
@@ -67,14 +87,15 @@ class Inputs:
         frames: the packed frames on the device, shape (frames, D).
         normalisation: mean and scale of the frames, on the same device.
         length: T.
+        layers: layers side by side in a frame.
 
     Attributes:
         frames, normalisation: as given.
         features: D.
     """
 
-    def __init__(self, frames: Tensor, normalisation: Normalisation, length: int) -> None:
-        self.frames, self.normalisation, self._length = frames, normalisation, length
+    def __init__(self, frames: Tensor, normalisation: Normalisation, length: int, layers: int = 1) -> None:
+        self.frames, self.normalisation, self._length, self._layers = frames, normalisation, length, layers
         self.features = frames.shape[1]
 
     @classmethod
@@ -88,13 +109,17 @@ class Inputs:
         packed = np.load(task.data.frames, mmap_mode="r")
         groups, mean, deviation = _normalisation(task, packed, parts)
         tensors = (torch.from_numpy(array).to(task.device) for array in (groups, mean, 1 / deviation))
-        return cls(packed_frames(task.data.frames, task.device), Normalisation(*tensors), task.segment_frames)
+        frames = packed_frames(task.data.frames, task.device)
+        return cls(frames, Normalisation(*tensors), task.segment_frames, task.layers)
 
     def __call__(self, chosen: Segments) -> tuple[Tensor, Tensor]:
-        """Return the segments' frames, zero-padded (B, T, D), and their numbers of real frames (B,)."""
+        """Return the segments' frames, zero where padded or hidden (B, T, D), and their numbers of real frames (B,)."""
         arrays = (chosen.start, chosen.count, chosen.utterance)
         start, count, utterance = (torch.from_numpy(array).to(self.frames.device) for array in arrays)
-        return windows(self.frames, self.normalisation, start, count, utterance, self._length), count
+        values = windows(self.frames, self.normalisation, start, count, utterance, self._length)
+        if chosen.hidden is not None:
+            values = without_hidden(values, torch.from_numpy(chosen.hidden).to(values.device), self._layers)
+        return values, count
 
 
 @lru_cache(maxsize=1)

@@ -6,12 +6,14 @@ Every random draw of a replica is made here, except its initial weights and what
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ser.data import randomness
+from ser.data.augment import boxes_of
 from ser.data.folds import Columns, Fold, missing_classes, replica_parts
 from ser.data.loaders import Loader1, Singles
 from ser.data.segments import Segments, cut, random_windows
@@ -53,6 +55,7 @@ class Sampling:
         self.parts = replica_parts(columns, data.copies, task.validation, task.train_fraction, seed, fold)
         _check_classes(self.parts, task, fold)
         self._order_rng, self._crop_rng = self._generator("order"), self._generator("training crop")
+        self._hiding_rng = self._generator("augmentation")
         segments = cut(data.offsets, task.segment_frames, task.tail)
         self.training = segments.of(self.parts.train)
         if task.train_on != "all":
@@ -82,17 +85,19 @@ class Sampling:
             epoch: the epoch, counted from 1.
 
         Returns:
-            The training segments, and the pairs as positions in them, shape (pairs, 2), or (segments, 1) for the
-            baseline.
+            The training segments with what is hidden of them, and the pairs as positions in them, shape (pairs, 2), or
+            (segments, 1) for the baseline.
         """
         task = self.task
         if epoch > 1:
             redraw = task.loader.redraw
             self.pairs = self._draw(self.training, task.loader) if redraw else self._order_rng.permutation(self.pairs)
+        segments = self.training
         if task.train_on == "crop":
-            windows = random_windows(task.data.offsets, self.training.utterance, task.segment_frames, self._crop_rng)
-            return windows, self.pairs
-        return self.training, self.pairs
+            segments = random_windows(task.data.offsets, segments.utterance, task.segment_frames, self._crop_rng)
+        if task.augment is not None:
+            segments = replace(segments, hidden=boxes_of(task.augment, segments.count, self._hiding_rng))
+        return segments, self.pairs
 
     def class_weights(self) -> NDArray[np.float32] | None:
         """The weight of each emotion in the cross-entropy (``trainer.class_weights``).
@@ -111,10 +116,12 @@ class Sampling:
 
     def state(self) -> dict[str, Any]:
         """What changes from epoch to epoch: the pairs, and the states of the generators."""
+        hiding = {} if self.task.augment is None else {"hiding": self._hiding_rng.bit_generator.state}
         return {
             "pairs": self.pairs,
             "order": self._order_rng.bit_generator.state,
             "crop": self._crop_rng.bit_generator.state,
+            **hiding,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -122,6 +129,8 @@ class Sampling:
         self.pairs = state["pairs"]
         self._order_rng.bit_generator.state = state["order"]
         self._crop_rng.bit_generator.state = state["crop"]
+        if self.task.augment is not None:
+            self._hiding_rng.bit_generator.state = state["hiding"]
 
     def validation_wa(self, rows: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:
         """Compute the weighted accuracy of the validation utterances, from the average over their segments.

@@ -75,6 +75,8 @@ class Task:
         train_fraction: share of the training part that is used, of every class.
         checkpoints: where and how often the states of trainings are kept while they last; None: never.
         layers: how many layers a frame holds, of which the network learns a mixture (``ser.models.mixture``).
+        augment: called with the number of real frames of each training segment and ``rng``, a generator, draws what is
+            hidden of it in an epoch (``ser.data.augment``); None: nothing.
     """
 
     data: Data
@@ -93,6 +95,7 @@ class Task:
     train_fraction: float = 1.0
     checkpoints: Checkpoints | None = None
     layers: int = 1
+    augment: Callable[..., NDArray[np.int64]] | None = None
 
 
 def make_task(
@@ -110,6 +113,8 @@ def make_task(
         UserError: a class that the configuration names cannot be imported, or refuses an argument.
     """
     settings, baseline, data = experiment.settings, experiment.settings.baseline, _data(experiment)
+    feature = build(settings.feature)
+    augment = None if settings.augment.name == "none" else build(settings.augment)
     loss, position = (None, None) if baseline else (settings.loss, build(settings.position))
     return Task(
         data=data,
@@ -127,7 +132,8 @@ def make_task(
         saving=saving,
         train_fraction=settings.validation.train_fraction,
         checkpoints=checkpoints,
-        layers=build(settings.feature).layers,
+        layers=feature.layers,
+        augment=augment and partial(augment, values=feature.dimensions // feature.layers),
     )
 
 

@@ -102,6 +102,7 @@ def test_every_key_has_a_range_and_is_known_to_change_numbers_or_not(group, opti
     others = {"lambda.start", "lambda.epochs", "loss.normalise", "loss.temperature", "loss.scale",
               "feature.bins", "feature.weights", "feature.layer", "feature.precision",
               "model.hidden", "model.bidirectional",
+              "augment.time_masks", "augment.time_share", "augment.value_masks", "augment.value_share",
               "trainer.weight_decay", "trainer.momentum"}  # fmt: skip
     known = {*DECIDES, *DECIDES_NOTHING, *BY_ANOTHER_WAY, *named, *others}
     config = composed(f"{group}={option}")
@@ -152,7 +153,7 @@ def test_nor_does_how_it_is_run(choice):
     ["feature=logmel", "feature=logspec", "model=attentive_cnn", "model=spectrogram_cnn_lstm", "loader=loader_2",
      "position=pos_2", "loss=l2", "loss=none", "loss=supcon", "loss=triplet", "loss=center", "loss=arcface",
      "lambda=warmup", "lambda=linear", "aux_task=gender", "validation=session",
-     "validation=speaker", "trainer=adamw", "trainer=sgd"],
+     "validation=speaker", "trainer=adamw", "trainer=sgd", "augment=specaugment"],
 )  # fmt: skip
 def test_every_other_option_has_a_signature_of_its_own(choice):
     assert sign(choice) != sign()
@@ -173,6 +174,10 @@ def test_every_other_option_has_a_signature_of_its_own(choice):
         ("aux_task=gender", ["aux_task.weight=0.3"]),
         ("trainer=adamw", ["trainer.weight_decay=0.1"]),
         ("trainer=sgd", ["trainer.momentum=0"]),
+        (
+            "augment=specaugment",
+            ["augment.time_masks=1", "augment.time_share=0.1", "augment.value_masks=0", "augment.value_share=1"],
+        ),
     ],
 )
 def test_keys_of_the_other_options(option, keys):

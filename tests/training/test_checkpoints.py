@@ -132,7 +132,7 @@ class Own(nn.Module):
     [
         "trainer.patience=1 trainer.batch_size=8", "trainer.statistics=running aux_task=gender",
         "length.train=crop loader.redraw=false trainer.below=previous", "trainer=sgd trainer.batch_norm=branch",
-        "loss=arcface",
+        "loss=arcface", "augment=specaugment",
         "loss=none trainer=adamw model=attentive_cnn",
     ],
 )  # fmt: skip

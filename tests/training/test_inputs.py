@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 
 from ser.data.folds import split
 from ser.data.segments import cut
-from ser.training.inputs import Inputs
+from ser.training.inputs import Inputs, without_hidden
+from ser.training.sampling import Sampling
 
 
 def test_batches_are_normalised_by_the_training_part_and_padded_with_zeros(new_task):
@@ -23,3 +25,28 @@ def test_batches_are_normalised_by_the_training_part_and_padded_with_zeros(new_t
         expected[:real] = (packed[start : start + real] - mean) / deviation
         assert frames[index].numpy() == pytest.approx(expected, abs=1e-4)
         assert count[index] == real
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_what_is_hidden_is_0_and_nothing_else(layers):
+    """Against plain loops; with two layers, the same values of both are hidden."""
+    boxes = torch.tensor([[[2, 5, 0, 4], [0, 9, 1, 3], [4, 4, 0, 4]], [[0, 1, 3, 4], [8, 9, 0, 1], [0, 0, 0, 0]]])
+    segments = torch.randn(2, 9, 4 * layers)
+    expected = segments.clone()
+    for row, masks in enumerate(boxes.tolist()):
+        for first, end, lowest, highest in masks:
+            for frame in range(first, end):
+                for value in range(lowest, highest):
+                    expected[row, frame, value::4] = 0
+    assert torch.equal(without_hidden(segments, boxes, layers), expected)
+    assert 0 < (expected == 0).sum() < expected.numel()
+
+
+def test_a_mini_batch_has_what_an_augmentation_hides(new_task):
+    task = new_task("augment=specaugment")
+    sampling, plain = Sampling(task, 0, 1), Sampling(new_task(), 0, 1)
+    segments, _ = sampling.begin(1)
+    frames, _ = Inputs.of(task, sampling.parts)(segments)
+    without, _ = Inputs.of(task, plain.parts)(plain.begin(1)[0])
+    assert torch.equal(frames, without_hidden(without, torch.from_numpy(segments.hidden), 1))
+    assert not torch.equal(frames, without)

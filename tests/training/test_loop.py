@@ -36,6 +36,7 @@ ALTERNATIVES = [
     "trainer.batch_norm=branch", "trainer.statistics=running", "trainer.watch=train", "trainer.patience=3",
     "trainer.below=previous", "trainer.precision=bf16", "trainer.precision=tf32", "trainer.factor=0.7",
     "trainer.class_weights=balanced", "loss=none trainer.class_weights=balanced",
+    "augment=specaugment", "augment=specaugment length.train=crop loss=none",
     "validation=session", "validation.fraction=0.4",
     "corpus.turns=scripted +corpus.labels.fru=happy length.train=first validation.fraction=0.5 loss=none",
     "feature.top_db=null",

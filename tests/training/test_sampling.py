@@ -36,6 +36,21 @@ def test_classes_that_loader_2_balances_weigh_the_same(new_task):
     assert weights.tolist() == [1, 1, 1, 1]
 
 
+def test_an_augmentation_is_drawn_anew_in_each_epoch_for_training_alone(new_task):
+    sampling, again = (Sampling(new_task("augment=specaugment"), 0, 1) for _ in range(2))
+    plain = Sampling(new_task(), 0, 1)
+    epochs = [sampling.begin(epoch) for epoch in (1, 2)]
+    for epoch, (segments, pairs) in enumerate(epochs, 1):
+        (same, _), (_, plain_pairs) = again.begin(epoch), plain.begin(epoch)
+        assert (same.hidden == segments.hidden).all()
+        assert (pairs == plain_pairs).all(), "the pairs do not depend on the augmentation"
+        assert len(segments.hidden) == len(segments)
+    assert (epochs[0][0].hidden != epochs[1][0].hidden).any()
+    assert sampling.validation.hidden is sampling.test.hidden is plain.training.hidden is None
+    crop, _ = Sampling(new_task("augment=specaugment", "length.train=crop"), 0, 1).begin(1)
+    assert (crop.hidden[..., 1] <= crop.count[:, None]).all()
+
+
 class NaNInEvaluation(nn.Module):
     """A network whose output is NaN in evaluation."""
 

@@ -29,7 +29,8 @@ class Batch:
 
     Attributes:
         windows: "start", "count" and "utterance" of the segment in each row (see ``Segments``), each of shape (R, N);
-            and "real", True for the real groups, shape (R, B), if any replica has a group that is not real.
+            "hidden", if an augmentation hides something, of shape (R, N, boxes, 4); and "real", True for the real
+            groups, shape (R, B), if any replica has a group that is not real.
         number: number of real groups of each replica, shape (R,).
         active: True for each replica with a real group, shape (R,); None if all have one.
     """
@@ -61,13 +62,14 @@ class Batches:
         self.totals = np.array([real for *_, real in groups])
         numbers = np.arange(self._steps * size).reshape(self._steps, 1, size)
         self._real = numbers < self.totals[:, None]  # S, R, B
-        windows = {name: self._gather(groups, name) for name in ("start", "count", "utterance")}
+        hidden = () if groups[0][0].hidden is None else ("hidden",)
+        windows = {name: self._gather(groups, name) for name in ("start", "count", "utterance", *hidden)}
         self._windows = {name: torch.from_numpy(table).to(device) for name, table in windows.items()}
         self._mask = torch.from_numpy(self._real).to(device)
         self._number = self._mask.sum(dim=2)
 
     def _gather(self, groups: Sequence[Groups], name: str) -> NDArray[np.int64]:
-        """The attribute ``name`` of each row's segment, shape (S, R, N)."""
+        """The attribute ``name`` of each row's segment, shape (S, R, N, ...)."""
         return np.stack(
             [getattr(segments, name)[self.rows[:, replica]] for replica, (segments, *_) in enumerate(groups)], axis=1
         )

@@ -12,7 +12,7 @@ from torch.func import functional_call, vmap
 
 from ser.aux_tasks.task import IGNORED
 from ser.kernels import compiled
-from ser.training.inputs import Normalisation, windows
+from ser.training.inputs import Normalisation, windows, without_hidden
 from ser.training.network import Network, batch_norms, in_branches
 from ser.training.stack.batches import Batch
 from ser.training.stack.masking import EVERY_ROW, mask_norms
@@ -124,6 +124,8 @@ class Computation:
 
         segments = (rows["start"], rows["count"], rows["utterance"])
         frames = windows(self.frames, Normalisation(**norm), *segments, self.task.segment_frames)  # N, T, D
+        if "hidden" in rows:
+            frames = without_hidden(frames, rows["hidden"], self.task.layers)
         return in_branches(self.task, network, frames, rows["count"], branches)
 
     @staticmethod

@@ -57,7 +57,7 @@ def stacked_steps(task, monkeypatch):
         "loss=cos", "loss=l2 position=pos_2", "loss=none trainer.batch_size=8", "aux_task=gender",
         "loss=l2 trainer.batch_norm=branch", "trainer=adamw trainer.weight_decay=0.1", "trainer=sgd",
         "trainer=sgd trainer.momentum=0", "trainer.statistics=running", "trainer.statistics=running loss=l2",
-        "trainer.class_weights=balanced",
+        "trainer.class_weights=balanced", "augment=specaugment",
     ],
 )  # fmt: skip
 def test_parameters_agree_with_serial_step_by_step(new_task, setting, monkeypatch):
