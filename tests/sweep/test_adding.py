@@ -29,7 +29,7 @@ def here(tmp_path):
 
 
 def test_its_files_and_commands_work_together(here):
-    assert len(FILES) == 13
+    assert len(FILES) == 15
     by_module = {module: shlex.split(arguments) for module, arguments in COMMANDS}
     assert by_module.keys() == {"ser.run", "ser.corpora"}
     small = [each for each in SMALL if each.startswith(("trainer", "device"))]
