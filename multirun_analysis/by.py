@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from multirun_analysis.grids import (
     highest,
     missing_seeds,
     paired,
+    selected_by,
     share_seeds,
 )
 from multirun_analysis.inference import statistics
@@ -43,7 +45,7 @@ def tables(study: Study, name: str, by: Sequence[str], against: str = "", metric
         name: the name of the sweep.
         by: the keys, as typed.
         against: the values of the row that the others are compared with, separated by commas; empty for the row with
-            the highest mean validation WA.
+            the highest mean validation accuracy.
         metric: the metric that is compared.
 
     Returns:
@@ -202,7 +204,8 @@ def _differences(
         for values in others
         if values not in (*apart, *lacking)
     ]
-    chosen = "is the row that was asked for" if against else "has the highest mean validation WA"
+    measure = selected_by(chain(*groups.values())).removeprefix("best_val_").upper()
+    chosen = "is the row that was asked for" if against else f"has the highest mean validation {measure}"
     notes = [f"{labels[reference]} {chosen}; the differences are of test {metric.upper()}."]
     for why, rows in (("No seed in common with it", apart), (f"Stored without {metric.upper()}", lacking)):
         notes += [f"{why}: {'; '.join(labels[values] for values in rows)}."] if rows else []
@@ -230,8 +233,9 @@ def lacks(group: Group, metric: str) -> bool:
 
 
 def _best(groups: Groups) -> tuple[str, ...] | None:
-    """The row with the highest mean validation WA, the first of equals; None if there is no row."""
-    validation = {values: np.mean(paired(group, group, "best_val_wa")[0]) for values, group in groups.items()}
+    """The row with the highest mean validation accuracy, the first of equals; None if there is no row."""
+    selected = selected_by(chain(*groups.values()))
+    validation = {values: np.mean(paired(group, group, selected)[0]) for values, group in groups.items()}
     return max(groups, key=lambda values: round(float(validation[values]), 12), default=None)
 
 

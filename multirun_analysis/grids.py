@@ -21,6 +21,7 @@ from multirun_analysis.store.contents import NEEDED, REPLICA, Collected, score_m
 from multirun_analysis.store.predictions import predictions
 from ser.config.words import corpora_title, parameter_of
 from ser.errors import UserError
+from ser.results.selection import SELECTING, selecting
 from ser.sweep.planned import Plan, Point, merged
 
 Group = Sequence["Scores"]
@@ -275,8 +276,14 @@ def of_seeds(
 
 
 def chosen(group: Group) -> Scores:
-    """The point with the highest mean validation WA, the first of equals. Test scores have no influence on it."""
-    return max(group, key=lambda scores: round(float(scores.of("best_val_wa").mean()), 12))
+    """The point with the highest mean validation accuracy, the first of equals. Test scores have no influence on it."""
+    selected = selected_by(group)
+    return max(group, key=lambda scores: round(float(scores.of(selected).mean()), 12))
+
+
+def selected_by(group: Iterable[Scores]) -> str:
+    """The validation accuracy by which the best of these points is chosen (``ser.results.selection``)."""
+    return selecting([scores.values.reindex(columns=SELECTING).mean().to_dict() for scores in group])
 
 
 def highest(group: Group, metric: str) -> Percent:

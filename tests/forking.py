@@ -29,7 +29,8 @@ from pathlib import Path
 
 IMPORTED = ("ser.sweep.queue", "ser.sweep.display", "ser.sweep.table", "ser.corpora.synthetic.reader",
             "ser.training.engines", "torch._dynamo", "ser.results.mlflow", "ser.results.artifacts",
-            "mlflow.tracking", "mlflow.store.tracking.sqlalchemy_store")  # fmt: skip
+            "mlflow.tracking", "mlflow.store.tracking.sqlalchemy_store", "librosa.feature.spectral",
+            "matplotlib.backends.backend_agg", "matplotlib.figure")  # fmt: skip
 
 
 def run_forked(module: str, arguments: tuple[str, ...], cwd: Path, env: dict[str, str], timeout: float):

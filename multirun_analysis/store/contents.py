@@ -7,6 +7,7 @@ import pandas as pd
 
 from ser.results.convergence import FIGURES
 from ser.results.metrics import METRICS
+from ser.results.selection import SELECTING
 
 TOLERANCE = 1e-9
 """Two runs of one replica are in conflict if they differ in a metric by more than this."""
@@ -25,9 +26,9 @@ def score_metrics() -> tuple[str, ...]:
     """The metrics by which configurations are compared, as they are logged.
 
     These are all registered metrics (``ser.results.metrics``), first in ``average`` and then in ``crop`` mode, and
-    ``best_val_wa``, the validation WA of the epoch that was tested. All are fractions.
+    the validation accuracies of the epoch that was tested (``ser.results.selection``). All are fractions.
     """
-    return (*METRICS, *(f"crop_{name}" for name in METRICS), "best_val_wa")
+    return (*METRICS, *(f"crop_{name}" for name in METRICS), *SELECTING)
 
 
 def fold_metrics() -> tuple[str, ...]:

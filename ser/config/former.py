@@ -30,7 +30,7 @@ FORMER_TASKS = {
 """Additional tasks had no ``_target_`` then; their names said what they are."""
 
 FORMER_VALUES: dict[str, dict[str, Any]] = {
-    "trainer": {"statistics": "running", "below": "lowest", "class_weights": "none"},
+    "trainer": {"statistics": "running", "below": "lowest", "select": "wa", "class_weights": "none"},
     "validation": {"train_fraction": 1.0},
 }
 """Keys that were added later, by group, each with the value at which a configuration does what it did before."""

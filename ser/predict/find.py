@@ -9,6 +9,7 @@ import numpy as np
 
 from ser.data.replicas import Replica, replicas
 from ser.errors import UserError
+from ser.results.selection import selecting, validation_of
 from ser.results.store import ResultStore
 from ser.results.weights import SUFFIX, read_about
 from ser.sweep.planned import Plan
@@ -83,22 +84,26 @@ class _Found:
 
 
 def _best(plans: Sequence[Plan], store: ResultStore) -> _Found:
-    """The complete configuration of a sweep with the highest validation WA, the mean over its seeds and folds."""
+    """The complete configuration of a sweep with the highest validation accuracy, the mean over its seeds and folds."""
     points: dict[str, tuple[dict[str, str], set[Replica]]] = {}
     for point in (point for plan in plans for point in plan.points if point.configuration is not None):
         points.setdefault(str(point.configuration), (point.parameters, set()))[1].update(point.replicas())
     complete = [each for each in points.values() if all(store.has(replica.signature) for replica in each[1])]
     if not complete:
         raise UserError(f"run={plans[0].name}: no configuration of this sweep is complete. Let the sweep finish first.")
-    validation = [_validation_wa(each, store) for _, each in complete]
+    found = [_validation(each, store) for _, each in complete]
+    selected = selecting(found)
+    validation = [metrics[selected] for metrics in found]
     parameters, best = complete[int(np.argmax(validation))]
     said = " ".join(f"{key}={parameters[key]}" for key in ("corpus", "loss", "lambda", "length") if key in parameters)
-    return _Found(f"{said} ({100 * max(validation):.2f} % WA in validation)", sorted(best))
+    return _Found(
+        f"{said} ({100 * max(validation):.2f} % {selected.removeprefix('best_val_').upper()} in validation)",
+        sorted(best),
+    )
 
 
-def _validation_wa(trainings: set[Replica], store: ResultStore) -> float:
-    outcomes = [store.load(replica.signature).outcome for replica in sorted(trainings)]
-    return float(np.mean([outcome.history[outcome.best_epoch - 1]["val_wa"] for outcome in outcomes]))
+def _validation(trainings: set[Replica], store: ResultStore) -> dict[str, float]:
+    return validation_of([store.load(replica.signature).outcome for replica in sorted(trainings)])
 
 
 def _logged(run: str, results: Path, tracking_uri: str | None) -> _Found:

@@ -29,7 +29,7 @@ METRICS: dict[str, Metric] = {}
 """Every metric by the name under which it is logged: a fraction in [0, 1], from the true and the predicted classes."""
 
 _RESERVED = re.compile(
-    r"(crop|fold|train|val)_.*|.*_(pooled|sd)|best_val_wa|best_epoch|lowest_epoch|epochs?|halvings|slope|lr|stopped"
+    r"(crop|fold|train|val)_.*|.*_(pooled|sd)|best_val_u?wa|best_epoch|lowest_epoch|epochs?|halvings|slope|lr|stopped"
     r"|seconds|left_out_segments|seeds?|folds?|corpus|synthetic"
 )
 """Names of what ``ser.results.runs`` logs beside metrics, and of the columns of ``ser.results``."""

@@ -19,9 +19,10 @@ class Outcome:
         gold: their true classes, shape (utterances,).
         average, crop: their predicted probabilities in the two modes of ``ser.results.evaluate``, shape
             (utterances, classes).
-        history: one dictionary for each epoch, with ``train_loss`` and its parts, ``val_loss``, ``val_wa`` and ``lr``.
-            Losses are means of the mini-batches' losses, each weighted by its number of pairs.
-        best_epoch: the epoch whose weights made the predictions, from 1: the one with the best validation WA.
+        history: one dictionary for each epoch, with ``train_loss`` and its parts, ``val_loss``, ``val_wa``, perhaps
+            ``val_uwa``, and ``lr``. Losses are means of the mini-batches' losses, each weighted by its number of pairs.
+        best_epoch: the epoch whose weights made the predictions, from 1: the one with the best validation
+            accuracy (``trainer.select``).
         left_out: how many training segments were in no pair of the last epoch.
         diverged: whether the loss became infinite or NaN; the best epoch before that was tested.
         seconds: how long the training took; in a stack, the replica's share of the stack's time.

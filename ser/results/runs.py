@@ -24,6 +24,7 @@ from ser.results import artifacts, notes
 from ser.results.convergence import convergence, max_epochs
 from ser.results.metrics import METRICS, calibration_error, own_sources, recalls
 from ser.results.outcome import Outcome, pooled
+from ser.results.selection import of_tested_epoch, validation_of
 from ser.results.store import Stored
 from ser.system.text import without_passwords
 
@@ -163,9 +164,9 @@ def run_metrics(outcomes: Sequence[Outcome]) -> dict[str, float]:
     Returns:
         For each of ``METRICS``, here ``wa``: ``wa`` is the mean over the folds in ``average`` mode and ``crop_wa`` in
         ``crop`` mode; ``wa_pooled`` is computed on the utterances of all folds together; ``fold_1/wa`` is fold 1's.
-        ``best_val_wa`` is the validation WA of the epoch that was tested, averaged over the folds. ``ece_pooled`` is
-        the calibration error on the utterances of all folds together, in ``average`` mode. A value that a user's own
-        metric could not give is left out.
+        ``best_val_wa`` is the validation WA of the epoch that was tested, averaged over the folds; ``best_val_uwa`` its
+        UWA, if that chose the epoch (``trainer.select``). ``ece_pooled`` is the calibration error on the utterances of
+        all folds together, in ``average`` mode. A value that a user's own metric could not give is left out.
     """
     result: dict[str, float] = {}
     for mode, prefix in (("average", ""), ("crop", "crop_")):
@@ -175,8 +176,8 @@ def run_metrics(outcomes: Sequence[Outcome]) -> dict[str, float]:
             result[f"{prefix}{name}_pooled"] = measure(*pooled(outcomes, mode))
             result |= {f"fold_{o.fold}/{prefix}{name}": value for o, value in zip(outcomes, folds, strict=True)}
     result = {name: value for name, value in result.items() if not math.isnan(value)}
-    validation = {f"fold_{o.fold}/best_val_wa": o.history[o.best_epoch - 1]["val_wa"] for o in outcomes}
-    result |= {**validation, "best_val_wa": float(np.mean(list(validation.values())))}
+    result |= {f"fold_{o.fold}/{name}": value for o in outcomes for name, value in of_tested_epoch(o).items()}
+    result |= validation_of(outcomes)
     gold, predicted = pooled(outcomes, "average")
     confidence = np.concatenate([outcome.average.max(axis=1) for outcome in outcomes])
     return {**result, "ece_pooled": calibration_error(confidence, gold == predicted)}

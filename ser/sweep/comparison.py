@@ -168,7 +168,7 @@ def _table(comparison: Comparison, chosen: Mapping[str, Trial]) -> str:
     for name, trial in chosen.items():
         trials, values = comparison.searches[name].budget.trials, " ".join(map(as_typed, trial.overrides))
         rows.append([name, percent(trial.value or 0), str(trials), values])
-    return aligned([[ALTERNATIVE, "validation WA %", "trials", "chosen"], *rows])
+    return aligned([[ALTERNATIVE, f"validation {tuning.measure(chosen.values())} %", "trials", "chosen"], *rows])
 
 
 def _path(source: str, config_dir: str | None) -> Path:

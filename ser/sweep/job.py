@@ -20,6 +20,7 @@ from ser.results.metrics import add_own
 from ser.results.notes import corpus_note
 from ser.results.outcome import Outcome
 from ser.results.runs import Origin, means_of, parent_run, run_metrics, seed_run
+from ser.results.selection import selecting
 from ser.results.store import ResultStore, Stored
 from ser.sweep.code import check_unchanged, without_weights
 from ser.sweep.handover import COMMAND, PLANNED, STARTED, SWEPT
@@ -210,7 +211,7 @@ class Job:
         """Log the finished runs to the tracking store.
 
         Returns:
-            The mean validation WA over their seeds, for sweepers that optimise it; None if no seed is finished.
+            ``validation()``, for sweepers that optimise it.
 
         Raises:
             UserError: the tracking store cannot be reached.
@@ -218,7 +219,12 @@ class Job:
         finished = self._finished()
         if finished and self.settings.tracking.name != "none":
             self._log_runs(finished)
-        return self.metrics()["best_val_wa"] if finished else None
+        return self.validation() if finished else None
+
+    def validation(self) -> float | None:
+        """The mean validation accuracy over the finished seeds (``trainer.select``); None if no seed is finished."""
+        metrics = self.metrics()
+        return metrics.get(selecting([metrics]))
 
     def metrics(self) -> dict[str, float]:
         """The means over the finished seeds of what ``run_metrics`` gives for every seed; empty if none is finished."""

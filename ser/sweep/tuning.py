@@ -1,8 +1,8 @@
 """A search for the values with the best validation accuracy, a few trials at a time, each a point of one sweep.
 
 Optuna's tree-structured Parzen estimator (Bergstra et al. 2011) proposes the trials. It is seeded and knows nothing but
-the trials' mean validation WA. Therefore the same command proposes the same trials again and finds their results: a
-search that was stopped goes on without a database.
+the trials' mean validation accuracy. Therefore the same command proposes the same trials again and finds their
+results: a search that was stopped goes on without a database.
 """
 
 import logging
@@ -34,13 +34,13 @@ _log = logging.getLogger(__name__)
 
 
 VALIDATION_IS_SHARED = (
-    "A choice by validation WA looks at no test part, but what is a test part in one fold is a validation part in "
-    "another: the accuracies are those of a configuration that was chosen on the same corpus."
+    "A choice by validation accuracy looks at no test part, but what is a test part in one fold is a validation part "
+    "in another: the accuracies are those of a configuration that was chosen on the same corpus."
 )
 
 
 def caution(corpus: Corpus) -> str:
-    """What a reader of accuracies must know of a choice by validation WA; empty where no test part validates."""
+    """What a reader of accuracies must know of a choice by validation accuracy; empty where no test part validates."""
     return "" if corpus.official_split else f"{VALIDATION_IS_SHARED}\n"
 
 
@@ -80,7 +80,8 @@ def make_search(overrides: Sequence[str], budget: Budget) -> Search:
     """Divide a command line into what is searched and what is fixed.
 
     Raises:
-        UserError: an override cannot be read; or seeds or folds are searched, of which the easiest would be chosen.
+        UserError: an override cannot be read; or seeds, folds or the measure are
+            searched, of which the easiest would be chosen.
     """
     dimensions, fixed = search_space(overrides)
     wrong = [dimension.typed for dimension in dimensions if dimension.key in ("seed", "repeats", "fold")]
@@ -89,14 +90,16 @@ def make_search(overrides: Sequence[str], budget: Budget) -> Search:
             f"{wrong[0]}: a search trains every trial with the same seeds and folds, and takes the mean over them. "
             "Give repeats=3 for three seeds, 'fold=[1,2]' for two folds."
         )
+    if any(dimension.key == "trainer.select" for dimension in dimensions):
+        raise UserError("trainer.select is the measure by which a search chooses. Give it one value: wa or uwa.")
     return Search(dimensions, fixed, budget)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A configuration that was tried: its overrides, its job, and its mean validation WA.
+    """A configuration that was tried: its overrides, its job, and its mean validation accuracy.
 
-    The job is None if the configuration cannot run, the validation WA also if its training failed.
+    The job is None if the configuration cannot run, the validation accuracy also if its training failed.
     """
 
     overrides: tuple[str, ...]
@@ -144,7 +147,7 @@ def tune(search: Search) -> list[Trial]:
 
 
 def _train_shown(search: Search, before: Sequence[Trial], new: Sequence[Job]) -> list[float | None]:
-    """Train the new trials of a search, with their progress shown; the validation WA of each."""
+    """Train the new trials of a search, with their progress shown; the validation accuracy of each."""
     os.environ[PLANNED] = new[0].settings.sweep
     plan = _plan(search, [*(trial.job for trial in before if trial.job is not None), *new])
     for sentence in mixed(plan):
@@ -194,7 +197,7 @@ def preview(search: Search) -> str:
         known += [job for job in new if job is not None]
         if any(job is not None and job.missing() for job in new):
             break
-        proposals.tell(new, [job.metrics().get("best_val_wa") if job else None for job in new])
+        proposals.tell(new, [job.validation() if job else None for job in new])
     searched = " ".join(dimension.typed for dimension in search.dimensions) or "nothing"
     said = f"{search.budget.trials} trials, {search.budget.together} at a time, searching {searched}"
     later = search.budget.trials - proposed
@@ -233,7 +236,7 @@ class _Proposals:
         return [point for _, point in self._asked]
 
     def tell(self, jobs: Sequence[Job | None], values: Sequence[float | None]) -> None:
-        """Tell the validation WA of the trials that ``next`` proposed; None where a trial failed."""
+        """Tell the validation accuracy of the trials that ``next`` proposed; None where a trial failed."""
         for (proposal, point), job, value in zip(self._asked, jobs, values, strict=True):
             self._study.tell(proposal, value, self._states.COMPLETE if value is not None else self._states.FAIL)
             self.trials.append(Trial(point, job, value))
@@ -259,7 +262,7 @@ def _job(composing: Composer, overrides: Sequence[str], extract: bool) -> Job:
 
 
 def train(jobs: Sequence[Job]) -> list[float | None]:
-    """Train jobs and deliver their runs; the mean validation WA of each, or None if a training failed.
+    """Train jobs and deliver their runs; the mean validation accuracy of each, or None if a training failed.
 
     Raises:
         NotStoredError: a result cannot be stored.
@@ -279,17 +282,23 @@ def train(jobs: Sequence[Job]) -> list[float | None]:
             job.deliver()
         except UserError as error:  # the results are there: the same command delivers them
             _log.warning("%s", error)
-        values.append(job.metrics().get("best_val_wa"))
+        values.append(job.validation())
     return values
 
 
 def best_of(trials: Sequence[Trial]) -> Trial | None:
-    """The trial with the highest validation WA, the first of equals; None if all failed."""
+    """The trial with the highest validation accuracy, the first of equals; None if all failed."""
     return max((trial for trial in trials if trial.value is not None), key=lambda trial: trial.value or 0, default=None)
 
 
+def measure(trials: Iterable[Trial]) -> str:
+    """The validation accuracy by which trials are chosen, WA or UWA (``trainer.select``)."""
+    selects = [trial.job.settings.trainer.plain.get("select", "wa") for trial in trials if trial.job is not None]
+    return str(selects[0] if selects else "wa").upper()
+
+
 def tie(trials: Sequence[Trial]) -> str:
-    """A sentence if different trials share the highest validation WA: which is taken, and why; else an empty text."""
+    """A sentence if different trials share the highest validation accuracy: which is taken, and why; else empty."""
     best = best_of(trials)
     equal = [] if best is None else [trial.overrides for trial in trials if trial.value == best.value]
     first, *others = dict.fromkeys(equal) or [()]
@@ -297,15 +306,15 @@ def tie(trials: Sequence[Trial]) -> str:
         return ""
     named = [" ".join(map(as_typed, overrides)) for overrides in (first, *others)]
     return (
-        f"{len(named)} trials share the highest validation WA, {percent(best.value or 0)} %: taken is the one that was "
-        f"proposed first, {named[0]}. The others are {listing(named[1:])}."
+        f"{len(named)} trials share the highest validation {measure(trials)}, {percent(best.value or 0)} %: taken is "
+        f"the one that was proposed first, {named[0]}. The others are {listing(named[1:])}."
     )
 
 
 def _progress(search: Search, trials: Sequence[Trial]) -> str:
     best = best_of(trials)
     said = (
-        f"best validation WA {percent(best.value or 0)} at {' '.join(map(as_typed, best.overrides))}"
+        f"best validation {measure(trials)} {percent(best.value or 0)} at {' '.join(map(as_typed, best.overrides))}"
         if best
         else "none has a result"
     )
@@ -313,13 +322,13 @@ def _progress(search: Search, trials: Sequence[Trial]) -> str:
 
 
 def table(search: Search, trials: Sequence[Trial]) -> str:
-    """All trials sorted by validation WA; test accuracies are shown for the chosen trial alone (``chosen``)."""
+    """All trials sorted by validation accuracy; test accuracies are shown for the chosen trial alone (``chosen``)."""
     ranked = sorted(trials, key=lambda trial: -(trial.value if trial.value is not None else -1))
     body = [
         [*(each.partition("=")[2] for each in trial.overrides), "X" if trial.value is None else percent(trial.value)]
         for trial in ranked
     ]
-    text = aligned([[*(dimension.name for dimension in search.dimensions), "validation WA %"], *body])
+    text = aligned([[*(dimension.name for dimension in search.dimensions), f"validation {measure(trials)} %"], *body])
     return "\n\n".join(filter(None, [text, tie(trials)]))
 
 
@@ -338,7 +347,7 @@ def chosen(search: Search, best: Trial) -> str:
     test = ", ".join(f"{name.upper()} {percent(figures[name])}" for name in ("wa", "uwa"))
     options = ["--config-dir", search.budget.config_dir] if search.budget.config_dir else []
     return (
-        f"Chosen by validation WA: {' '.join(found)}. On the test utterances: {test}.\n"
+        f"Chosen by validation {measure([best])}: {' '.join(found)}. On the test utterances: {test}.\n"
         f"{caution(best.job.experiment.corpus)}"
         "With seeds that chose nothing: python -m ser.run "
         f"{shlex.join([*options, *fixed, *found])} seed={unused} repeats=20"

@@ -196,7 +196,7 @@ class _Training:
         return {f"train_{name}": value for name, value in sums.means().items()}
 
     def validate(self, epoch: int) -> dict[str, float]:
-        """Return the mean total loss over the validation pairs, and the WA of the validation utterances."""
+        """Return the mean total loss over the validation pairs, and the accuracy of the validation utterances."""
         sampling = self.sampling
         self.network.eval()
         sums = _LossSums()
@@ -211,8 +211,8 @@ class _Training:
                 rows.append(sampling.unpaired)
                 unpaired = sampling.validation.take(sampling.unpaired)
                 probabilities.append(probabilities_of(self.network, self.inputs, unpaired, self.task.recipe.precision))
-        accuracy = sampling.validation_wa(np.concatenate(rows), torch.cat(probabilities).cpu().numpy())
-        return {"val_loss": sums.means()["loss"], "val_wa": accuracy}
+        accuracy = sampling.validation_accuracy(np.concatenate(rows), torch.cat(probabilities).cpu().numpy())
+        return {"val_loss": sums.means()["loss"], **accuracy}
 
     def _forward(self, segments: Segments, batch: NDArray[np.int64], epoch: int) -> tuple[dict[str, Tensor], Tensor]:
         """Compute the losses and logits of a mini-batch.

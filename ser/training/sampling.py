@@ -19,7 +19,7 @@ from ser.data.loaders import Loader1, Singles
 from ser.data.segments import Segments, cut, random_windows
 from ser.errors import UserError
 from ser.results import evaluate
-from ser.results.metrics import weighted_accuracy
+from ser.results.metrics import METRICS
 from ser.results.outcome import Outcome
 from ser.training.task import Task
 from ser.training.trainer import Course
@@ -132,23 +132,24 @@ class Sampling:
         if self.task.augment is not None:
             self._hiding_rng.bit_generator.state = state["hiding"]
 
-    def validation_wa(self, rows: NDArray[np.int64], probabilities: NDArray[np.float32]) -> float:
-        """Compute the weighted accuracy of the validation utterances, from the average over their segments.
+    def validation_accuracy(self, rows: NDArray[np.int64], probabilities: NDArray[np.float32]) -> dict[str, float]:
+        """Compute the accuracy of the validation utterances, from the average over their segments.
 
         Args:
             rows: positions in ``validation``; every segment at least once, shape (rows,).
             probabilities: class probabilities of these segments, shape (rows, classes).
 
         Returns:
-            NaN if a probability is NaN.
+            "val_wa"; and "val_uwa" if it selects the epoch (``trainer.select``). NaN if a probability is NaN.
         """
+        measures = {name: METRICS[name] for name in dict.fromkeys(("wa", self.task.recipe.select))}
         if not np.isfinite(probabilities).all():
-            return math.nan
+            return {f"val_{name}": math.nan for name in measures}
         ordered = np.empty((len(self.validation), probabilities.shape[1]), np.float32)
         ordered[rows] = probabilities
         predicted = evaluate.average(ordered, self.validation.utterance)
         gold = self.task.data.labels[np.unique(self.validation.utterance)]
-        return weighted_accuracy(gold, predicted.argmax(axis=1))
+        return {f"val_{name}": measure(gold, predicted.argmax(axis=1)) for name, measure in measures.items()}
 
     def outcome(self, course: Course, probabilities: NDArray[np.float32], seconds: float) -> Outcome:
         """Make the outcome of a finished training.

@@ -42,6 +42,8 @@ class Recipe:
             close to its initial values after an epoch of few mini-batches.
         below: what the watched loss must fall below to count as decreasing: its lowest value so far ("lowest"), or its
             value in the epoch before ("previous"). The paper says only that it "doesn't decrease".
+        select: which accuracy of the validation part chooses the epoch that is tested, and among configurations of a
+            search: "wa", or "uwa", which counts rare classes as much as frequent ones.
         class_weights: of the emotions in the cross-entropy, also in validation. "none": all segments weigh the same.
             "balanced": those of a rare class weigh more (``Sampling.class_weights``).
     """
@@ -57,6 +59,7 @@ class Recipe:
     precision: Literal["float32", "tf32", "bf16"]
     statistics: Literal["epoch", "running"] = field(default="epoch", kw_only=True)
     below: Literal["lowest", "previous"] = field(default="lowest", kw_only=True)
+    select: Literal["wa", "uwa"] = field(default="wa", kw_only=True)
     class_weights: Literal["none", "balanced"] = field(default="none", kw_only=True)
 
     moments: ClassVar[tuple[str, ...]] = ("first", "second")
@@ -162,8 +165,8 @@ class Course:
 
     Attributes:
         history: the figures of each epoch, see ``record``, with its learning rate "lr".
-        best_epoch: the epoch with the highest validation WA; among equals, the one with the lowest validation loss;
-            among these, the earliest. Counted from 1; 0 before the first epoch.
+        best_epoch: the epoch with the highest validation WA, or UWA (``Recipe.select``); among equals, the one with the
+            lowest validation loss; among these, the earliest. Counted from 1; 0 before the first epoch.
         over: whether training has ended.
         diverged: whether the last epoch had a loss that is NaN or infinite.
     """
@@ -194,7 +197,8 @@ class Course:
         """Record a finished epoch and decide whether training goes on.
 
         Args:
-            row: the epoch's figures: "train_loss" and its parts, "val_loss" and "val_wa".
+            row: the epoch's figures: "train_loss" and its parts, "val_loss", "val_wa", and "val_uwa" if it
+                is the one that selects.
 
         Returns:
             True if the epoch is the best so far. An epoch that diverged never is, and it ends the training.
@@ -209,7 +213,8 @@ class Course:
             self._best = (self._best[0], -math.inf)
         goes_on = self._schedule.step(row["val_loss" if self._recipe.watch == "validation" else "train_loss"])
         self.over = not goes_on or len(self.history) == self._recipe.max_epochs
-        better = (row["val_wa"], -row["val_loss"]) > self._best
+        rank = (row[f"val_{self._recipe.select}"], -row["val_loss"])
+        better = rank > self._best
         if better:
-            self._best, self.best_epoch = (row["val_wa"], -row["val_loss"]), len(self.history)
+            self._best, self.best_epoch = rank, len(self.history)
         return better

@@ -72,6 +72,7 @@ DECIDES = {
     "trainer.batch_size": "16", "trainer.lr": "1e-3", "trainer.min_lr": "1e-5", "trainer.factor": "0.7",
     "trainer.patience": "2", "trainer.watch": "train", "trainer.max_epochs": "7", "trainer.batch_norm": "branch",
     "trainer.statistics": "running", "trainer.below": "previous", "trainer.class_weights": "balanced",
+    "trainer.select": "uwa",
     "trainer.precision": "bf16", "position.vector": "probabilities",
 }  # fmt: skip
 DECIDES_NOTHING = {

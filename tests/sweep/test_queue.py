@@ -277,16 +277,15 @@ def killed(folder, sweep):
 
 
 def test_a_killed_sweep_that_goes_on_has_the_same_numbers(tmp_path, tiny):
-    """As one that nobody disturbed, which needs no workers: they change no number."""
+    """As one that nobody disturbed. Workers change no number, so that the commands that are not killed need none."""
     sweep = ("-m", *SMALL, f"corpus.root={tiny}", "loss=cos,l2", "lambda=0.6,0.9", "fold=[1,2]")
-    workers = ("engine=workers", "engine.workers=2")
     tables, stores = [], []
     for name in ("queue", "killed"):
         folder = tmp_path / name
         folder.mkdir()
         if name == "killed":
-            killed(folder, (*sweep, *workers))
-        done = run(*sweep, *(workers if name == "killed" else [SERIAL]), cwd=folder)
+            killed(folder, (*sweep, "engine=workers", "engine.workers=2"))
+        done = run(*sweep, SERIAL, cwd=folder)
         assert done.returncode == 0, done.stderr
         tables.append(done.stdout.split("\n", 2)[2])
         stores.append(ResultStore(folder / "results"))

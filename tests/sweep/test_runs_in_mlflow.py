@@ -61,7 +61,7 @@ def test_runs_of_one_process_have_disjoint_metrics(finished):
     assert [count for _, count in counts] == [2] * 5
 
 
-def test_run_level_curves_keep_a_stopped_folds_last_value(finished):
+def test_run_level_curves_are_means_over_folds(finished):
     run_id = rows(finished, "select run_uuid from runs where name like 'cos λ=0.6%seed 0%'")[0][0]
     last = dict(rows(finished, f"select key, value from latest_metrics where run_uuid = '{run_id}'"))
     folds = [last[f"fold_{fold}/val_loss"] for fold in range(1, 6)]

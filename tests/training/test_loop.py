@@ -35,7 +35,7 @@ ALTERNATIVES = [
     "loader=loader_2", "loader.redraw=false", "loader=loader_2 loader.redraw=false",
     "trainer.batch_norm=branch", "trainer.statistics=running", "trainer.watch=train", "trainer.patience=3",
     "trainer.below=previous", "trainer.precision=bf16", "trainer.precision=tf32", "trainer.factor=0.7",
-    "trainer.class_weights=balanced", "loss=none trainer.class_weights=balanced",
+    "trainer.class_weights=balanced", "loss=none trainer.class_weights=balanced", "trainer.select=uwa",
     "augment=specaugment", "augment=specaugment length.train=crop loss=none",
     "validation=session", "validation.fraction=0.4",
     "corpus.turns=scripted +corpus.labels.fru=happy length.train=first validation.fraction=0.5 loss=none",
@@ -64,6 +64,13 @@ def test_the_best_validation_epoch_is_tested(new_task):
     assert outcome.best_epoch == 1 + ranks.index(max(ranks))
     shorter = train(new_task(f"trainer.max_epochs={outcome.best_epoch}", "trainer.lr=3e-3"), 0, 1)
     assert (shorter.average == outcome.average).all()
+
+
+def test_the_best_epoch_is_chosen_by_uwa_on_demand(new_task):
+    outcome = train(new_task("trainer.max_epochs=8", "trainer.lr=1e-2", "trainer.select=uwa"), 0, 1)
+    by = {name: [(row[name], -row["val_loss"]) for row in outcome.history] for name in ("val_wa", "val_uwa")}
+    assert outcome.best_epoch == 1 + by["val_uwa"].index(max(by["val_uwa"]))
+    assert "val_uwa" not in train(new_task("trainer.max_epochs=1"), 0, 1).history[0]
 
 
 def test_training_learns(new_task):

@@ -51,6 +51,16 @@ def test_an_augmentation_is_drawn_anew_in_each_epoch_for_training_alone(new_task
     assert (crop.hidden[..., 1] <= crop.count[:, None]).all()
 
 
+def test_the_accuracy_that_selects_is_of_the_validation_utterances(new_task):
+    """All are taken for the most frequent class: WA is its share, UWA 1 over the classes."""
+    sampling = Sampling(new_task("trainer.select=uwa"), 0, 1)
+    labels = sampling.task.data.labels[sampling.parts.validation]
+    probabilities = np.zeros((len(sampling.validation), 4), np.float32)
+    probabilities[:, np.bincount(labels).argmax()] = 1
+    found = sampling.validation_accuracy(np.arange(len(sampling.validation)), probabilities)
+    assert found == {"val_wa": np.bincount(labels).max() / len(labels), "val_uwa": 1 / len(np.unique(labels))}
+
+
 class NaNInEvaluation(nn.Module):
     """A network whose output is NaN in evaluation."""
 
@@ -77,7 +87,8 @@ def test_a_prediction_that_is_nan_is_never_scored(new_task):
     ):
         sampling.outcome(course, probabilities, 1.0)
     rows = np.arange(len(sampling.validation))
-    assert math.isnan(sampling.validation_wa(rows, np.full((len(rows), 4), math.nan, np.float32)))
+    found = sampling.validation_accuracy(rows, np.full((len(rows), 4), math.nan, np.float32))
+    assert (list(found), math.isnan(found["val_wa"])) == (["val_wa"], True)
 
 
 def train_course(task):

@@ -222,8 +222,8 @@ class Stack:
         better = []
         for slot, (member, train_loss, val_loss) in enumerate(zip(self.members, train_losses, val_losses, strict=True)):
             member_probabilities = probabilities[:, slot].reshape(-1, probabilities.shape[-1])
-            accuracy = member.sampling.validation_wa(positions[:, slot].ravel(), member_probabilities)
-            better.append(member.course.record({**train_loss, **val_loss, "val_wa": accuracy}))
+            accuracy = member.sampling.validation_accuracy(positions[:, slot].ravel(), member_probabilities)
+            better.append(member.course.record({**train_loss, **val_loss, **accuracy}))
         return torch.tensor(better)
 
     def _save_epoch(self) -> None:
