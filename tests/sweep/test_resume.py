@@ -46,12 +46,9 @@ def test_repeats_seeds_and_single_folds_are_the_same_trainings(folder, command):
         rows(folder, "select p.value, m.value from params p join latest_metrics m using (run_uuid) join runs using"
              " (run_uuid) where p.key = 'seed' and m.key = 'wa' and name like 'cos λ=0.6%seed _ %'")
     )  # fmt: skip
-    mean = rows(folder, f"select value from latest_metrics where key = 'wa' and run_uuid = '{parents[0][1]}'")[0][0]
-    assert mean == pytest.approx((seeds["0"] + seeds["1"]) / 2)
-    spread = rows(folder, f"select value from latest_metrics where key = 'wa_sd' and run_uuid = '{parents[0][1]}'")[0][
-        0
-    ]
-    assert spread == pytest.approx(abs(seeds["0"] - seeds["1"]) / 2**0.5), "the divisor is seeds - 1"
+    of_both = dict(rows(folder, f"select key, value from latest_metrics where run_uuid = '{parents[0][1]}'"))
+    assert of_both["wa"] == pytest.approx((seeds["0"] + seeds["1"]) / 2)
+    assert of_both["wa_sd"] == pytest.approx(abs(seeds["0"] - seeds["1"]) / 2**0.5), "the divisor is seeds - 1"
 
 
 def test_resume_false_gives_the_same_numbers(folder, command):
