@@ -16,6 +16,7 @@ from multirun_analysis.writing import (
     write_drawings,
     write_tables,
 )
+from ser.config.words import by_key, key_of
 from ser.errors import UserError
 from ser.system.command import run_command
 from ser.system.files import write_text
@@ -150,7 +151,7 @@ def _parsed(arguments: Sequence[str], more: Sequence[str] = ()) -> CommandLine:
 
 def _refuse_another_experiment(words: Sequence[str], overrides: Sequence[str]) -> None:
     """An override of the experiment itself would make one table of the paper from the runs of another."""
-    keys = [override.partition("=")[0].rpartition(":")[2].lstrip("+~") for override in overrides]
+    keys = [key_of(_unscoped(override)) for override in overrides]
     if words and "experiment" in keys:
         given = overrides[keys.index("experiment")]
         raise UserError(
@@ -217,8 +218,7 @@ def _table1(command: CommandLine) -> Table:
 
 def _network(command: CommandLine) -> Table | None:
     """Table 1, unless the overrides choose another model than the paper's."""
-    other = any(override.startswith("model=") and override != "model=cnn" for override in command.overrides)
-    return None if other else _table1(command)
+    return _table1(command) if by_key(command.overrides).get("model", "cnn") == "cnn" else None
 
 
 _TABLES = ("table2", "table3", "e2e")
@@ -258,7 +258,7 @@ def _experiments(what: str) -> list[str]:
 
 def _overrides_for(experiment: str, overrides: Sequence[str]) -> list[str]:
     """The overrides for all experiments, then those for one: ``length=1`` from ``fig2:length=1``."""
-    scoped = [override.partition(":")[2] for override in overrides if _scope(override) == experiment]
+    scoped = [_unscoped(override) for override in overrides if _scope(override) == experiment]
     return [*(override for override in overrides if not _scope(override)), *scoped]
 
 
@@ -266,6 +266,11 @@ def _scope(override: str) -> str:
     """The experiment that an override is for: ``fig2`` of ``fig2:length=1``; empty if it is for all."""
     scope, colon, _ = override.partition("=")[0].partition(":")
     return scope if colon else ""
+
+
+def _unscoped(override: str) -> str:
+    """The override without the experiment that it is for."""
+    return override.partition(":")[2] if _scope(override) else override
 
 
 if __name__ == "__main__":

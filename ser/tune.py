@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ser.config.words import assignments
+from ser.config.words import assignments, key_of
 from ser.errors import UserError
 from ser.sweep import commandline
 from ser.sweep.handover import COMMAND, STARTED
@@ -79,7 +79,7 @@ def _search(overrides: list[str], budget: "Budget", dry: bool) -> int:
     from ser.sweep.naming import sweep_name
     from ser.sweep.places import check_places
 
-    if not any(override.lstrip("+").startswith("sweep=") for override in overrides):
+    if not any(key_of(override) == "sweep" for override in overrides):
         overrides = [*overrides, f"sweep=tune-{sweep_name(overrides)}"]
     search = tuning.make_search(overrides, budget)
     if not search.dimensions:
@@ -103,7 +103,7 @@ def _search(overrides: list[str], budget: "Budget", dry: bool) -> int:
 def _compare(source: str, overrides: list[str], budget: "Budget", seeds: int, dry: bool) -> int:
     from ser.sweep.comparison import compare, make_comparison, preview
 
-    named = [override for override in overrides if override.startswith("sweep=")]
+    named = [override for override in overrides if key_of(override) == "sweep"]
     others = [override for override in overrides if override not in named]
     name = named[-1].partition("=")[2] if named else Path(source).stem
     comparison = make_comparison(source, others, budget, seeds, name)

@@ -8,6 +8,7 @@ from multirun_analysis.robustness.variants import Multiverse, read
 from multirun_analysis.store.collect import collect
 from ser.config.groups import Tracking
 from ser.config.settings import Settings
+from ser.config.words import key_of
 from ser.errors import UserError
 from ser.sweep.plan import compose_settings
 
@@ -47,7 +48,7 @@ def for_report(overrides: Sequence[str]) -> Robustness | None:
     multiverse = read(None, None)
     if not any((_settings(multiverse, overrides).results / "sweeps").glob("robustness-*")):
         return None
-    fewer = [override for override in overrides if override.partition("=")[0] not in ("repeats", "seed")]
+    fewer = [override for override in overrides if key_of(override) not in ("repeats", "seed")]
     for seeds in dict.fromkeys([tuple(overrides), tuple(fewer)]):
         judged = robustness(seeds, {})
         if judged.was_run:

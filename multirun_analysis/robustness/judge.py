@@ -12,6 +12,7 @@ from multirun_analysis.paper.claims import all_claims
 from multirun_analysis.paper.verdicts import CANNOT_BE_SAID, Claim, Verdict, verdicts
 from multirun_analysis.robustness.counts import NOT_RUN, Counted, Outcome
 from multirun_analysis.robustness.readings import Reading
+from ser.config.words import by_key
 from ser.sweep.planned import Plan, Point
 
 _AXES = ("loader", "position", "loss", "lambda", "feature", "length", "aux_task", "aux_task.weight", "model")
@@ -193,7 +194,7 @@ def _varied(readings: Sequence[Reading]) -> Iterator[str]:
 
 
 def _experiment(plan: Plan) -> str:
-    return dict(override.partition("=")[::2] for override in plan.overrides).get("experiment", "")
+    return by_key(plan.overrides).get("experiment", "")
 
 
 def _places(point: Point, seeds: Iterable[int]) -> Iterator[tuple[str, int, int]]:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from multirun_analysis.robustness.variants import REFERENCE, Multiverse, Variant
+from ser.config.words import key_of
 from ser.errors import UserError
 from ser.sweep.commandline import rewrite
 from ser.sweep.plan import compose_plan, compose_settings
@@ -67,7 +68,7 @@ def make_readings(multiverse: Multiverse, overrides: Sequence[str]) -> list[Read
         UserError: an override is wrong. What the corpus cannot do is in ``Reading.errors`` instead.
     """
     for override in overrides:
-        if ":" in override.partition("=")[0]:
+        if ":" in key_of(override):
             raise UserError(f"{override}: the grid of robustness is in its file. Copy that and give variants=FILE.")
     common = [*multiverse.common, *overrides]
     plans, errors = _plans(multiverse, common, list(multiverse.sweeps), REFERENCE, ())
@@ -83,7 +84,7 @@ def _reading(multiverse: Multiverse, common: Sequence[str], variant: Variant, re
     kept = {name: plan for name, plan in reference.plans.items() if name not in changed}
     own = {name: plans[name] for name in changed if name in plans}
     cannot = {**{name: text for name, text in reference.errors.items() if name not in own}, **errors}
-    keys = tuple(override.partition("=")[0] for override in rewrite(variant.overrides))
+    keys = tuple(map(key_of, rewrite(variant.overrides)))
     return Reading(variant.name, variant.label, variant.why, {**kept, **own}, tuple(changed), cannot, keys)
 
 
@@ -143,4 +144,4 @@ def merge(overrides: Sequence[str]) -> list[str]:
     >>> merge(["lambda=0.9", "loss=cos", "lambda=0.6,0.7"])
     ['lambda.weight=0.6,0.7', 'loss=cos']
     """
-    return list({override.partition("=")[0]: override for override in rewrite(overrides)}.values())
+    return list({key_of(override): override for override in rewrite(overrides)}.values())

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ser.config.paths import conf_dir
+from ser.config.words import key_of
 from ser.config.yaml_file import read_yaml
 from ser.errors import UserError, first_line
 
@@ -72,7 +73,7 @@ def read(file: str | None = None, chosen: str | None = None) -> Multiverse:
     content = _mapping(_loaded(path), f"{path}", _KEYS)
     sweeps = {name: _overrides(value, f"{path}: sweeps.{name}") for name, value in _entries(content, "sweeps", path)}
     for name, overrides in sweeps.items():
-        if not any(override.startswith("experiment=") for override in overrides):
+        if not any(key_of(override) == "experiment" for override in overrides):
             raise UserError(f"{path}: sweeps.{name} needs an experiment, such as experiment=fig4.")
     default = _names(content.get("default") or list(sweeps), sweeps, f"{path}: default")
     names = _chosen(chosen, default, sweeps)
@@ -113,7 +114,7 @@ def _variant(name: str, value: Any, sweeps: Iterable[str], path: Path) -> Varian
     if not overrides or not isinstance(why, str) or not why.strip():
         raise UserError(f"{where} needs overrides, and a sentence why: what of the paper do they decide otherwise?")
     for override in overrides:
-        if override.partition("=")[0] in _NOT_IN_A_VARIANT:
+        if key_of(override) in _NOT_IN_A_VARIANT:
             raise UserError(f"{where}: {override} changes no configuration. Type it for all variants instead.")
     restricted = "sweeps" in entry
     names = _names(entry["sweeps"], sweeps, f"{where}.sweeps") if restricted else tuple(sweeps)

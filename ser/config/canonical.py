@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ser.config.words import key_of
+
 Groups = Mapping[str, dict[str, Any]]
 
 
@@ -43,7 +45,7 @@ def _is_baseline(groups: Groups) -> bool:
 def _notes(groups: Groups, overrides: Sequence[str]) -> list[str]:
     loss, aux, weight = groups["loss"]["name"], groups["aux_task"], _constant_weight(groups)
     notes = []
-    if loss == "none" and weight and any(override.startswith("lambda") for override in overrides):
+    if loss == "none" and weight and any(key_of(override).startswith("lambda") for override in overrides):
         notes.append("loss=none is the baseline: lambda becomes 0; loader and position have no effect")
     elif loss != "none" and weight == 0:
         notes.append(f"lambda=0 is the baseline: loss={loss} becomes none")

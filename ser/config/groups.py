@@ -17,7 +17,7 @@ from ser.config import constructor
 from ser.config.former import former
 from ser.config.paths import conf_dir
 from ser.config.ranges import Count, Fraction, NonNegative, Positive, Word, check
-from ser.config.words import as_typed, shown
+from ser.config.words import as_typed, key_of, shown
 from ser.config.yaml_file import read_yaml
 from ser.errors import UserError
 
@@ -195,7 +195,7 @@ def checked(group: str, option: Mapping[str, Any], overrides: Sequence[str]) -> 
         UserError: a key is missing or unknown, or a value is of the wrong type or out of range.
     """
     if not option.get("name"):
-        typed = [override for override in overrides if override.partition("=")[0].lstrip("+") == group]
+        typed = [override for override in overrides if key_of(override) == group]
         raise UserError(
             f"The option {typed[-1] if typed else group} lacks the key name: add it to the option's file in {group}/."
         )
@@ -293,7 +293,7 @@ def value_of(key: str, value: Any, annotation: Any, overrides: Sequence[str]) ->
 
 def origin(key: str, overrides: Sequence[str]) -> str:
     """Where a key's value came from, for a message."""
-    typed = [as_typed(override) for override in overrides if override.split("=")[0].lstrip("+") == key]
+    typed = [as_typed(override) for override in overrides if key_of(override) == key]
     return f"from {typed[-1]} on the command line or in the experiment" if typed else "from the configuration files"
 
 

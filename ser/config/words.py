@@ -94,6 +94,24 @@ def quoted(value: str) -> str:
     return f"'{escaped}'"
 
 
+def key_of(override: str) -> str:
+    """The key of an override, without the ``+``, ``++`` or ``~`` of Hydra that may stand before it.
+
+    >>> key_of("lambda.weight=0.6,0.7"), key_of("++engine.workers=2"), key_of("~hydra.launcher")
+    ('lambda.weight', 'engine.workers', 'hydra.launcher')
+    """
+    return override.partition("=")[0].lstrip("+~")
+
+
+def by_key(overrides: Iterable[str]) -> dict[str, str]:
+    """What was typed for each key; of two overrides of a key, the last.
+
+    >>> by_key(["loss=cos,l2", "++seed=1", "seed=2"])
+    {'loss': 'cos,l2', 'seed': '2'}
+    """
+    return {key_of(override): override.partition("=")[2] for override in overrides}
+
+
 def parameter_of(key: str) -> str:
     """The parameter that a key stands for, which is what users call it.
 
@@ -154,7 +172,7 @@ def _name_words(p: Mapping[str, Any], overrides: Iterable[str], varied: Collecti
         *([({"augment"}, str(p["augment"]))] if p.get("augment", "none") != "none" else []),
     ]
     said = ("lambda.weight", "length.seconds", "aux_task.weight", "corpus.root", "corpus.name", "corpus.columns")
-    typed = dict(override.partition("=")[::2] for override in overrides)
+    typed = by_key(overrides)
     own = [key for key in typed if key in p and "." in key and key not in said]
     values = {key: typed[key] if key in varied else _shortened(typed[key]) for key in own}
     return words + [({key}, f"{key.rpartition('.')[2]}={value}") for key, value in values.items()]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ser.config.groups import Validation
 from ser.config.settings import Settings
+from ser.config.words import key_of
 from ser.corpora.table import DEV, TRAIN, Corpus
 from ser.data.checks import parts_of
 
@@ -29,7 +30,7 @@ def with_dev(settings: Settings, corpus: Corpus, overrides: Sequence[str]) -> Se
     plain = {**_DEV, "train_fraction": settings.validation.train_fraction}
     if settings.validation.plain == plain:
         return settings
-    typed = [each for each in overrides if each.startswith("validation") and "train_fraction" not in each]
+    typed = [each for each in overrides if key_of(each).startswith("validation") and "train_fraction" not in each]
     note = f"{corpus.name} has an official split {DEV} to validate on: {' '.join(typed)} has no effect"
     return replace(settings, validation=Validation.of(plain), notes=(*settings.notes, *([note] if typed else [])))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from ser.config.settings import resolve
-from ser.config.words import assignments, labels
+from ser.config.words import assignments, key_of, labels
 from ser.corpora.table import Corpus
 from ser.data.experiment import Experiment, make_experiment
 from ser.errors import UserError
@@ -95,7 +95,7 @@ def _corpus(overrides: list[str], config_dir: str | None, given: dict[str, str])
     experiment = experiments[0]
     index = utterance.find(experiment, given["utterance"] or None)
     with composer(config_dir=config_dir) as composing:
-        point = [override for override in overrides if not re.match(r"[+~]*feature\b", override)]
+        point = [override for override in overrides if key_of(override).partition(".")[0] != "feature"]
         logmel = resolve(composing.config([*point, "feature=logmel"]), point)
     folder, name = _folder(given, experiment), experiment.corpus.utterances[index].id
     if said := legend(experiment.corpus.classes):
@@ -113,8 +113,8 @@ def _vectors(overrides: list[str], config_dir: str | None, given: dict[str, str]
     if given["utterance"]:
         raise UserError("utterance= is for the pictures of a corpus: leave it out, or leave out vectors.")
     _refuse_other_keeping(overrides)
-    keys = {override.partition("=")[0] for override in overrides}
-    defaults = [each for each in _VECTOR_DEFAULTS if each.partition("=")[0] not in keys]
+    keys = set(map(key_of, overrides))
+    defaults = [each for each in _VECTOR_DEFAULTS if key_of(each) not in keys]
     keeping = [f"{key}={value}" for key, value in _KEEPING_WEIGHTS.items()]
     experiments = _experiments([*overrides, *defaults, *keeping], config_dir)
     first = experiments[0]
@@ -158,7 +158,7 @@ def _check_classes(corpus: Corpus, fold: int) -> None:
 def _refuse_other_keeping(overrides: Sequence[str]) -> None:
     """Refuse what was typed of the keys that the vectors determine."""
     for override in overrides:
-        key, _, value = override.partition("=")
+        key, value = key_of(override), override.partition("=")[2]
         if key.partition(".")[0] in _KEEPING_WEIGHTS and _KEEPING_WEIGHTS.get(key) != value:
             kept = " and ".join(f"{key}={value}" for key, value in _KEEPING_WEIGHTS.items())
             raise UserError(f"{override}: ser.show vectors trains with {kept}. Leave out {key}=.")

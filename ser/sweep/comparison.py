@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from ser.config.paths import conf_dir
 from ser.config.settings import Settings
-from ser.config.words import as_typed
+from ser.config.words import as_typed, key_of
 from ser.config.yaml_file import read_yaml
 from ser.errors import UserError
 from ser.sweep import tuning
@@ -75,7 +75,7 @@ def make_comparison(source: str, typed: Sequence[str], budget: Budget, seeds: in
         )
     searches, settings = dict[str, Search](), list[Settings]()
     for alternative, own in file.alternatives.items():
-        by_key = {override.partition("=")[0]: override for override in (*rewrite([*file.common, *own]), *typed)}
+        by_key = {key_of(override): override for override in (*rewrite([*file.common, *own]), *typed)}
         try:
             search = tuning.make_search([*by_key.values(), f"sweep={name}-{_slug(alternative)}"], budget)
             settings += tuning.check(search)

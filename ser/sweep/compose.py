@@ -20,7 +20,7 @@ from yaml import YAMLError
 from ser.config.groups import GROUPS, unknown_key
 from ser.config.paths import conf_dir, search_path
 from ser.config.settings import TOP
-from ser.config.words import NUMBER_KEYS, pasteable, quoted
+from ser.config.words import NUMBER_KEYS, key_of, pasteable, quoted
 from ser.errors import UserError, first_line
 from ser.sweep.commandline import check_number, range_length, rewrite
 from ser.sweep.hydra_internals import BASIC_LAUNCHER, BASIC_SWEEPER, parse_override, split_points
@@ -50,8 +50,8 @@ def given_name(overrides: list[str], sweep: bool, config_name: str | None, confi
 
     Arguments and errors are those of ``with_folder``.
     """
-    typed = [override.partition("=")[2] for override in overrides if override.lstrip("+").startswith("sweep=")]
-    if typed or not (config_name or any(override.startswith("experiment=") for override in overrides)):
+    typed = [override.partition("=")[2] for override in overrides if key_of(override) == "sweep"]
+    if typed or not (config_name or any(key_of(override) == "experiment" for override in overrides)):
         return typed[-1] if typed else None
     with composer(config_name or "config", config_dir) as composing:
         points = composing.points(overrides, sweep)

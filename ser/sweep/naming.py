@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from ser.config.words import parameter_of
+from ser.config.words import by_key, key_of, parameter_of
 
 _LONGEST_NAME = 60  # characters before the hash
 _ASIDE = re.compile(r"(engine|tracking|hydra|results|cache)\b.*|resume|device|save|sweep|metrics")
@@ -19,10 +19,10 @@ def sweep_name(overrides: Sequence[str]) -> str:
     >>> sweep_name(["corpus=emodb", "loss=cos,l2", "lambda.weight=0.6,0.7", "repeats=3"])
     'emodb-loss-cos+l2-lambda-0.6+0.7-a1fff9'
     """
-    given = dict(override.partition("=")[::2] for override in overrides)
+    given = by_key(overrides)
     if "experiment" in given:
         return re.sub(r"[^\w.+-]+", "-", given["experiment"]).strip("-+.")
-    said = [override for override in decisive(overrides) if override.partition("=")[0] not in ("seed", "repeats")]
+    said = [override for override in decisive(overrides) if key_of(override) not in ("seed", "repeats")]
     words = [_corpus_word(given), *map(_words, said)]
     text = re.sub(r"[^\w.+-]", "", "-".join(filter(None, words)))[:_LONGEST_NAME].strip("-+.")
     return "-".join([text or "defaults", short_hash(sorted(said), 6)])
@@ -37,7 +37,7 @@ def _corpus_word(given: dict[str, str]) -> str:
 
 def _words(override: str) -> str:
     """``lambda-0.6+0.7`` for ``lambda.weight=0.6,0.7``; the corpus' own keys (a path, say) are left to the hash."""
-    key, _, value = override.lstrip("+~").partition("=")
+    key, value = key_of(override), override.partition("=")[2]
     if key.partition(".")[0] == "corpus":
         return ""
     return f"{parameter_of(key).rpartition('.')[2]}-{value.replace(',', '+')}"
@@ -45,7 +45,7 @@ def _words(override: str) -> str:
 
 def decisive(overrides: Sequence[str]) -> list[str]:
     """The overrides that decide what is trained, without those that decide how and where."""
-    return [override for override in overrides if not _ASIDE.fullmatch(override.partition("=")[0])]
+    return [override for override in overrides if not _ASIDE.fullmatch(key_of(override))]
 
 
 def short_hash(lines: Sequence[str], digits: int) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ser.config.settings import Settings
+from ser.config.words import key_of
 from ser.errors import UserError
 from ser.results import sqlite
 from ser.results.drivers import DATABASES, kind_of
@@ -22,12 +23,12 @@ PLACES = ("results.dir", "tracking.uri", "tracking.experiment")
 
 
 def places_of(overrides: Sequence[str]) -> list[str]:
-    """The overrides that say where a sweep is found.
+    """The overrides that say where a sweep is found, as the analysis reads them: without Hydra's ``+`` and ``++``.
 
-    >>> places_of(["loss=cos,l2", "results.dir=mine", "tracking.uri=sqlite:///m.db"])
+    >>> places_of(["loss=cos,l2", "results.dir=mine", "++tracking.uri=sqlite:///m.db"])
     ['results.dir=mine', 'tracking.uri=sqlite:///m.db']
     """
-    return [override for override in overrides if override.partition("=")[0] in PLACES]
+    return [override.lstrip("+") for override in overrides if key_of(override) in PLACES]
 
 
 def check_one_value(settings: Sequence[Settings]) -> None:

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ser.config.words import as_typed
+from ser.config.words import as_typed, by_key, key_of
 from ser.data.replicas import Replica, replicas
 
 if TYPE_CHECKING:
@@ -108,14 +108,12 @@ class Plan:
     @property
     def typed(self) -> str:
         """The command line as users type it, without the sweep's name."""
-        return " ".join(as_typed(override) for override in self.overrides if not override.startswith("sweep="))
+        return " ".join(as_typed(override) for override in self.overrides if key_of(override) != "sweep")
 
     @cached_property
     def swept(self) -> tuple[str, ...]:
         """The keys that are not the same in the overrides of all points, but for seed and fold."""
-        typed = [
-            dict(override.lstrip("+").partition("=")[::2] for override in point.overrides) for point in self.points
-        ]
+        typed = [by_key(point.overrides) for point in self.points]
         keys = dict.fromkeys(key for each in typed for key in each)
         return tuple(key for key in keys if len({each.get(key) for each in typed}) > 1 and key not in ("seed", "fold"))
 

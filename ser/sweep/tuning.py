@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ser.config.settings import Settings, resolve
-from ser.config.words import as_typed
+from ser.config.words import as_typed, key_of
 from ser.corpora.problems import listing
 from ser.corpora.table import Corpus
 from ser.data.experiment import make_experiment
@@ -334,7 +334,7 @@ def table(search: Search, trials: Sequence[Trial]) -> str:
 
 def without_seeds(overrides: Iterable[str]) -> list[str]:
     """The overrides but for a sweep's name and its seeds."""
-    return [override for override in overrides if not override.startswith(("sweep=", "seed=", "repeats="))]
+    return [override for override in overrides if key_of(override) not in ("sweep", "seed", "repeats")]
 
 
 def chosen(search: Search, best: Trial) -> str:

@@ -201,7 +201,8 @@ class TestEqualPoints:
         for more in ("lambda=0.9", "loader=loader_2", "position=pos_2", "trainer.batch_norm=branch"):
             assert sign("loss=none", more) == baseline
         assert sign("lambda=0") == sign("loss=l2", "lambda=0") == baseline
-        assert "lambda becomes 0" in settings("loss=none", "lambda=0.9").notes[0]
+        for typed in ("lambda=0.9", "++lambda.weight=0.9"):
+            assert "lambda becomes 0" in settings("loss=none", typed).notes[0]
 
     def test_an_additional_task_without_weight_is_none(self):
         assert sign("aux_task=gender", "aux_task.weight=0") == sign()

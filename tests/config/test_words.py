@@ -43,6 +43,7 @@ def test_a_runs_name_stays_short():
            "model": "cnn", "aux_task": "none", "corpus.columns": "", "corpus.labels": ""}  # fmt: skip
     usual = "cos λ=0.6 · loader_1 pos_1 mfcc 9s"
     assert run_name(row, typed[:1]) == usual
+    assert run_name(row, ["++corpus.labels={}"]) == f"{usual} labels={{}}"
     assert run_name(row, typed) == f"{usual} labels={{joy: happy, anger:…"
     assert run_name(row, typed, ["corpus.labels"]).startswith("labels={joy: happy, anger: angry} · "), "it differs"
 

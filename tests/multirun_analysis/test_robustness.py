@@ -291,7 +291,8 @@ def test_what_the_corpus_cannot_do_is_a_reason_and_no_mistake(file, tiny):
 
 
 def test_the_last_override_of_a_key_counts():
-    assert merge(["loss=cos", "lambda=0.6,0.7", "loss=l2", "lambda.weight=0.9"]) == ["loss=l2", "lambda.weight=0.9"]
+    typed = ["loss=cos", "lambda=0.6,0.7", "loss=l2", "++lambda.weight=0.8", "lambda.weight=0.9"]
+    assert merge(typed) == ["loss=l2", "lambda.weight=0.9"]
 
 
 # A small grid, trained by make

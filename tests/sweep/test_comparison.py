@@ -50,8 +50,9 @@ def test_the_file_in_the_documentation_is_a_comparison(make, tmp_path):
     assert list(make(str(tmp_path / "mine.yaml")).searches) == ["none", "cos", "attention"]
 
 
-def test_what_is_typed_replaces_what_the_file_says(make):
-    found = make("two", "trainer.lr=0.002,0.003")
+@pytest.mark.parametrize("before", ["", "++"])
+def test_what_is_typed_replaces_what_the_file_says(make, before):
+    found = make("two", f"{before}trainer.lr=0.002,0.003")
     assert [[each.key for each in search.dimensions] for search in found.searches.values()] == [
         ["trainer.lr"],
         ["trainer.lr", "lambda.weight"],

@@ -10,7 +10,8 @@ from ser.sweep import launchers
 from ser.sweep.commandline import rewrite
 from ser.sweep.compose import composer, given_name, with_folder
 from ser.sweep.hydra_internals import parse_flags, parse_override
-from ser.sweep.naming import sweep_name
+from ser.sweep.naming import decisive, sweep_name
+from ser.sweep.places import places_of
 from ser.sweep.plan import make_plan
 from ser.sweep.planned import Plan, Point
 from ser.sweep.stored_plans import load_plans, mixed, plan_file, store_plan
@@ -133,8 +134,18 @@ def test_names_of_sweeps(overrides, name):
     found = sweep_name(overrides)
     assert found.startswith(name)
     assert re.fullmatch(r"\w[\w.+-]{0,70}", found), "a folder's name"
-    for aside in ("device=cpu", "resume=false", "engine=serial", "seed=3", "repeats=20", "results.dir=there"):
+    asides = ("device=cpu", "resume=false", "engine=serial", "seed=3", "repeats=20", "results.dir=there",
+              "++hydra.verbose=true", "++seed=3", "~hydra.launcher")  # fmt: skip
+    for aside in asides:
         assert sweep_name([aside, *overrides]) == sweep_name([*overrides, aside]) == found
+
+
+def test_what_stands_before_a_key_does_not_hide_the_key(tmp_path):
+    asides = ["++sweep=mine", "++results.dir=there", "++engine.workers=2", "~hydra.launcher"]
+    assert decisive(["loss=cos", "++trainer.lr=1e-3", *asides]) == ["loss=cos", "++trainer.lr=1e-3"]
+    assert places_of(asides) == ["results.dir=there"], "multirun_analysis reads no ++"
+    plan = Plan("mine", ("loss=cos", "++sweep=mine"), (), tmp_path)
+    assert plan.typed == "loss=cos"
 
 
 def test_values_set_on_a_copy_compose_as_hydra_does(tiny, tmp_path):
