@@ -50,10 +50,7 @@ def make_paper_study(
 
 
 def _plan(experiment: str, arguments: Sequence[str]) -> Plan:
-    plan = compose_plan(_overrides(experiment, arguments))
-    if plan is None:
-        raise UserError("The tables need a grid: use Hydra's basic sweeper, without hydra/sweeper=.")
-    return plan
+    return compose_plan(_overrides(experiment, arguments))
 
 
 def _plan_if_possible(experiment: str, arguments: Sequence[str]) -> Plan | None:

@@ -188,9 +188,7 @@ def _train(experiments: Sequence[Experiment]) -> None:
 def _experiments(overrides: list[str], config_dir: str | None) -> list[Experiment]:
     """The experiment of each point of a command line; of equal points the first."""
     with composer(config_dir=config_dir) as composing:
-        points = composing.points(overrides, sweep=True)
-        if points is None:
-            raise UserError("The points are needed: use Hydra's basic sweeper, without hydra/sweeper=.")
+        points = composing.known_points(overrides)
         settings = [resolve(composing.config(point), point) for point in points]
     first: dict[tuple[object, ...], Experiment] = {}
     for one, point in zip(settings, points, strict=True):

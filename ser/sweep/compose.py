@@ -34,15 +34,15 @@ _VALUE_KEY = re.compile(r"(?!hydra\.)[a-z_]+(\.\w+)+|seed|repeats|fold|device|re
 
 
 @contextmanager
-def composer(config_name: str = "config", config_dir: str | None = None) -> Iterator["Composer"]:
+def composer(config_name: str | None = None, config_dir: str | None = None) -> Iterator["Composer"]:
     """Give a ``Composer`` that works inside the block.
 
     Args:
-        config_name: the main configuration file, without its ending.
+        config_name: the main configuration file, without its ending; the project's own if none is given.
         config_dir: a user's own folder of options (``--config-dir``).
     """
     with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
-        yield Composer(config_name, config_dir)
+        yield Composer(config_name or "config", config_dir)
 
 
 def given_name(overrides: list[str], sweep: bool, config_name: str | None, config_dir: str | None) -> str | None:
@@ -53,7 +53,7 @@ def given_name(overrides: list[str], sweep: bool, config_name: str | None, confi
     typed = [override.partition("=")[2] for override in overrides if key_of(override) == "sweep"]
     if typed or not (config_name or any(key_of(override) == "experiment" for override in overrides)):
         return typed[-1] if typed else None
-    with composer(config_name or "config", config_dir) as composing:
+    with composer(config_name, config_dir) as composing:
         points = composing.points(overrides, sweep)
         return composing.config(points[0]).get("sweep") if points else None
 
@@ -74,7 +74,7 @@ def with_folder(overrides: list[str], sweep: bool, config_name: str | None, conf
     """
     if not any(_OUTPUT in override for override in overrides):
         return overrides
-    with composer(config_name or "config", config_dir) as composing:
+    with composer(config_name, config_dir) as composing:
         composing.points([override for override in overrides if _OUTPUT not in override], sweep)
     settled = [f"{key}={quoted(folder)}" for key, folder in composing.folder.items()]
     for folder in composing.folder.values():
@@ -158,6 +158,17 @@ class Composer:
             raise UserError(str(error)) from error
         if not points:
             raise UserError(f"{' '.join(str(each.input_line) for each in swept)}: this sweep has no points.")
+        return points
+
+    def known_points(self, overrides: list[str]) -> list[list[str]]:
+        """The points of a sweep, for what cannot do without them.
+
+        Raises:
+            UserError: as ``points``; or another sweeper than Hydra's basic one chooses the points as it goes.
+        """
+        points = self.points(overrides, sweep=True)
+        if points is None:
+            raise UserError("The points are needed: use Hydra's basic sweeper, without hydra/sweeper=.")
         return points
 
     def config(self, point: Sequence[str]) -> DictConfig:

@@ -133,10 +133,7 @@ def _plan(
             raise UserError(
                 f"results_dir={results_dir} goes with a sweep's name: give results.dir= in overrides=[...]."
             )
-        composed = compose_plan(rewrite(overrides), str(config_dir) if config_dir else None)
-        if composed is None:
-            raise UserError("The points are needed: use Hydra's basic sweeper, without hydra/sweeper=.")
-        return composed
+        return compose_plan(rewrite(overrides), str(config_dir) if config_dir else None)
     return find_plans(expanded(results_dir or "results"), sweep)[-1]
 
 

@@ -50,9 +50,11 @@ def make_plan(args: argparse.Namespace, dry: bool = False) -> tuple[Plan, list[E
     if args.config_path:
         raise UserError("--config-path is not supported: it would hide the project's groups. Use --config-dir.")
     sweep = bool(args.multirun) or len(overrides) < len(args.overrides)
-    composed = _compose(overrides, sweep, args.config_name, args.config_dir)
-    if composed is None:
-        return None
+    with composer(args.config_name, args.config_dir) as composing:
+        points = composing.points(overrides, sweep)
+        if points is None:
+            return None
+        composed = _composed(overrides, points, composing)
     here = launchers.runs_here(composed.hydra.launcher)
     _check(composed, here, dry)
     plan, experiments = _load(composed, extract=here and not dry)
@@ -72,31 +74,30 @@ def make_plan(args: argparse.Namespace, dry: bool = False) -> tuple[Plan, list[E
     return plan, experiments if composed.hydra.in_turn else []
 
 
-def compose_plan(overrides: list[str], config_dir: str | None = None) -> Plan | None:
+def compose_plan(overrides: list[str], config_dir: str | None = None) -> Plan:
     """Compose and check the points of a sweep's command line; no plan is stored.
 
     Args:
         overrides: what was typed.
         config_dir: a user's own folder of options.
 
-    Returns:
-        None where another sweeper than Hydra's basic one chooses the points as it goes.
-
     Raises:
-        UserError: an override is wrong in any of the points, or no point can run, all for one reason.
+        UserError: an override is wrong in any of the points, or no point can run, all for one reason; or another
+            sweeper than Hydra's basic one chooses the points as it goes.
     """
-    composed = _compose(overrides, config_dir=config_dir)
-    return None if composed is None else _load(composed)[0]
+    with composer(config_dir=config_dir) as composing:
+        composed = _composed(overrides, composing.known_points(overrides), composing)
+    return _load(composed)[0]
 
 
 def compose_settings(overrides: list[str]) -> Settings:
     """The settings of the first point of a command line.
 
     Raises:
-        UserError: an override is wrong.
+        UserError: an override is wrong, or another sweeper than Hydra's basic one chooses the points as it goes.
     """
     with composer() as composing:
-        point = (composing.points(overrides, sweep=True) or [[]])[0]
+        point = composing.known_points(overrides)[0]
         return resolve(composing.config(point), point)
 
 
@@ -111,15 +112,9 @@ class _Composed:
     hydra: Composer
 
 
-def _compose(
-    overrides: list[str], sweep: bool = True, config_name: str | None = None, config_dir: str | None = None
-) -> _Composed | None:
-    """Compose every point, and make the sweep's own metrics known; the arguments are those of ``Composer``."""
-    with composer(config_name or "config", config_dir) as composing:
-        points = composing.points(overrides, sweep)
-        if points is None:
-            return None
-        settings = list(_few_enough(resolve(composing.config(point), point) for point in points))
+def _composed(overrides: Sequence[str], points: Sequence[Sequence[str]], composing: Composer) -> _Composed:
+    """Compose every point, and make the sweep's own metrics known."""
+    settings = list(_few_enough(resolve(composing.config(point), point) for point in points))
     check_one_value(settings)
     metrics = _metrics(settings)
     add_own(metrics)

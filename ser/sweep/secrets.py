@@ -21,7 +21,7 @@ def with_hidden_password(overrides: list[str], config_name: str | None, config_d
     """
     if not config_dir and config_name in (None, "config"):
         return overrides
-    with composer(config_name or "config", config_dir) as composing:
+    with composer(config_name, config_dir) as composing:
         try:
             addresses = composing.stores(overrides)
         except UserError:

@@ -12,7 +12,7 @@ from ser.sweep.compose import composer, given_name, with_folder
 from ser.sweep.hydra_internals import parse_flags, parse_override
 from ser.sweep.naming import decisive, sweep_name
 from ser.sweep.places import places_of
-from ser.sweep.plan import make_plan
+from ser.sweep.plan import compose_plan, compose_settings, make_plan
 from ser.sweep.planned import Plan, Point
 from ser.sweep.stored_plans import load_plans, mixed, plan_file, store_plan
 from ser.sweep.table import table
@@ -146,6 +146,12 @@ def test_what_stands_before_a_key_does_not_hide_the_key(tmp_path):
     assert places_of(asides) == ["results.dir=there"], "multirun_analysis reads no ++"
     plan = Plan("mine", ("loss=cos", "++sweep=mine"), (), tmp_path)
     assert plan.typed == "loss=cos"
+
+
+@pytest.mark.parametrize("compose", [compose_settings, compose_plan])
+def test_nothing_is_made_of_points_that_another_sweeper_chooses(compose):
+    with pytest.raises(UserError, match="The points are needed: use Hydra's basic sweeper"):
+        compose(["trainer.lr=0.01", "loss=l2", "hydra.sweeper._target_=a.B"])
 
 
 def test_values_set_on_a_copy_compose_as_hydra_does(tiny, tmp_path):
