@@ -24,14 +24,16 @@ from ser.results.store import ResultStore, Stored
 from ser.sweep.commandline import rewrite
 from ser.sweep.compose import composer
 from ser.sweep.plan import compose_plan
-from ser.sweep.planned import Plan, Point
+from ser.sweep.planned import Plan
 from ser.sweep.stored_plans import find_plans
+from ser.sweep.table import configurations
 from ser.system.files import expanded
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Row = Mapping[str, Any]
+Parameters = Mapping[str, str]
 
 
 def results(
@@ -93,9 +95,9 @@ def predictions(
     plan = _plan(sweep, overrides, results_dir, config_dir)
     corpora = _utterances(plan, config_dir)
 
-    def rows(point: Point, stored: Mapping[Replica, Stored | None]) -> Iterable[Row]:
+    def rows(parameters: Parameters, stored: Mapping[Replica, Stored | None]) -> Iterable[Row]:
         found = [one for one in stored.values() if one is not None]
-        return [row for one in found for row in _predictions(one, corpora[_corpus_key(point)])]
+        return [row for one in found for row in _predictions(one, corpora[_corpus_key(parameters)])]
 
     return _frame(plan, rows)
 
@@ -137,24 +139,24 @@ def _plan(
     return find_plans(expanded(results_dir or "results"), sweep)[-1]
 
 
-def _frame(plan: Plan, rows: Callable[[Point, Mapping[Replica, Stored | None]], Iterable[Row]]) -> "pd.DataFrame":
-    """Make a frame with the rows of each point, and before these the columns that say what was trained.
+def _frame(plan: Plan, rows: Callable[[Parameters, Mapping[Replica, Stored | None]], Iterable[Row]]) -> "pd.DataFrame":
+    """Make a frame with the rows of each configuration, and before these the columns that say what was trained.
 
     Args:
         plan: the sweep.
-        rows: makes the rows of a point from its trainings and what is stored of each.
+        rows: makes the rows of a configuration from its parameters, its trainings and what is stored of each.
     """
     import pandas as pd
 
-    points = _points(plan)
+    can_run = [each for each in configurations(plan) if each.replicas]
     always = ("corpus", "synthetic", *DECISIVE)
-    keys = [*always, *(key for key in differing([point.parameters for point, _ in points]) if key not in always)]
+    keys = [*always, *(key for key in differing([each.parameters for each in can_run]) if key not in always)]
     store, made = ResultStore(plan.results), []
-    for point, replicas in points:
-        stored = {each: store.load(each.signature) if store.has(each.signature) else None for each in replicas}
+    for each in can_run:
+        stored = {one: store.load(one.signature) if store.has(one.signature) else None for one in sorted(each.replicas)}
         generated = any(one.about["corpus"]["synthetic"] for one in stored.values() if one)
-        about = {**point.parameters, "synthetic": generated or point.parameters["corpus"] == "synthetic"}
-        made += [{**{key: about.get(key) for key in keys}, **row} for row in rows(point, stored)]
+        about = {**each.parameters, "synthetic": generated or each.parameters["corpus"] == "synthetic"}
+        made += [{**{key: about.get(key) for key in keys}, **row} for row in rows(each.parameters, stored)]
     if not made:
         raise UserError(f"No training of the sweep {plan.name} has a result in {plan.results}.")
     frame = pd.DataFrame(made)
@@ -169,18 +171,7 @@ def _as_numbers(column: "pd.Series") -> "pd.Series":
     return numbers if numbers.notna().equals(column.notna()) else column
 
 
-def _points(plan: Plan) -> list[tuple[Point, list[Replica]]]:
-    """Each configuration that can run, with its trainings; equal points are one, as in the closing table."""
-    first: dict[str, Point] = {}
-    found: dict[str, set[Replica]] = {}
-    for point in plan.points:
-        if point.configuration is not None:
-            first.setdefault(point.configuration, point)
-            found.setdefault(point.configuration, set()).update(point.replicas())
-    return [(point, sorted(found[name])) for name, point in first.items()]
-
-
-def _folds(_: Point, stored: Mapping[Replica, Stored | None]) -> Iterable[Row]:
+def _folds(_: Parameters, stored: Mapping[Replica, Stored | None]) -> Iterable[Row]:
     for replica, one in stored.items():
         yield {"seed": replica.seed, "fold": replica.fold, **(_of_fold(one) if one else {})}
 
@@ -192,7 +183,7 @@ def _of_fold(stored: Stored) -> Row:
     return {**metrics, "best_epoch": outcome.best_epoch, "epochs": went.epochs, "stopped": went.stopped}
 
 
-def _seeds(_: Point, stored: Mapping[Replica, Stored | None]) -> Iterable[Row]:
+def _seeds(_: Parameters, stored: Mapping[Replica, Stored | None]) -> Iterable[Row]:
     for seed in sorted({replica.seed for replica in stored}):
         folds = [one for replica, one in stored.items() if replica.seed == seed]
         found = [one for one in folds if one is not None]
@@ -213,7 +204,7 @@ def _metric_columns(level: str) -> list[str]:
     return [*(column for name in scores for column in (name, f"{name}_pooled")), "best_val_wa", "ece_pooled"]
 
 
-def _epochs(_: Point, stored: Mapping[Replica, Stored | None]) -> Iterable[Row]:
+def _epochs(_: Parameters, stored: Mapping[Replica, Stored | None]) -> Iterable[Row]:
     for replica, one in stored.items():
         for epoch, figures in enumerate(one.outcome.history if one else (), 1):
             yield {"seed": replica.seed, "fold": replica.fold, "epoch": epoch, **figures}
@@ -240,11 +231,12 @@ def _predictions(stored: Stored, utterances: Mapping[str, Utterance]) -> Iterabl
 
 def _utterances(plan: Plan, config_dir: str | Path | None) -> dict[str, dict[str, Utterance]]:
     """The utterances of every corpus of a plan by id; the corpora by ``_corpus_key``."""
-    examples = {_corpus_key(point): list(point.overrides) for point in plan.points if point.configuration is not None}
+    can_run = [point for point in plan.points if point.configuration is not None]
+    examples = {_corpus_key(point.parameters): list(point.overrides) for point in can_run}
     with composer(config_dir=str(config_dir) if config_dir else None) as composing:
         options = {key: resolve(composing.config(point), point).corpus for key, point in examples.items()}
     return {key: {each.id: each for each in load(option).utterances} for key, option in options.items()}
 
 
-def _corpus_key(point: Point) -> str:
-    return signature.digest({key: value for key, value in point.parameters.items() if key.startswith("corpus")})
+def _corpus_key(parameters: Parameters) -> str:
+    return signature.digest({key: value for key, value in parameters.items() if key.startswith("corpus")})

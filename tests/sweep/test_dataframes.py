@@ -13,6 +13,7 @@ import ser
 from ser.corpora.synthetic.reader import read
 from ser.errors import UserError
 from ser.sweep import dataframes
+from ser.sweep.stored_plans import load_plans
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +65,16 @@ def test_equal_points_are_one(finished, name):
     assert found.groupby(["loss", "lambda"]).size().to_dict() == {
         ("cos", 0.6): 5, ("cos", 0.7): 5, ("l2", 0.6): 5, ("l2", 0.7): 5, ("none", 0.0): 5,
     }  # fmt: skip
+
+
+def test_a_point_that_cannot_run_adds_neither_rows_nor_columns(finished, name):
+    (plan,) = load_plans(finished / "results", name)
+    first = plan.points[0]
+    cannot = replace(first, configuration=None, error="why", parameters={**first.parameters, "model.width": "0"})
+    found, expected = (dataframes._frame(each, dataframes._folds) for each in (
+        replace(plan, points=(cannot, *plan.points, first)), plan,
+    ))  # fmt: skip
+    pd.testing.assert_frame_equal(found, expected)
 
 
 def test_a_seed_is_the_mean_over_its_folds(finished, name, stored):
@@ -137,8 +148,6 @@ def test_a_number_that_some_options_lack_is_numeric():
 
 def _signature(folder, name):
     """The signature of the first training of the first point, which is loss=cos lambda=0.6."""
-    from ser.sweep.stored_plans import load_plans
-
     (plan,) = load_plans(folder / "results", name)
     assert plan.points[0].parameters["lambda"] == "0.6"
     return plan.points[0].replicas()[0].signature
