@@ -10,8 +10,6 @@ safetensors format are loaded, since unpickling a file can run code.
 
 import math
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +21,7 @@ from ser.config.ranges import Count, ModelFolder, Natural, check_fields
 from ser.errors import UserError
 from ser.features.extractor import ExtractorError, FrameSource, installed_version, require
 from ser.system.files import hash_model, model_files, read_mapping
+from ser.system.threads import one_thread
 
 _PIECE_SECONDS = 30
 """A longer utterance is computed in pieces of at most this length, since attention's memory grows with its square."""
@@ -138,7 +137,7 @@ class Pretrained(FrameSource):
         """One piece (1, samples) -> (frames, dimensions)."""
         import torch
 
-        with torch.inference_mode(), _one_thread():
+        with torch.inference_mode(), one_thread():
             layers = model(values, output_hidden_states=True).hidden_states
             if self.layer == "mean":
                 frames = torch.stack(layers).mean(dim=0)
@@ -258,16 +257,3 @@ def _load(kind: str, folder: Path, stamps: tuple[Any, ...]) -> tuple[Any, Any]:
     if missing:
         raise ExtractorError(f"feature.weights={folder} lacks weights of {kind}, such as {missing[0]}: save it again.")
     return preprocess, model.eval()
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """PyTorch computes with one thread: sums in another order would give other numbers in the last digits."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -3,8 +3,7 @@
 M: networks, U: recordings, S: segments of all recordings, C: classes, D: features of a frame.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +25,7 @@ from ser.models.mixture import make_model
 from ser.predict.recording import Analysed, Recording, analyse
 from ser.results.evaluate import average
 from ser.results.weights import Weights, read
+from ser.system.threads import one_thread
 from ser.training.inputs import Inputs, Normalisation
 from ser.training.network import Network
 from ser.training.prediction import allow_tf32, predict
@@ -161,7 +161,7 @@ class Predictor:
         for network, stored in self._networks:
             group, mean, scale = ({**measured, **stored}[name].to(self._device) for name in ("group", "mean", "scale"))
             inputs = Inputs(frames, Normalisation(group, mean, scale), self.about["frames"])
-            with _one_thread():
+            with one_thread():
                 rows.append(predict(network, inputs, segments, self.about["batch_size"], self.about["precision"]))
         by_recording = _mean([average(each, segments.utterance) for each in rows])
         return self._answers(recordings, segments, offsets, _mean(rows), by_recording)
@@ -247,14 +247,3 @@ def _check_sources(trained: dict[str, dict[str, str]], groups: dict[str, dict[st
                 f"{changed[0]} has changed since the weights were trained with its {group}. Restore it, or train again "
                 "with save=best."
             )
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Compute with one thread as in a training, since the number of threads can change the last bits."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
