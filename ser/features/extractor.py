@@ -66,11 +66,6 @@ class FrameSource(ABC):
         return 1
 
     @property
-    def frame_rate(self) -> float:
-        """Frames a second."""
-        return self.sample_rate / self.hop
-
-    @property
     def label(self) -> str:
         """A short name for progress bars and logs."""
         return type(self).__name__.lower()

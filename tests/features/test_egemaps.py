@@ -25,7 +25,7 @@ def test_frames_equal_opensmile_called_by_hand(noise):
     assert frames.shape == (96, 25) == (96, extractor.dimensions) and frames.dtype == np.float32
     np.testing.assert_array_equal(frames, table.to_numpy())
     steps = np.diff(table.index.get_level_values("start").total_seconds())
-    assert extractor.frame_rate == 100 and np.allclose(steps, 0.01)
+    assert extractor.sample_rate / extractor.hop == 100 and np.allclose(steps, 0.01)
     np.testing.assert_array_equal(extractor(noise), frames)
     assert extractor(noise[:960]).shape == (2, 25)
 

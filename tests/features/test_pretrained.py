@@ -75,7 +75,7 @@ def test_frames_are_the_models_hidden_layers(kind, folders, noise):
         extractor = kind(weights=folders[kind], layer=layer)
         frames = extractor(noise)
         assert frames.dtype == np.float32 and frames.shape == (1 + (32000 - 400) // 320, 16)
-        assert (extractor.dimensions, extractor.frame_rate) == (16, 50)
+        assert (extractor.dimensions, extractor.sample_rate / extractor.hop) == (16, 50)
         np.testing.assert_allclose(frames, expected, atol=1e-5)
 
 
