@@ -22,6 +22,7 @@ from ser.system.command import run_command
 from ser.system.files import write_text
 
 if TYPE_CHECKING:  # these modules import pandas, scipy and matplotlib, which --help and a list of sweeps do without
+    from multirun_analysis.audit.findings import Finding
     from multirun_analysis.grids import Study
     from multirun_analysis.output.drawings import Drawing
     from multirun_analysis.output.tables import Table
@@ -167,7 +168,8 @@ def _of_paper(command: CommandLine) -> str:
     if command.what == "table1":
         return write_tables([_table1(command)], command, "network")
     if command.what in ("claims", "report"):
-        return _claims_or_report(command)
+        make = _claims if command.what == "claims" else _report
+        return make(command)
     study = _study(command.what, command)
     if command.what in _TABLES:
         text = write_tables(_paper_tables(command.what, study), command, study.name, study.findings)
@@ -177,27 +179,36 @@ def _of_paper(command: CommandLine) -> str:
     return with_findings(study.findings, text)
 
 
-def _claims_or_report(command: CommandLine) -> str:
-    from multirun_analysis.audit.findings import together
+def _claims(command: CommandLine) -> str:
+    from multirun_analysis.paper.claims import all_claims
+    from multirun_analysis.paper.verdicts import verdict_table, verdicts
 
-    network = _network(command) if command.what == "report" else None
-    lengths, tasks, settings = (_study(what, command) for what in ("fig2", "table2", "table3"))
-    findings = together([*lengths.findings, *tasks.findings, *settings.findings])
-    name = settings.name
-    if command.what == "claims":
-        from multirun_analysis.paper.claims import all_claims
-        from multirun_analysis.paper.verdicts import verdict_table, verdicts
+    studies, findings = _studies_of_all(command)
+    settings = studies[-1]
+    claims = verdict_table(verdicts(all_claims(*studies)), settings.corpus)
+    return with_findings(findings, write_tables([claims], command, settings.name, findings))
 
-        claims = verdict_table(verdicts(all_claims(lengths, tasks, settings)), settings.corpus)
-        return with_findings(findings, write_tables([claims], command, name, findings))
+
+def _report(command: CommandLine) -> str:
     from multirun_analysis.paper.report import make_report
 
-    report = make_report(network, lengths, tasks, settings, _over_variants(command))
+    network = _network(command)  # it may be refused, and the studies take long
+    studies, findings = _studies_of_all(command)
+    name = studies[-1].name
+    report = make_report(network, *studies, _over_variants(command))
     written = write_tables([*report.tables, report.verdicts], command, name)
     drawn = write_drawings(report.drawings, command, name)
     page = folder_of(command, name) / "report.html"
     write_text(page, report.html())
     return with_findings(findings, f"{written}\n{drawn}\nThe report: {page}")
+
+
+def _studies_of_all(command: CommandLine) -> tuple[tuple[Study, Study, Study], list[Finding]]:
+    """The studies behind Fig. 2, Table 2 and Table 3, and what was found about the runs of any."""
+    from multirun_analysis.audit.findings import together
+
+    lengths, tasks, settings = (_study(what, command) for what in ("fig2", "table2", "table3"))
+    return (lengths, tasks, settings), together([*lengths.findings, *tasks.findings, *settings.findings])
 
 
 def _over_variants(command: CommandLine) -> Table | None:

@@ -300,21 +300,6 @@ def missing_seeds(group: Group) -> Missing | None:
     return Missing(complete, planned=sum(len(scores.point.seeds) for scores in group))
 
 
-def refuse(findings: Sequence[Finding]) -> None:
-    """Stop if a comparison of the runs would mislead.
-
-    Raises:
-        UserError: one of the findings refuses.
-    """
-    refusals = [finding.text for finding in findings if finding.severity == "refuse"]
-    if refusals:
-        raise UserError(
-            "These runs cannot be compared:\n"
-            + "\n".join(f"- {text}" for text in refusals)
-            + "\nWith audit=shout the tables are made all the same, and say so."
-        )
-
-
 Shown = TypeVar("Shown", bound=Table | Drawing | LearningCurves)
 
 

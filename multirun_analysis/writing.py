@@ -37,10 +37,12 @@ def refuse_unless_shouting(study: Study, command: CommandLine) -> None:
     Raises:
         UserError: they cannot.
     """
-    from multirun_analysis.grids import refuse
-
-    if command.options["audit"] == "refuse":
-        refuse(study.findings)
+    refusals = [f"- {finding.text}" for finding in study.findings if finding.severity == "refuse"]
+    if refusals and command.options["audit"] == "refuse":
+        listed = "\n".join(refusals)
+        raise UserError(
+            f"These runs cannot be compared:\n{listed}\nWith audit=shout the tables are made all the same, and say so."
+        )
 
 
 def refuse_intervals(command: CommandLine, why: str) -> None:
