@@ -7,6 +7,7 @@ from multirun_analysis.audit.findings import Finding
 from multirun_analysis.audit.wording import few, grouped, numbers
 from multirun_analysis.store.contents import NEEDED
 from ser.sweep.planned import Point
+from ser.system.text import listing
 
 
 def missing(compared: Compared) -> Iterator[Finding]:
@@ -34,7 +35,7 @@ def _lacking(point: Point, folds_of: Mapping[int, list[int]]) -> str:
         numbers("seed", seeds) + ("" if len(folds) == len(point.folds) else f" {numbers('fold', folds)}")
         for folds, seeds in seeds_by_folds.items()
     ]
-    return few(parts, ", ")
+    return listing(parts)
 
 
 def without_metrics(compared: Compared) -> Iterator[Finding]:

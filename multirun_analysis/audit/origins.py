@@ -8,6 +8,7 @@ from multirun_analysis.audit.compared import Compared
 from multirun_analysis.audit.findings import Finding, Severity
 from multirun_analysis.audit.wording import are, count, few, grouped
 from multirun_analysis.store.contents import REPLICA, TOLERANCE, fold_metrics
+from ser.system.text import listing
 
 _WHY_IN_CONFLICT: Mapping[Severity, str] = {
     "refuse": "equal signatures should give equal numbers",
@@ -37,7 +38,7 @@ def _conflict(compared: Compared, rows: pd.DataFrame) -> str:
     metric = (values.max() - values.min() > TOLERANCE).idxmax()
     versions = [f"{value:.6g} in run {run}" for value, run in zip(values[metric], rows["run_id"], strict=True)]
     replica = f"{compared.name(first['configuration'])} seed {first['seed']} fold {first['fold']}"
-    return f"{replica}: {metric} {few(versions, ', ')}"
+    return f"{replica}: {metric} {listing(versions)}"
 
 
 def fingerprints(compared: Compared) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ import pandas as pd
 from multirun_analysis.audit.compared import Compared
 from multirun_analysis.audit.findings import Finding
 from multirun_analysis.audit.wording import few, numbers
+from ser.system.text import listing
 
 SUSPICIOUS = 5
 """From this many replicas with equal test and validation WA on, coincidence is implausible: refuse."""
@@ -36,7 +37,7 @@ def never_fell(compared: Compared) -> Iterator[Finding]:
             "warn",
             f"The validation loss was lowest in the first epoch in most trainings of {compared.listed(names)}: it "
             "never fell, so that the schedule lowered the learning rate from the start. Such trainings may have ended "
-            f"before they learned anything; try a larger trainer.patience (here {few(patience, ', ')}).",
+            f"before they learned anything; try a larger trainer.patience (here {listing(patience)}).",
         )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-_MOST_ITEMS = 5  # of a longer list the rest is counted
+from ser.system.text import listing
 
 
 def grouped(items: Iterable[Any], key: Callable[[Any], Any]) -> dict[Any, list[Any]]:
@@ -24,13 +24,12 @@ def numbers(word: str, values: Iterable[int]) -> str:
     ranges = grouped(range(len(ordered)), lambda index: ordered[index] - index).values()
     ends = [(ordered[indices[0]], ordered[indices[-1]]) for indices in ranges]
     parts = [f"{first}" if first == last else f"{first} to {last}" for first, last in ends]
-    return f"{word}{'s' * (len(ordered) > 1)} {few(parts, ', ')}"
+    return f"{word}{'s' * (len(ordered) > 1)} {listing(parts)}"
 
 
-def few(items: Sequence[str], between: str = "; ") -> str:
-    """Join items; of many, the first ones and the number of the others."""
-    rest = len(items) - _MOST_ITEMS
-    return between.join(items) if rest <= 0 else f"{between.join(items[:_MOST_ITEMS])}{between}and {rest} more"
+def few(items: Sequence[str]) -> str:
+    """Items that may have commas, as part of a sentence; of many, the first ones and the number of the others."""
+    return listing(items, between="; ")
 
 
 def count(items: Sequence[object], word: str) -> str:

@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from ser.corpora.problems import listing
 from ser.corpora.row_checks import ROUNDING_SECONDS
 from ser.corpora.table import Corpus, Utterance
 from ser.errors import UserError
 from ser.system.files import hash_file
 from ser.system.pool import cores
 from ser.system.progress import track
+from ser.system.text import listing
 
 _FACTS = ("emotion", "gender", "valence", "activation", "dominance")
 _log = logging.getLogger(__name__)

@@ -9,10 +9,10 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from ser.corpora.names import alike, composed
-from ser.corpora.problems import listing
 from ser.corpora.roots import content
 from ser.errors import UserError
 from ser.system.files import expanded
+from ser.system.text import listing
 
 MISSING = frozenset(("", "nan", "none", "na", "n/a", "#n/a", "<na>", "null"))
 """What spreadsheets and programs write where a value is missing, in small letters."""

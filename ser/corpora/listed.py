@@ -10,7 +10,7 @@ from unicodedata import normalize
 from ser.corpora.labels import class_order, is_missing, label_map, only_drops
 from ser.corpora.names import alike, composed
 from ser.corpora.official import SPLIT, official_rule, splits_of
-from ser.corpora.problems import for_each, listing
+from ser.corpora.problems import for_each
 from ser.corpora.ratings import RATINGS
 from ser.corpora.roots import require_audio
 from ser.corpora.row_checks import Listed, Part, check_ids, check_parts, check_speakers, check_spellings
@@ -19,6 +19,7 @@ from ser.corpora.sessions import check_sessions, how_made, in_sessions
 from ser.corpora.table import Corpus, Utterance, make_corpus
 from ser.errors import UserError
 from ser.system.files import expanded
+from ser.system.text import listing
 
 NEEDED = ("path", "emotion", "speaker")
 """The columns that every row has, besides ``session`` or ``split`` where sessions are not made from the speakers."""

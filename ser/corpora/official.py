@@ -4,9 +4,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
-from ser.corpora.problems import listing
 from ser.corpora.table import DEV, TEST, TRAIN, Corpus
 from ser.errors import UserError
+from ser.system.text import listing
 
 SPLIT = "split"
 """The value of ``corpus.sessions`` that asks for the official split, and the column that holds it."""

@@ -42,13 +42,3 @@ def for_each(function: Callable[[Item], Result], items: Iterable[Item], shown: i
             problems.append(str(error))
     refuse(problems, shown=shown)
     return results
-
-
-def listing(names: Sequence[object], shown: int = SHOWN) -> str:
-    """Names as part of a sentence.
-
-    >>> listing(["a.wav", "b.wav", "c.wav"], shown=2)
-    'a.wav, b.wav and 1 more'
-    """
-    more = f" and {len(names) - shown} more" if len(names) > shown else ""
-    return ", ".join(map(str, names[:shown])) + more

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ser.corpora.problems import listing
 from ser.corpora.table import Utterance
 from ser.errors import UserError
 from ser.system.files import expanded
+from ser.system.text import listing
 
 
 @dataclass(frozen=True)

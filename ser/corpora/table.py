@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ser.config.words import corpora_title
 from ser.corpora.names import composed
-from ser.corpora.problems import listing
 from ser.errors import UserError
+from ser.system.text import listing
 
 _SHOWN_FOLDS = 10
 

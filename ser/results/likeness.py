@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ser.config.words import differing
 from ser.results.outcome import Outcome
+from ser.system.text import listing
 
 _ADAM = ("adam", "adamw")
-_MOST_NAMES = 6  # of a longer list the rest is counted
 
 
 def digest(outcomes: Iterable[Outcome]) -> str:
@@ -49,7 +49,5 @@ def reason(rows: Sequence[Mapping[str, str]]) -> str:
 
 def note(rows: Sequence[Mapping[str, str]], among: Sequence[Mapping[str, str]], what: str = "equal predictions") -> str:
     """Say that configurations are equal in ``what``, for all seeds and folds, and what that may come from."""
-    names = named(rows, among)
-    more = len(names) - _MOST_NAMES
-    listed = "; ".join([*names[:_MOST_NAMES], *([f"and {more} more"] if more > 0 else [])])
+    listed = listing(named(rows, among), shown=6, between="; ")
     return f"In all seeds and folds {what}: {listed}. A possible reason: {reason(rows)}"

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from ser.config.settings import Settings, resolve
 from ser.config.words import as_typed
-from ser.corpora.problems import listing
 from ser.corpora.table import dropped_text
 from ser.data import official
 from ser.data.experiment import Experiment, make_experiment, parameters_of
@@ -24,6 +23,7 @@ from ser.sweep.places import check_experiments, check_one_value, check_places, f
 from ser.sweep.planned import Plan, Point
 from ser.sweep.stored_plans import mixed, store_plan
 from ser.system import environment
+from ser.system.text import listing
 
 _log = logging.getLogger(__name__)
 MOST_TRAININGS = 1_000_000

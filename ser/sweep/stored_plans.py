@@ -8,13 +8,13 @@ from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
-from ser.corpora.problems import listing
 from ser.errors import UserError
 from ser.results.metrics import add_own
 from ser.sweep.naming import decisive, short_hash
 from ser.sweep.planned import Plan, Point
 from ser.system.files import write_text
 from ser.system.stored import intact, read_json
+from ser.system.text import listing
 
 _log = logging.getLogger(__name__)
 

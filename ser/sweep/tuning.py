@@ -14,7 +14,6 @@ from typing import Any
 
 from ser.config.settings import Settings, resolve
 from ser.config.words import as_typed, key_of
-from ser.corpora.problems import listing
 from ser.corpora.table import Corpus
 from ser.data.experiment import make_experiment
 from ser.errors import UserError
@@ -28,7 +27,7 @@ from ser.sweep.planned import Plan
 from ser.sweep.search_space import Dimension, search_space
 from ser.sweep.status import dry_run
 from ser.sweep.stored_plans import mixed, store_plan
-from ser.system.text import aligned, percent
+from ser.system.text import aligned, listing, percent
 
 _log = logging.getLogger(__name__)
 

@@ -45,6 +45,17 @@ def aligned(rows: Sequence[Sequence[object]]) -> str:
     return "\n".join(_GAP.join(cells).rstrip() for cells in zip(*columns, strict=True))
 
 
+def listing(names: Sequence[object], shown: int = 5, between: str = ", ") -> str:
+    """Names as part of a sentence; of more than ``shown``, the first ones and the number of the others.
+
+    >>> listing(["a.wav", "b.wav", "c.wav"], shown=2), listing(["loss=cos", "loss=l2"], shown=1, between="; ")
+    ('a.wav, b.wav and 1 more', 'loss=cos; and 1 more')
+    """
+    rest = len(names) - shown
+    more = f"{between.replace(',', '')}and {rest} more" if rest > 0 else ""
+    return between.join(map(str, names[:shown])) + more
+
+
 def percent(fraction: float) -> str:
     """A fraction in percent with two decimals."""
     return f"{100 * fraction:.2f}"
