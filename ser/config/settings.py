@@ -95,10 +95,6 @@ class Settings:
 
         These are the modules of a user's own class (``ser.config.source``), and the models in folders that keys name.
         """
-        return self.read_sources()
-
-    def read_sources(self) -> dict[str, dict[str, str]]:
-        """``sources`` as the files are now."""
         return read_sources(self.groups)
 
     @property

@@ -5,10 +5,11 @@ results/sources/<hash>.json    for one configuration: each version of its own co
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ser.config import signature
+from ser.config.settings import read_sources
 from ser.config.source import unseen
 from ser.data.experiment import Experiment
 from ser.data.replicas import replicas
@@ -24,7 +25,12 @@ _Versions = dict[str, dict[str, dict[str, str]]]
 
 def modules(experiment: Experiment) -> dict[str, str]:
     """The modules of an experiment's own classes with their hashes."""
-    return {module: digest for found in experiment.settings.sources.values() for module, digest in found.items()}
+    return _flat(experiment.settings.sources)
+
+
+def _flat(sources: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """The hashes of the modules of all groups."""
+    return {module: digest for found in sources.values() for module, digest in found.items()}
 
 
 def not_followed(experiments: Iterable[Experiment]) -> list[str]:
@@ -32,8 +38,8 @@ def not_followed(experiments: Iterable[Experiment]) -> list[str]:
     own = {module for experiment in experiments for module in modules(experiment)}
     found = {module: unseen(module) for module in own}
     return [
-        f"{module}, line {where[0]}: what {where[1]} brings in is not part of what names the results. After a change "
-        "of it, results of before would be taken: use resume=false then."
+        f"{module}, line {where[0]}: what {where[1]} loads is not part of the signature. If it changes, earlier "
+        "results are still used: give resume=false then."
         for module, where in sorted(found.items())
         if where is not None
     ]
@@ -46,9 +52,7 @@ def check_unchanged(experiment: Experiment) -> None:
         UserError: a module was edited while the sweep ran.
     """
     planned = modules(experiment) | json.loads(os.environ.get(SOURCES, "{}"))
-    present = {
-        module: digest for found in experiment.settings.read_sources().values() for module, digest in found.items()
-    }
+    present = _flat(read_sources(experiment.settings.groups))
     edited = sorted(module for module, digest in present.items() if planned.get(module, digest) != digest)
     if edited:
         raise UserError(
@@ -126,8 +130,7 @@ def _file(experiment: Experiment) -> Path:
 
 def _changed(former: dict[str, dict[str, str]], present: dict[str, dict[str, str]]) -> tuple[str, ...]:
     """The modules that differ between two versions of the code, sorted."""
-    old = {module: text for modules in former.values() for module, text in modules.items()}
-    new = {module: text for modules in present.values() for module, text in modules.items()}
+    old, new = _flat(former), _flat(present)
     edited = [module for module in old.keys() & new.keys() if old[module] != new[module]]
     return tuple(sorted(edited or old.keys() ^ new.keys()))
 
