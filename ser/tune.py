@@ -114,9 +114,10 @@ def _compare(source: str, overrides: list[str], budget: "Budget", seeds: int, dr
 
 
 def _number(key: str, value: str) -> int:
-    if not value.isdecimal() or (key != "search_seed" and int(value) < 1):
+    least = 0 if key == "search_seed" else 1
+    if not value.isdecimal() or int(value) < least:
         raise UserError(
-            f"{key}={value} is not a number of that kind. Give a whole number, such as {key}={_NUMBERS[key]}."
+            f"{key}={value} is not valid. Give a whole number of at least {least}, such as {key}={_NUMBERS[key]}."
         )
     return int(value)
 

@@ -152,8 +152,8 @@ experiment=foo                            | experiment=foo: there is no such opt
 --multirun=1                              | ignored explicit argument '1'
 --config-dir own loss=broken              | The file of an option is no YAML: while parsing a flow sequence
 --config-dir own loss=list                | The option of loss holds [1]
---config-dir own loss=empty               | The option loss=empty lacks the key name
---config-dir own loss=nameless            | The option loss=nameless lacks the key name
+--config-dir own loss=empty               | The option loss=empty lacks the key `name`
+--config-dir own loss=nameless            | The option loss=nameless lacks the key `name`
 --config-dir own loss=nowhere             | nowhere.Loss cannot be imported (there is no module 'nowhere'
 --config-dir own loss=keyless             | The option loss=keyless lacks the key margin
 --config-dir own loss=itself              | center_loss takes labels, as a loss does. It has to name what makes the loss
@@ -234,9 +234,9 @@ run=file a.wav                            | The file of weights file is damaged
 """
 
 TUNE = """
-loss=cos,l2 trials=0                      | trials=0 is not a number of that kind
-loss=cos,l2 together=1.5                  | together=1.5 is not a number of that kind
-loss=cos,l2 search_seed=-1                | search_seed=-1 is not a number of that kind
+loss=cos,l2 trials=0                      | trials=0 is not valid. Give a whole number of at least 1
+loss=cos,l2 together=1.5                  | together=1.5 is not valid
+loss=cos,l2 search_seed=-1                | search_seed=-1 is not valid. Give a whole number of at least 0
 loss=cos                                  | Nothing is searched
 loss                                      | 'loss' cannot be read as key=value
 lambda=interval(1,0)                      | an interval needs two numbers with low < high

@@ -197,7 +197,7 @@ def checked(group: str, option: Mapping[str, Any], overrides: Sequence[str]) -> 
     if not option.get("name"):
         typed = [override for override in overrides if key_of(override) == group]
         raise UserError(
-            f"The option {typed[-1] if typed else group} lacks the key name: add it to the option's file in {group}/."
+            f"The option {typed[-1] if typed else group} lacks the key `name`: add it to the option's file in {group}/."
         )
     option = former(group, option)
     kind, name, target = GROUPS[group], str(option.get("name", "")), option.get("_target_")
@@ -234,7 +234,7 @@ def _check_name(group: str, name: str, target: Any) -> None:
     if target != _shipped_target(group, name):
         raise UserError(
             f"{group}={name} is a shipped option, and {target} is not what it names: an option of yours needs a name "
-            "of its own. Change the key name in its file."
+            "of its own. Change `name:` in its file."
         )
 
 

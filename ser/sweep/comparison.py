@@ -70,8 +70,8 @@ def make_comparison(source: str, typed: Sequence[str], budget: Budget, seeds: in
     wrong = [each for each in slugs if not re.fullmatch(r"[\w.+-]+", each) or slugs.count(each) > 1]
     if wrong:
         raise UserError(
-            f"compare={source}: {wrong[0]} is no name of an alternative, or two have it. Give names of letters, digits "
-            "and blanks (also .+-_), which end the names of their searches' sweeps."
+            f"compare={source}: {wrong[0]} cannot name an alternative, or names two. Use letters, digits, blanks and "
+            ". + - _: the name ends that of the search's sweep."
         )
     searches, settings = dict[str, Search](), list[Settings]()
     for alternative, own in file.alternatives.items():

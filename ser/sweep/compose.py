@@ -239,8 +239,8 @@ def _check_own_options(config_dir: Path) -> None:
     for file in sorted(config_dir.glob("*/*.yaml")):
         if (conf_dir() / file.parent.name / file.name).exists():
             raise UserError(
-                f"{file} has the name of a shipped option, which {file.parent.name}={file.stem} would choose instead: "
-                "rename the file and its key name."
+                f"{file} has the name of a shipped option, and {file.parent.name}={file.stem} would load the shipped "
+                "one. Rename the file, and change `name:` in it."
             )
 
 

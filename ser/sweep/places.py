@@ -32,9 +32,7 @@ def places_of(overrides: Sequence[str]) -> list[str]:
 
 
 def check_one_value(settings: Sequence[Settings]) -> None:
-    """Check that the points of a sweep have one name, one folder of results and keep the same.
-
-    Equal trainings are done once, and a plan has one folder.
+    """Check that all points have the same sweep, results.dir, save and resume, since they share one plan and one store.
 
     Raises:
         UserError: they do not.

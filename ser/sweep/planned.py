@@ -56,7 +56,7 @@ class Point:
 
     @property
     def known_by(self) -> Any:
-        """The same for points of one configuration; of points that cannot run, for those with equal parameters."""
+        """What points are merged by: the configuration's signature, or the parameters where the point cannot run."""
         return self.configuration or tuple(sorted(self.parameters.items()))
 
     def replicas(self) -> list[Replica]:

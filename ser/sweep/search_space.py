@@ -37,7 +37,8 @@ class Dimension:
     def samples(self) -> list[str]:
         """Overrides that show whether every value is in the key's range: each choice, or both ends and one between.
 
-        The one between is close to the lower end: of numbers with three digits, the least have the most decimals.
+        Proposals have three significant digits, so the smallest have the most decimals: a value just above the lower
+        end shows whether the key takes decimals.
 
         >>> Dimension("model.channels", None, 50, 200).samples()
         ['model.channels=50', 'model.channels=200', 'model.channels=50.4']

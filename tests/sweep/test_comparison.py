@@ -70,8 +70,8 @@ def test_what_is_typed_replaces_what_the_file_says(make, before):
         ("[1, 2]", "no comparison"),
         ("alternatives: {a: [loss=cos", "cannot be read"),
         ("more: 1\nalternatives: {a: [loss=cos], b: [loss=l2]}", "more: Extra inputs"),
-        ("alternatives: {'a,b': [loss=cos], c: [loss=l2]}", "a,b is no name"),
-        ("alternatives: {a b: [loss=cos], a-b: [loss=l2]}", "a-b is no name of an alternative, or two have it"),
+        ("alternatives: {'a,b': [loss=cos], c: [loss=l2]}", "a,b cannot name"),
+        ("alternatives: {a b: [loss=cos], a-b: [loss=l2]}", "a-b cannot name an alternative, or names two"),
         (
             "alternatives: {a: ['seed=0,5'], b: [loss=l2]}",
             "alternative a of compare=.*file.yaml: seed=0,5: a search trains every trial with the same",

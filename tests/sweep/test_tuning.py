@@ -182,7 +182,7 @@ def test_the_command(tiny, tmp_path):
     common = [*SMALL, SERIAL, f"corpus.root={tiny}", "fold=1", "tracking=none", "lambda=0.6,0.7"]
     done = run(*common, "trials=two", cwd=tmp_path, module="ser.tune")
     assert done.returncode == 2
-    assert done.stderr == "trials=two is not a number of that kind. Give a whole number, such as trials=20.\n"
+    assert done.stderr == "trials=two is not valid. Give a whole number of at least 1, such as trials=20.\n"
     done = run(*common, "trials=2", "dry_run=true", cwd=tmp_path, module="ser.tune")
     assert "2 left\ndry_run=true: nothing was trained. Without it, 2 would be" in done.stdout, done.stderr
     assert not (tmp_path / "results").exists()
