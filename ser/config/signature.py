@@ -1,4 +1,7 @@
-"""Signatures: hashes of everything that can change a number, so that equal signatures mean equal numbers.
+"""Signatures: hashes of what is trained, by which a result is found again.
+
+Equal signatures mean equal numbers up to rounding, as long as the source of this package and the versions of libraries
+are the same: these, device and engine are not hashed. ``NUMERICS`` stands for the source of this package.
 
 There are three: of a configuration on a corpus; of a replica, which is one training of it with a seed and a fold; and
 of a run, which is one seed over several folds.
