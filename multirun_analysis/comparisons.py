@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from multirun_analysis.grids import Group, common_seeds, paired, predicted
+from multirun_analysis.grids import Group, common_seeds, doubt_of_speakers, left_out, paired, predicted
 from multirun_analysis.inference import planning
 from multirun_analysis.inference.differences import (
     Difference,
@@ -179,6 +179,8 @@ def table_over_speakers(
 ) -> Table:
     """Make a table with a row for each comparison of WA: how the difference would vary with other speakers.
 
+    Where the speakers are not known, or each has one test utterance, a note stands in place of the row.
+
     Args:
         name, title: of the table.
         collected: where the predictions are.
@@ -187,10 +189,14 @@ def table_over_speakers(
     """
     rows: list[tuple[Cell, ...]] = []
     errors: list[str] = []
+    doubts: dict[str, str] = {}
     for comparison in comparisons:
         if comparison.metric != "wa":
             continue
         try:
+            if doubt := _doubt_of_speakers(collected, comparison):
+                doubts[comparison.name] = doubt
+                continue
             found = over_speakers(collected, comparison.first, comparison.second)
             rows.append((comparison.name, Percent(found.mean, found.speakers), Percent(found.mean, found.both)))
         except UserError as error:
@@ -202,7 +208,17 @@ def table_over_speakers(
         "before says how it would vary with other seeds."
     )
     columns = ("difference", "points, other speakers [95 %]", "points, other speakers and seeds [95 %]")
-    return Table(name, title, columns, rows, (note, *errors, *notes))
+    return Table(name, title, columns, rows, (*([note] if rows else []), *errors, *left_out(doubts), *notes))
+
+
+def _doubt_of_speakers(collected: Collected, comparison: Comparison) -> str:
+    """Why a comparison says nothing over speakers; empty if it does.
+
+    Raises:
+        UserError: the predictions cannot be read.
+    """
+    both = (*comparison.first, *comparison.second)
+    return doubt_of_speakers(predicted(collected, scores, common_seeds(both)[0]) for scores in both)
 
 
 def over_speakers(collected: Collected, first: Group, second: Group) -> OverSpeakers:

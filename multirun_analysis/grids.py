@@ -257,6 +257,24 @@ def predicted(collected: Collected, scores: Scores, seed: int) -> pd.DataFrame:
     return frame[frame["fold"].isin(scores.point.folds)]
 
 
+def doubt_of_speakers(frames: Iterable[pd.DataFrame]) -> str:
+    """Why predictions (``predicted``), each of one corpus, say nothing over speakers; empty if they do."""
+    for speakers in (frame["speaker"] for frame in frames):
+        if (speakers == "").any():
+            return "the speakers are not known"
+        if len(speakers) > 1 and speakers.is_unique:
+            return "every test utterance has a speaker of its own"
+    return ""
+
+
+def left_out(doubts: Mapping[str, str]) -> list[str]:
+    """A note for each reason for which rows of a table over speakers are left out, given by the rows' names."""
+    return [
+        f"Left out, because {reason}: {'; '.join(row for row, why in doubts.items() if why == reason)}."
+        for reason in dict.fromkeys(doubts.values())
+    ]
+
+
 def of_seeds(
     groups: Mapping[tuple[str, ...], Group], of_seed: Callable[[Group, int], pd.DataFrame]
 ) -> tuple[dict[tuple[str, ...], list[pd.DataFrame]], list[str]]:

@@ -1,16 +1,18 @@
 """Intervals over speakers: how WA and UWA of a row would vary if other speakers had been recorded."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from multirun_analysis.grids import Group, Study, of_seeds, predicted
+from multirun_analysis.grids import Group, Study, common_seeds, doubt_of_speakers, left_out, of_seeds, predicted
 from multirun_analysis.inference.clusters import OverClusters, accuracies
 from multirun_analysis.inference.scores import Floats
 from multirun_analysis.inference.statistics import summarise
 from multirun_analysis.output.tables import Cell, Missing, Percent, Table, few_seeds
+from ser.errors import UserError
 
 _READING = (
     "WA and UWA of the test utterances of all folds together, as means over seeds. For other speakers: 95 % intervals "
@@ -35,6 +37,8 @@ def tables(
 ) -> list[Table]:
     """Make the table of intervals over speakers, with a row for each group; none if there are no groups.
 
+    A group whose speakers are not known, or of whom each has one test utterance, has a note in place of its row.
+
     Args:
         name: the name of the table that it stands beside.
         study: where the predictions are.
@@ -44,12 +48,23 @@ def tables(
     """
     if not groups:
         return []
+    doubts = {values: doubt for values, group in groups.items() if (doubt := _doubt(study, group))}
+    groups = {values: group for values, group in groups.items() if values not in doubts}
     read, errors = of_seeds(groups, partial(_counted, study))
     rows = [(*values, *(_cells(read[values]) if values in read else _X)) for values in groups]
+    lacking = left_out({" ".join(filter(None, values)): doubt for values, doubt in doubts.items()})
     alone = any(isinstance(row[-6], Percent) and row[-6].interval is None for row in rows if row[-2] != 1)
-    notes = (_READING, *([_ONE_SPEAKER] if alone else []), *few_seeds(rows), *errors)
+    reading = [_READING] if rows else []
+    notes = (*reading, *([_ONE_SPEAKER] if alone else []), *few_seeds(rows), *errors, *lacking)
     title = f"Over speakers: {what} on {study.corpus}"
     return [Table(f"{name}_intervals", title, (*keys, *_COLUMNS), rows, notes, aside=True)]
+
+
+def _doubt(study: Study, group: Group) -> str:
+    """Why a group has no row; empty if it has one, be it an X because its predictions cannot be read."""
+    with suppress(UserError):
+        return doubt_of_speakers(predicted(study.collected, scores, common_seeds(group)[0]) for scores in group)
+    return ""
 
 
 def _counted(study: Study, group: Group, seed: int) -> pd.DataFrame:

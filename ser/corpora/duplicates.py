@@ -189,8 +189,9 @@ def _spread_text(corpus: Corpus, groups: Sequence[Sequence[Utterance]]) -> str:
     first, *others = groups[0]
     second = next(other for other in others if (other.session, other.speaker) != (first.session, first.speaker))
     number = "one recording occurs" if len(groups) == 1 else f"{len(groups)} recordings occur"
+    speakers = " or under two speakers" * bool(corpus.speakers)
     return (
-        f"{corpus.root}: {number} in two {corpus.part}s or under two speakers, and would be trained on and tested. "
+        f"{corpus.root}: {number} in two {corpus.part}s{speakers}, and would be trained on and tested. "
         f"The first: {_described(corpus, first)} and {_described(corpus, second)} have the same audio"
         f"{_others(groups[1:])}. Leave one of them out with corpus.exclude"
     )
@@ -215,4 +216,5 @@ def _others(groups: Sequence[Sequence[Utterance]]) -> str:
 
 def _described(corpus: Corpus, utterance: Utterance) -> str:
     line = f"line {corpus.lines[utterance.id]}, " if utterance.id in corpus.lines else ""
-    return f"{utterance.id} ({line}{utterance.path}, {corpus.part} {utterance.session}, speaker {utterance.speaker})"
+    speaker = f", speaker {utterance.speaker}" if utterance.speaker else ""
+    return f"{utterance.id} ({line}{utterance.path}, {corpus.part} {utterance.session}{speaker})"

@@ -22,7 +22,9 @@ from ser.system.files import expanded
 from ser.system.text import listing
 
 NEEDED = ("path", "emotion", "speaker")
-"""The columns that every row has, besides ``session`` or ``split`` where sessions are not made from the speakers."""
+"""The columns that every row has, besides ``session`` or ``split`` where sessions are not made from the speakers.
+
+With an official split, which is its makers', the column ``speaker`` may be missing or empty: speakers are not known."""
 OPTIONAL = ("id", "gender", *RATINGS, "start", "end")
 """The columns that a table may have."""
 
@@ -43,7 +45,7 @@ def needed_columns(sessions: int | str | None) -> tuple[str, ...]:
     """
     check_sessions(sessions, official=True)
     if sessions == SPLIT:
-        return (*NEEDED, SPLIT)
+        return (*(column for column in NEEDED if column != "speaker"), SPLIT)
     return NEEDED if sessions else (*NEEDED, "session")
 
 
@@ -88,7 +90,10 @@ def corpus_of(
     _check_words(root, labelled, words, named)
     if used is None:
         used = {word: word for word in sorted(words) if word not in named}
-    listed = _listed(labelled, used, needed_columns(sessions), split_of)
+    needed = {*needed_columns(sessions)}
+    if any(not is_missing(row.get("speaker")) for row in labelled if row.text("emotion") in used):
+        needed.add("speaker")
+    listed = _listed(labelled, used, needed, split_of)
     utterances = [utterance for _, utterance in listed]
     rule = "the column session"
     if sessions and sessions != SPLIT:
@@ -156,7 +161,7 @@ def _listed(
     """The rows whose emotion is used, each with its utterance, after the checks that compare rows with one another.
 
     Their session is that of the column ``session`` or ``split``, whichever is among the ``needed`` columns. If none is,
-    it is an empty string: it is made later.
+    it is an empty string: it is made later. So is the speaker, if that column is not needed: it is not known.
     """
     parts = for_each(_part, labelled)
     path_counts = Counter(row.text("path") for row in labelled)
@@ -169,7 +174,8 @@ def _listed(
         session = _known(row, "session") if "session" in needed else ""
         if SPLIT in needed:
             session = split_of[row.text(SPLIT)]
-        return row, _utterance(part, name, used[row.text("emotion")], session)
+        speaker = _known(row, "speaker") if "speaker" in needed else ""
+        return row, _utterance(part, name, used[row.text("emotion")], session, speaker)
 
     listed = for_each(utterance_of, [part for part in parts if part.row.text("emotion") in used])
     names = [column for column in ("speaker", "session") if column in needed]
@@ -181,7 +187,8 @@ def _listed(
     if SPLIT not in needed:  # the makers of a corpus may have put a speaker into two splits
         shared = "Training and test would share the speaker. Correct it or set corpus.sessions=5."
         check_speakers(listed, "session", shared)
-    check_speakers(listed, "gender", "Correct one of the two.")
+    if "speaker" in needed:
+        check_speakers(listed, "gender", "Correct one of the two.")
     return listed
 
 
@@ -217,14 +224,14 @@ def _default_id(part: Part, whole_file: bool) -> str:
     return stem if whole_file else f"{stem}_{row.get('start') or 0}-{row.get('end') or 'end'}"
 
 
-def _utterance(part: Part, name: str, emotion: str, session: str) -> Utterance:
+def _utterance(part: Part, name: str, emotion: str, session: str, speaker: str) -> Utterance:
     row = part.row
     return Utterance(
         id=name,
         path=part.path,
         emotion=emotion,
         session=session,
-        speaker=_known(row, "speaker"),
+        speaker=speaker,
         gender=_gender(row),
         start=row.number("start"),
         end=row.number("end"),

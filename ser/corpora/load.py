@@ -9,6 +9,7 @@ from ser.config.build import locate
 from ser.config.former import former
 from ser.corpora.labels import labels_in
 from ser.corpora.official import check_official
+from ser.corpora.speakers import check_speakers_known
 from ser.corpora.table import Corpus
 from ser.errors import UserError
 
@@ -33,8 +34,8 @@ def load(options: Mapping[str, Any]) -> Corpus:
 
     Raises:
         UserError: ``name`` or ``_target_`` is missing, the value of ``duplicates`` is not known, the function cannot
-            be imported or does not take these arguments, the corpus cannot be read, or its official split has
-            another part than train, dev and test.
+            be imported or does not take these arguments, the corpus cannot be read, its official split has
+            another part than train, dev and test, or utterances lack a speaker (``check_speakers_known``).
     """
     options = former("corpus", options)
     missing = {"name", "_target_"} - options.keys()
@@ -55,5 +56,6 @@ def load(options: Mapping[str, Any]) -> Corpus:
         raise UserError(f"corpus={name}: {target} {error}. It takes {known}.") from error
     corpus: Corpus = read(**arguments)
     check_official(corpus)
+    check_speakers_known(corpus)
     called = corpus.name if name in _NAMED_BY_READER else name
     return replace(corpus, name=called, keep_duplicates=duplicates == "keep")

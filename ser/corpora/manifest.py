@@ -3,7 +3,7 @@
 Required columns:
     path: the audio file; a relative path starts at the folder of the CSV.
     emotion: any word. A row without one, or with a word for a missing value such as ``nan``, is dropped.
-    speaker: any name.
+    speaker: any name. With an official split it may be missing, or empty in all rows: the speakers are not known.
     session: any name or number. Not required if ``corpus.sessions`` makes sessions from the speakers.
     split: train, dev or test, in place of a session, if ``corpus.sessions=split`` asks for the official split.
 
@@ -105,6 +105,8 @@ def _rows(file: Path, columns: Mapping[str, str] | None, needed: Sequence[str]) 
         )
     _warn_of_misspelt(file, header, taken)
     rows = [replace(row, sources=taken) for row in rows]
+    has_speakers = "speaker" in taken or ("speaker" in header and "speaker" not in taken.values())
+    needed = (*needed, *(["speaker"] if has_speakers and "speaker" not in needed else []))
     for_each(lambda row: row.require(needed), rows)
     return rows
 

@@ -131,7 +131,7 @@ def shared_speakers(corpus: Corpus) -> str | None:
         Such as ``"in two splits or more: 1 of 5, with 2 of the 4 test utterances"``.
     """
     splits_by_speaker: dict[str, set[str]] = defaultdict(set)
-    for each in corpus.utterances:
+    for each in corpus.utterances if corpus.speakers else ():
         splits_by_speaker[each.speaker].add(each.session)
     shared = {speaker for speaker, splits in splits_by_speaker.items() if len(splits) > 1}
     if not shared:

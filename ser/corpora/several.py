@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 
 from ser.config.paths import conf_dir
 from ser.corpora.load import load
+from ser.corpora.speakers import needs_speakers
 from ser.corpora.table import Corpus, Utterance, make_corpus
 from ser.errors import UserError
 
@@ -35,8 +36,8 @@ def read(members: Members | None, *, exclude: Sequence[str] = ()) -> Corpus:
         The corpus; its sessions are the members.
 
     Raises:
-        UserError: there are fewer than two members, one is no shipped option or cannot be read, or they have fewer than
-            two classes in common.
+        UserError: there are fewer than two members, one is no shipped option, cannot be read or names no speakers, or
+            they have fewer than two classes in common.
     """
     if not isinstance(members, Mapping) or len(members) < 2:
         raise UserError(f"corpus=several needs two corpora or more: {_FORM}.")
@@ -68,7 +69,9 @@ def _member(name: str, given: str | Mapping[str, Any]) -> Corpus:
     if not file.is_file() or option == "several":
         raise UserError(f"corpus.members: there is no option corpus={option}. Name one: {_FORM}.")
     options: Any = OmegaConf.to_container(OmegaConf.merge(OmegaConf.load(file), keys), resolve=True)
-    return load(options)
+    corpus = load(options)
+    needs_speakers(corpus, f"corpus.members: {name} needs speakers", "other members")
+    return corpus
 
 
 def _renamed(name: str, utterance: Utterance) -> Utterance:

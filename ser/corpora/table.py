@@ -30,7 +30,7 @@ class Utterance:
         path: the audio file.
         emotion: the class.
         session: the session, or the official split; training and test never share one.
-        speaker: the speaker.
+        speaker: the speaker; empty if it is not known, which is for all utterances of a corpus with an official split.
         gender: "female", "male" or None (unknown).
         start, end: seconds within the file; None stands for the file's start or end.
         valence, activation, dominance: mean ratings, or None (not rated).
@@ -82,6 +82,11 @@ class Corpus:
     def title(self) -> str:
         """The corpus' name for titles, which says SYNTHETIC wherever speech was generated."""
         return corpora_title([self.name], self.synthetic)
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """The speakers in alphabetical order; none if they are not known."""
+        return tuple(sorted({utterance.speaker for utterance in self.utterances} - {""}))
 
     @property
     def sessions(self) -> tuple[str, ...]:

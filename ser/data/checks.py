@@ -10,6 +10,7 @@ from ser.aux_tasks.task import check_two_classes
 from ser.config.build import build
 from ser.config.settings import Settings
 from ser.config.signature import digest
+from ser.corpora.speakers import needs_speakers
 from ser.corpora.table import Corpus, missing_in_folds
 from ser.data.folds import Fold, missing_classes, replica_parts
 from ser.errors import UserError
@@ -50,6 +51,20 @@ def folds_of(settings: Settings, corpus: Corpus) -> tuple[int, ...]:
             f"{advice} the class out (corpus.labels)."
         )
     return folds
+
+
+def check_needed_speakers(settings: Settings, corpus: Corpus) -> None:
+    """Check that the speakers are known where the configuration needs them.
+
+    Raises:
+        UserError: they are not.
+    """
+    if settings.feature.normalisation == "speaker":
+        what = "feature.normalisation=speaker takes mean and deviation over a speaker's recordings"
+        needs_speakers(corpus, what, "another normalisation, such as fold")
+    if getattr(build(settings.validation), "by_speaker", False):
+        what = f"validation={settings.validation.name} holds whole speakers out of the training part"
+        needs_speakers(corpus, what, "another validation, such as stratified")
 
 
 def parts_of(experiment: "Experiment", seed: int, fold: int) -> Fold:

@@ -17,9 +17,10 @@ from ser.config.settings import Settings
 from ser.corpora.duplicates import check_duplicates, first_copies
 from ser.corpora.load import load
 from ser.corpora.official import shared_speakers
+from ser.corpora.speakers import doubt_of_speakers
 from ser.corpora.table import Corpus, sessions_of_folds
 from ser.data import cache, hashes
-from ser.data.checks import check_parts, folds_of
+from ser.data.checks import check_needed_speakers, check_parts, folds_of
 from ser.data.folds import Columns
 from ser.data.official import with_dev
 from ser.data.replicas import Replica, replicas
@@ -104,10 +105,11 @@ def make_experiment(settings: Settings, overrides: Sequence[str] = ()) -> Experi
 
     Raises:
         UserError: there is no such corpus, its audio is missing, a fold is beyond its sessions, it does not carry what
-            the additional task needs, or a fold's training part lacks a class.
+            the additional task, the normalisation or the validation needs, or a fold's training part lacks a class.
     """
     corpus, fingerprint, copies = _load(settings.corpus, settings.cache)
     settings = with_dev(settings, corpus, overrides)
+    check_needed_speakers(settings, corpus)
     folds = folds_of(settings, corpus)
     aux_labels, aux_classes = None, 0
     if settings.aux_task.name != "none":
@@ -151,6 +153,9 @@ def _load(options: dict[str, Any], cache_dir: Path) -> tuple[Corpus, str, NDArra
             )
         if corpus.other_sessions:
             _log.warning("%s: %s. Fold k tests the k-th session.", corpus.root, sessions_of_folds(corpus))
+        doubt = doubt_of_speakers(corpus)
+        if doubt:
+            _log.warning("%s: speakers: %s.", corpus.root, doubt)
         shared = shared_speakers(corpus) if corpus.official_split else None
         if shared:
             _log.warning("%s: speakers %s. The split stays as its makers decided.", corpus.root, shared)

@@ -31,7 +31,7 @@ class Columns:
 
     Attributes:
         sessions: into ``Corpus.sessions``.
-        speakers: into the speakers in alphabetical order.
+        speakers: into the speakers in alphabetical order; -1 where they are not known.
         labels: into ``Corpus.classes``.
     """
 
@@ -45,15 +45,15 @@ class Columns:
         utterances = corpus.utterances
         return cls(
             sessions=_indices([utterance.session for utterance in utterances], corpus.sessions),
-            speakers=_indices([u.speaker for u in utterances], sorted({u.speaker for u in utterances})),
+            speakers=_indices([utterance.speaker for utterance in utterances], corpus.speakers),
             labels=_indices([utterance.emotion for utterance in utterances], corpus.classes),
         )
 
 
 def _indices(values: Sequence[str], order: Sequence[str]) -> NDArray[np.int64]:
-    """The index of each value in ``order``."""
+    """The index of each value in ``order``; -1 if that is empty."""
     index_of = {value: index for index, value in enumerate(order)}
-    return np.array([index_of[value] for value in values], dtype=np.int64)
+    return np.array([index_of[value] if order else -1 for value in values], dtype=np.int64)
 
 
 def replica_parts(

@@ -95,10 +95,10 @@ def experiment_note(about: str, ranked: Iterable[Ranked]) -> str:
 
 def corpus_note(corpus: Corpus) -> str:
     """What a corpus is: its size, speakers and classes."""
-    speakers = len({utterance.speaker for utterance in corpus.utterances})
+    speakers = f" of {len(corpus.speakers)} speakers" if corpus.speakers else ", whose speakers are not known,"
     counts = Counter(utterance.emotion for utterance in corpus.utterances)
     classes = ", ".join(f"{escaped(name)} {counts[name]}" for name in corpus.classes)
-    size = f"{len(corpus.utterances)} utterances of {speakers} speakers in {_sessions(corpus)} ({classes})"
+    size = f"{len(corpus.utterances)} utterances{speakers} in {_sessions(corpus)} ({classes})"
     return f"{_about(corpus)}\n\n{size}." if corpus.synthetic else f"{_about(corpus)} {size}."
 
 

@@ -68,9 +68,9 @@ def draw(experiment: Experiment, index: int, logmel: Settings) -> "Figure":
 
 
 def _title(utterance: Utterance, duration: float, corpus: str) -> str:
+    speaker = f"speaker {utterance.speaker}, " if utterance.speaker else ""
     return legible_text(
-        f"{utterance.id}: {utterance.emotion}, speaker {utterance.speaker}, session {utterance.session}, "
-        f"{duration:.2f} s ({corpus})"
+        f"{utterance.id}: {utterance.emotion}, {speaker}session {utterance.session}, {duration:.2f} s ({corpus})"
     )
 
 

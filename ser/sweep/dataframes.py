@@ -86,8 +86,8 @@ def predictions(
 
     Returns:
         A row for each test utterance of each training that has a result: the columns described at the top of this
-        module, ``seed``, ``fold``, ``id``, ``session``, ``speaker``, ``gold`` (the true class), ``predicted``, the
-        probability of every class (``p_angry``), and ``crop_predicted`` (from one random segment).
+        module, ``seed``, ``fold``, ``id``, ``session``, ``speaker`` (empty if not known), ``gold`` (the true class),
+        ``predicted``, the probability of every class (``p_angry``), and ``crop_predicted`` (from one random segment).
 
     Raises:
         UserError: as ``results``; or the corpus is not there, or has changed.

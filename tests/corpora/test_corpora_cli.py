@@ -15,6 +15,10 @@ REPOSITORY = Path(__file__).parents[2]
 VARIABLES = ("IEMOCAP", "EMODB", "RAVDESS", "CREMAD", "MANIFEST", "AUDFORMAT", "HYDRA_FULL_ERROR")
 
 
+ONE_EACH = (
+    "as many as utterances (3), so tables over speakers are left out; validation=speaker and "
+    "feature.normalisation=speaker take every utterance for a speaker of its own"
+)
 NO_MAN = "has no usable utterance of speaker Ses02M. Is the copy complete?\n"
 NO_WOMAN = NO_MAN.replace("Ses02M", "Ses02F")
 
@@ -53,6 +57,7 @@ def test_json_holds_the_counts_and_nothing_else(release: Path) -> None:
     assert (done.returncode, done.stderr) == (0, f"{release} {NO_MAN}")
     summary = json.loads(done.stdout)
     assert "have the same audio" in summary["copies"].pop("problems")[0]
+    assert summary.pop("doubt_of_speakers") == ONE_EACH
     assert summary == {
         "corpus": "iemocap",
         "root": str(release),
@@ -103,6 +108,7 @@ corpus      iemocap
 root        {release}
 utterances  3 (1 female, 2 male)
 sessions    as recorded, an actress and an actor each
+speakers    {ONE_EACH}
 
 session  angry  sad  neutral  all
 1            1    0        1    2

@@ -157,3 +157,43 @@ def test_the_command_trains_one_fold_and_tests_on_test(tmp_path):
     assert sorted((outcome.seed, outcome.fold) for outcome in outcomes) == [(0, 1), (1, 1)]
     tested = {name for name, split in splits_in(file).items() if split == "test"}
     assert all(set(outcome.ids) == tested for outcome in outcomes)
+
+
+def without_speakers(file: Path) -> Path:
+    """A list without its column ``speaker``."""
+    with file.open(newline="") as rows:
+        kept = [f"{row['path']},{row['emotion']},{row['split']}" for row in csv.DictReader(rows)]
+    file.write_text("\n".join(["path,emotion,split", *kept]))
+    return file
+
+
+def test_a_list_without_speakers_trains_and_says_so(tmp_path, caplog):
+    chosen = made(without_speakers(split_csv(tmp_path, COUNTS)))
+    assert "mine.csv: speakers: not known, so nothing is computed over speakers." in caplog.text
+    assert (chosen.columns.speakers == -1).all()
+    split = splits_in(tmp_path / "mine.csv")
+    assert parts(chosen, 0)["test"] == {name for name in split if split[name] == "test"}
+    assert "26 utterances, whose speakers are not known, in the official split" in corpus_note(chosen.corpus)
+
+
+def test_what_needs_speakers_is_refused_where_they_are_not_known(tmp_path):
+    file = without_speakers(split_csv(tmp_path, {"train": 10, "test": 2}))
+    with pytest.raises(UserError, match=r"validation=speaker holds whole speakers out .* the speakers of mine are not"):
+        made(file, "validation=speaker")
+    with pytest.raises(UserError, match=r"normalisation=speaker takes mean .* or choose another normalisation"):
+        made(file, "feature.normalisation=speaker")
+
+
+def test_a_speaker_for_every_utterance_is_told(tmp_path, caplog):
+    made(split_csv(tmp_path, COUNTS), "corpus.columns={speaker: '{path}'}")
+    assert "mine.csv: speakers: as many as utterances (26), so tables over speakers are left out" in caplog.text
+
+
+def test_predictions_of_a_list_without_speakers_have_none(tmp_path):
+    file = without_speakers(split_csv(tmp_path, COUNTS))
+    common = ("corpus=manifest", f"corpus.root={file}", "corpus.sessions=split", *QUICK, "trainer.max_epochs=1")
+    done = run(*common, "device=cpu", "engine=serial", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (written,) = (tmp_path / "mlruns").rglob("predictions.csv")
+    with written.open(newline="") as rows:
+        assert [row["speaker"] for row in csv.DictReader(rows)] == [""] * 4

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from multirun_analysis import comparisons, grids
+from multirun_analysis import speakers as over_speakers
 from multirun_analysis.comparisons import Comparison
 from multirun_analysis.inference.differences import clustered_difference, crossed_difference
 
@@ -164,3 +165,34 @@ def test_the_difference_over_speakers_and_seeds_is_that_of_the_stored_prediction
     assert two_corpora.mean == pytest.approx((ours - theirs).mean() / 2), "the other corpus has as many utterances"
     again = comparisons.over_speakers(hand.study().collected, [first], [second])
     assert (again.mean, again.speakers) == (found.mean, found.speakers)
+
+
+@pytest.mark.parametrize(
+    ("speakers", "reason"),
+    [("", "the speakers are not known"), ("{id}", "every test utterance has a speaker of its own")],
+)
+def test_a_note_stands_in_place_of_what_cannot_be_said_over_speakers(hand, stored, speakers, reason):
+    """Two of four rows have speakers as usual."""
+    write, frames = stored
+    sides = {name: cell(hand, name, "0.6", [0.5]) for name in ("cos", "l2", "supcon", "triplet")}
+    for number, scores in enumerate(sides.values()):
+        write(scores, [0.5 + number / 10])
+    for key, frame in frames.items():
+        if "supcon" not in key[0] and "triplet" not in key[0]:
+            frames[key] = frame.assign(speaker=[speakers.format(id=name) for name in frame["id"]])
+    against = [
+        Comparison(f"{first} - {second}", [sides[first]], [sides[second]])
+        for first, second in (("cos", "l2"), ("supcon", "triplet"), ("cos", "triplet"))
+    ]
+    table = comparisons.table_over_speakers("t", "t", hand.study().collected, against)
+    assert [row[0] for row in table.rows] == ["supcon - triplet"]
+    assert table.notes[1:] == (f"Left out, because {reason}: cos - l2; cos - triplet.",)
+    alone = comparisons.table_over_speakers("t", "t", hand.study().collected, against[:1])
+    assert (alone.rows, alone.notes) == ([], (f"Left out, because {reason}: cos - l2.",))
+    assert reason in alone.markdown() and reason in alone.latex() and alone.csv().count("\n") == 1
+    groups = {(name,): [scores] for name, scores in sides.items()}
+    (intervals,) = over_speakers.tables("t", hand.study(*sides.values()), ["loss"], groups, "a sweep")
+    assert [row[0] for row in intervals.rows] == ["supcon", "triplet"]
+    assert intervals.notes[-1] == f"Left out, because {reason}: cos; l2."
+    (intervals,) = over_speakers.tables("t", hand.study(), ["loss"], {("cos",): [sides["cos"]]}, "a sweep")
+    assert (intervals.rows, intervals.notes) == ([], (f"Left out, because {reason}: cos.",))

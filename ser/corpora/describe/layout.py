@@ -21,7 +21,7 @@ def as_text(corpus: Corpus, summary: dict[str, Any]) -> str:
         _speakers(corpus, summary),
         _durations(summary["durations"]),
         _ratings(summary["ratings"], summary["rating_ranges"]),
-        _copies(summary["copies"], corpus.part, corpus.keep_duplicates),
+        _copies(corpus, summary["copies"]),
         _dropped(summary["dropped"]),
     ]
     return "\n\n".join(part for part in parts if part)
@@ -35,6 +35,7 @@ def _head(corpus: Corpus, summary: dict[str, Any]) -> str:
         ("root", summary["root"]),
         ("utterances", f"{summary['utterances']} ({genders})"),
         *([(f"{corpus.part}s", summary["session_rule"])] if summary["session_rule"] else []),
+        *([("speakers", doubt)] if (doubt := summary["doubt_of_speakers"]) else []),
         *([("speakers", summary["shared_speakers"])] if summary["shared_speakers"] else []),
     ]
     return (warning if summary["synthetic"] else "") + "\n".join(f"{name:<12}{value}" for name, value in lines)
@@ -52,6 +53,9 @@ def _sessions(corpus: Corpus, summary: dict[str, Any]) -> str:
 
 
 def _speakers(corpus: Corpus, summary: dict[str, Any]) -> str:
+    """The table of the speakers; an empty string if they are not known."""
+    if not corpus.speakers:
+        return ""
     genders = {u.speaker: u.gender or "unknown" for u in corpus.utterances}
     found, order = {(u.speaker, u.session) for u in corpus.utterances}, corpus.sessions
     rows = [
@@ -84,11 +88,13 @@ def _ratings(ratings: dict[str, dict[str, int]], ranges: dict[str, tuple[float, 
     return aligned([heading, *([*row, *[""] * (len(heading) - len(row))] for row in rows)])
 
 
-def _copies(copies: dict[str, Any], part: str, accepted: bool) -> str:
+def _copies(corpus: Corpus, copies: dict[str, Any]) -> str:
     """How many utterances are copies, and what ``ser.run`` does about them."""
+    known, part, accepted = bool(corpus.speakers), corpus.part, corpus.keep_duplicates
+    within = f"within a {'speaker and ' * known}{part} (kept together, in training or in validation)"
     counts = {
-        f"within a speaker and {part} (kept together, in training or in validation)": copies["within_speaker"],
-        f"in two {part}s or under two speakers": copies["across"],
+        within: copies["within_speaker"],
+        f"in two {part}s{' or under two speakers' * known}": copies["across"],
         "with two labels": copies["two_labels"],
         "as the same sound in files of other content": copies["reencoded"],
     }

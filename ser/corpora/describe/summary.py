@@ -9,6 +9,7 @@ from ser.corpora.duplicates import contents, contradictions, duplicated, problem
 from ser.corpora.official import shared_speakers
 from ser.corpora.problems import for_each
 from ser.corpora.ratings import EDGES, RATINGS, rating_class, rating_range
+from ser.corpora.speakers import doubt_of_speakers
 from ser.corpora.table import Corpus, Utterance
 from ser.errors import UserError
 from ser.system.progress import track
@@ -25,7 +26,8 @@ def summarise(corpus: Corpus) -> dict[str, Any]:
 
     Returns:
         Counts of utterances by emotion, gender, session and speaker, statistics of their durations (seconds; shares
-        for ``longer_than_3_s`` and ``longer_than_9_s``), what the sessions are, the one that each fold tests, how
+        for ``longer_than_3_s`` and ``longer_than_9_s``), what the sessions are, the one that each fold tests, why
+        nothing is computed over speakers, how
         many speakers the test set of an official split shares with the other splits, counts of low, medium and high
         ratings, the lowest and the highest rating, counts of copies (of recordings in ``across`` sessions or speakers
         and with ``two_labels``) with what ``ser.run`` says of them, recordings ``reencoded`` with what it does not see
@@ -43,7 +45,7 @@ def summarise(corpus: Corpus) -> dict[str, Any]:
         "emotions": _emotions(corpus.classes, utterances),
         "genders": _genders(utterances),
         "sessions": _counts((utterance.session for utterance in utterances), corpus.sessions),
-        "speakers": _counts(utterance.speaker for utterance in utterances),
+        "speakers": _counts((utterance.speaker for utterance in utterances), corpus.speakers),
         "sessions_by_emotion": {
             session: _emotions(corpus.classes, [u for u in utterances if u.session == session])
             for session in corpus.sessions
@@ -51,6 +53,7 @@ def summarise(corpus: Corpus) -> dict[str, Any]:
         "durations": _statistics(durations(utterances)),
         "session_rule": corpus.session_rule,
         "folds": {str(fold): session for fold, session in enumerate(corpus.tested, 1)},
+        "doubt_of_speakers": doubt_of_speakers(corpus),
         "shared_speakers": shared_speakers(corpus) if corpus.official_split else None,
         "ratings": {dimension: _levels(utterances, dimension) for dimension in RATINGS},
         "rating_ranges": {dimension: rating_range(utterances, dimension) for dimension in RATINGS},
@@ -79,7 +82,7 @@ def _copies(corpus: Corpus) -> dict[str, Any]:
 def _counts(values: Iterable[str], order: Sequence[str] | None = None) -> dict[str, int]:
     """Count each value, in the given order or else sorted; a value of ``order`` that does not occur counts 0."""
     counts = Counter(values)
-    return {value: counts[value] for value in order or sorted(counts)}
+    return {value: counts[value] for value in (sorted(counts) if order is None else order)}
 
 
 def _emotions(classes: Sequence[str], utterances: Iterable[Utterance]) -> dict[str, int]:
