@@ -1,4 +1,4 @@
-"""Any corpus that is listed in a CSV file. Each row is an utterance.
+"""Any corpus that is listed in a CSV file, or in JSON lines (``.jsonl``). Each row is an utterance.
 
 Required columns:
     path: the audio file; a relative path starts at the folder of the CSV.
@@ -23,6 +23,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from ser.corpora.columns import fields_of, sources
+from ser.corpora.json_lines import read_json_lines
 from ser.corpora.listed import NEEDED, OPTIONAL, corpus_of, needed_columns
 from ser.corpora.official import SPLIT, asked
 from ser.corpora.problems import for_each
@@ -36,6 +37,7 @@ SOURCE = Source("manifest", "MANIFEST", "It reads a CSV file with the columns pa
 
 _COLUMNS = (*NEEDED, "session", SPLIT, *OPTIONAL)
 _OTHER_WORDS = {"arousal": "activation", "sex": "gender"}
+_JSON_LINES = ".jsonl"
 _ENDINGS = (".csv", ".tsv")
 _LIKENESS = 0.84  # of "ends" and "end", but not of "idx" and "id"
 _log = logging.getLogger(__name__)
@@ -50,10 +52,11 @@ def read(
     splits: Mapping[str, str | None] | None = None,
     exclude: Sequence[str] = (),
 ) -> Corpus:
-    """Read the utterances that a CSV file lists.
+    """Read the utterances that a CSV file, or one of JSON lines, lists.
 
     Args:
-        root: the CSV or TSV file, or a folder that contains exactly one.
+        root: the file (CSV, TSV or JSON lines), or a folder that contains exactly one; JSON lines
+            are looked for where there is no CSV or TSV.
         columns: our column -> the column of the CSV that holds it, or a template over its columns, such as
             ``{"path": "dia{Dialogue_ID}_utt{Utterance_ID}.wav"}``. Columns that are not here have our names.
         labels: maps words of the column ``emotion`` to classes. Utterances whose word is missing here or maps to None
@@ -83,18 +86,22 @@ def read(
 def _csv_file(path: Path) -> Path:
     if path.is_file():
         return path
-    files = [file for file in visible(path.iterdir()) if file.suffix.lower() in _ENDINGS]
+    found = [*visible(path.iterdir())]
+    files = [file for file in found if file.suffix.lower() in _ENDINGS]
+    files = files or [file for file in found if file.suffix.lower() == _JSON_LINES]
     if not files:
-        raise SOURCE.wrong_layout(path, "one file *.csv or *.tsv")
+        raise SOURCE.wrong_layout(path, "one file *.csv, *.tsv or *.jsonl")
     if len(files) > 1:
-        names = ", ".join(file.name for file in files)
-        raise UserError(f"corpus=manifest: {path} holds {len(files)} CSV files ({names}). Give one as corpus.root=...")
+        names, kind = ", ".join(file.name for file in files), "CSV" if files[0].suffix.lower() in _ENDINGS else "JSON"
+        raise UserError(
+            f"corpus=manifest: {path} holds {len(files)} {kind} files ({names}). Give one as corpus.root=..."
+        )
     return files[0]
 
 
 def _rows(file: Path, columns: Mapping[str, str] | None, needed: Sequence[str]) -> list[Row]:
-    """The rows of the CSV, each with a cell in every needed column."""
-    header, rows = read_rows(file)
+    """The rows of the file, each with a cell in every needed column."""
+    header, rows = read_json_lines(file) if file.suffix.lower() == _JSON_LINES else read_rows(file)
     taken = sources(columns, _COLUMNS, header, file)
     missing = [each for each in needed if each not in taken and (each not in header or each in taken.values())]
     if missing:

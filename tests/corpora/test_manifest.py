@@ -79,7 +79,7 @@ def test_a_folder_with_two_csvs_is_refused(tmp_path: Path) -> None:
 
 def test_the_error_for_a_folder_without_csv_names_what_was_found(tmp_path: Path) -> None:
     wav(tmp_path / "a.wav")
-    with pytest.raises(UserError, match=r"Looked for one file \*.csv or \*.tsv; found a.wav"):
+    with pytest.raises(UserError, match=r"Looked for one file \*.csv, \*.tsv or \*.jsonl; found a.wav"):
         read(tmp_path)
 
 
