@@ -163,6 +163,18 @@ def test_the_official_split_is_that_of_a_column_or_scheme(database, tmp_path: Pa
         read(root, sessions="split")
 
 
+def test_an_official_split_needs_no_scheme_of_speakers(tmp_path: Path) -> None:
+    made = audformat.Database("mydb")
+    made.schemes["emotion"] = audformat.Scheme(labels=["anger", "joy"])
+    for split, files in (("train", FILES[:2]), ("test", FILES[2:])):
+        column(made, f"emotion.{split}", audformat.filewise_index(files), emotion=["anger", "joy"][: len(files)])
+    root = saved(made, tmp_path)
+    corpus = read(root, sessions="split")
+    assert [(u.session, u.speaker) for u in corpus.utterances] == [("train", ""), ("train", ""), ("test", "")]
+    with pytest.raises(UserError, match=r"has no values of 'speaker', a scheme or column"):
+        read(root, sessions=2)
+
+
 def test_a_split_that_is_kept_for_each_speaker_is_found(database, tmp_path: Path) -> None:
     database.schemes["split"] = audformat.Scheme(labels=["train", "test"])
     database["speaker"]["split"] = audformat.Column(scheme_id="split")
