@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
+from annotated_types import Gt, Le
 from numpy.typing import NDArray
 
-from ser.config.ranges import Count, Natural, NonNegative, OpenFraction, Positive
+from ser.config.ranges import Count, Natural, NonNegative, Positive
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,7 +32,7 @@ class Recipe:
         batch_size: pairs in a mini-batch; segments for the baseline.
         lr: first learning rate.
         min_lr: training stops when the learning rate falls below this.
-        factor: what the learning rate is multiplied by, see ``HalvingSchedule``.
+        factor: what the learning rate is multiplied by, see ``HalvingSchedule``; 1 keeps it, until ``max_epochs``.
         patience: epochs without a decrease of the watched loss that do not yet change the learning rate.
         watch: which loss the schedule watches.
         max_epochs: training stops after this many epochs.
@@ -51,7 +52,7 @@ class Recipe:
     batch_size: Count
     lr: Positive
     min_lr: NonNegative
-    factor: OpenFraction
+    factor: Annotated[float, Gt(0), Le(1)]
     patience: Natural
     watch: Literal["validation", "train"]
     max_epochs: Count

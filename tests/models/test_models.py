@@ -7,6 +7,7 @@ from scipy import signal
 
 from ser.models.attentive_cnn import AttentiveCNN
 from ser.models.cnn import CNN
+from ser.models.mean_pool import MeanPool
 from ser.models.spectrogram_cnn_lstm import SpectrogramCNNLSTM
 
 
@@ -44,9 +45,25 @@ def test_the_forward_pass_against_plain_loops():
     assert torch.allclose(logits, network.classifier(expected.flatten(1)), atol=1e-5)
 
 
+def test_mean_pool_against_plain_loops():
+    torch.manual_seed(0)
+    network = MeanPool(frames=5, features=3, classes=2, hidden=4)
+    frames, count = torch.randn(2, 5, 3), [5, 2]
+    frames[1, 2:] = 0
+    vector, logits = network(frames, torch.tensor(count))
+    for row, real in enumerate(count):
+        outputs = [
+            (network.projection.weight @ frames[row, t] + network.projection.bias).clamp(min=0) for t in range(real)
+        ]
+        expected = sum(outputs) / real
+        assert torch.allclose(vector[row], expected, atol=1e-6)
+        assert torch.allclose(logits[row], network.classifier.weight @ expected + network.classifier.bias, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     "network, features",
     [
+        (MeanPool(frames=300, features=13, classes=4), 13),
         (AttentiveCNN(frames=300, features=13, classes=4, channels=8), 13),
         (SpectrogramCNNLSTM(frames=100, features=200, classes=4, hidden=16), 200),
         (SpectrogramCNNLSTM(frames=100, features=200, classes=4, hidden=16, bidirectional=False), 200),

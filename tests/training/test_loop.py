@@ -21,7 +21,7 @@ ALTERNATIVES = [
     "feature=logmel", "feature.htk=true", "feature.log=natural", "feature.drop_c0=true", "feature.center=false",
     "feature.normalisation=speaker", "feature.normalisation=utterance", "feature.normalisation=none",
     "feature=logspec model=spectrogram_cnn_lstm model.hidden=8", "model=spectrogram_cnn_lstm model.hidden=0",
-    "model=attentive_cnn model.channels=4",
+    "model=attentive_cnn model.channels=4", "model=mean_pool", "trainer.factor=1",
     "length.train=first", "length.train=crop", "length.tail=drop", "length=2.5",
     "position=pos_2", "position=pos_2 position.vector=probabilities",
     "loss.margin=-0.5", "loss.cross_entropy=sum",

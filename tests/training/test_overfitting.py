@@ -11,6 +11,7 @@ CASES = {
     **{f"loss={name}": ["model.channels=16"] for name in LOSSES},
     **{f"feature={name}": ["model.channels=16"] for name in ("logmel", "logspec", "egemaps")},
     "model=attentive_cnn": ["model.channels=16"],
+    "model=mean_pool": [],
     "model=spectrogram_cnn_lstm": ["model.hidden=32", "feature=logspec", "trainer.lr=3e-3", "trainer.max_epochs=90"],
 }
 SLOW = "model=spectrogram_cnn_lstm"

@@ -31,6 +31,7 @@ from ser.training.weights import Saving
         "loss=supcon trainer.batch_size=6", "loss=triplet", "loss=center loss.cross_entropy=sum",
         "loss=arcface loss.scale=8 trainer.batch_size=6 aux_task=gender",
         "position=pos_2 position.vector=probabilities", "model=attentive_cnn model.channels=4", "validation=session",
+        "model=mean_pool",
         "feature=logspec model=spectrogram_cnn_lstm model.hidden=0 trainer.max_epochs=1",
     ],
 )  # fmt: skip
