@@ -24,6 +24,10 @@ from ser.errors import UserError
 from ser.results.selection import SELECTING, selecting
 from ser.sweep.planned import Plan, Point, merged
 
+FEWEST_SPEAKERS = 4
+"""An interval over fewer speakers would rest on chance: two that happen to be alike make it narrow. Simulations begin
+here (``docs/statistics.md``)."""
+
 Group = Sequence["Scores"]
 """Points that stand together: in one row of a table, or on one side of a comparison."""
 
@@ -264,6 +268,8 @@ def doubt_of_speakers(frames: Iterable[pd.DataFrame]) -> str:
             return "the speakers are not known"
         if len(speakers) > 1 and speakers.is_unique:
             return "every test utterance has a speaker of its own"
+        if speakers.nunique() < FEWEST_SPEAKERS:
+            return f"fewer than {FEWEST_SPEAKERS} speakers were tested"
     return ""
 
 

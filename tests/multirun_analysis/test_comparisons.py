@@ -169,7 +169,11 @@ def test_the_difference_over_speakers_and_seeds_is_that_of_the_stored_prediction
 
 @pytest.mark.parametrize(
     ("speakers", "reason"),
-    [("", "the speakers are not known"), ("{id}", "every test utterance has a speaker of its own")],
+    [
+        ("", "the speakers are not known"),
+        ("{id}", "every test utterance has a speaker of its own"),
+        ("one", "fewer than 4 speakers were tested"),
+    ],
 )
 def test_a_note_stands_in_place_of_what_cannot_be_said_over_speakers(hand, stored, speakers, reason):
     """Two of four rows have speakers as usual."""

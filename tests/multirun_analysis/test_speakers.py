@@ -62,9 +62,10 @@ def test_the_table_is_shown_where_it_is_asked_for(ask):
 
 
 def test_speakers_of_two_corpora_with_one_name_are_two(monkeypatch, hand):
-    """Speaker 01 of corpus a is always right, speaker 01 of corpus b never."""
-    rows = {"gold": ["x", "y"], "speaker": ["01", "01"], "fold": [1, 2]}
-    answers = {"a": ["x", "y"], "b": ["y", "x"]}
+    """The four speakers of corpus a are always right, those of corpus b never."""
+    names = ["01", "02", "03", "04"]
+    rows = {"gold": list("xy" * 4), "speaker": sorted(2 * names), "fold": [1, 2] * 4}
+    answers = {"a": list("xy" * 4), "b": list("yx" * 4)}
     scores = [hand.scores({"corpus": corpus, "loss": "cos"}, wa=[0.5, 0.5]) for corpus in answers]
 
     def stored(collected, one, seed):
@@ -74,5 +75,5 @@ def test_speakers_of_two_corpora_with_one_name_are_two(monkeypatch, hand):
     study = hand.study(*scores, swept=("corpus", "loss"))
     (table,) = speakers.tables("t", study, ["loss"], {("cos",): scores}, "a sweep")
     row = dict(zip(table.columns, table.rows[0], strict=True))
-    assert row["speakers"] == 2
+    assert row["speakers"] == 8
     assert (row["lowest speaker, WA %"].value, row["highest speaker, WA %"].value) == (0, 1)
