@@ -91,7 +91,8 @@ def table(name: str, title: str, comparisons: Sequence[Comparison], notes: Seque
         "many rows without a difference some have an interval without 0. Smallest p: what Wilcoxon's test could reach "
         "with the seeds that differ. P(improvement): that a seed of the first is above one of the second. "
         "Seeds for 1 point: with so many, four of five studies would find a true difference of 1 point (its interval "
-        "is then above 0); in parentheses, at the ends of what these seeds tell about the standard deviation."
+        "is then above 0); in parentheses: the same for the lower and the upper end of the 95 % interval of the "
+        "standard deviation."
     )
     compared = list(zip(comparisons, differences, strict=True))
     told = (*few_seeds(rows), *_few_seeds(compared), *_equal_seeds(compared), *_unequal_lambdas(comparisons))

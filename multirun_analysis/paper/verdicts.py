@@ -77,8 +77,8 @@ def verdict_table(judged: Sequence[Verdict], corpus: str) -> Table:
         "compared), at a level that holds for all claims together (Bonferroni). They say how other seeds would turn "
         "out, on this corpus. Where nothing is decided, the reason may say how many seeds would do: with so many, four "
         f"of five studies would decide if the true difference were {IMPROVEMENT:.2f} points, or 0 where two are to be "
-        "alike; in parentheses, at the ends of what these seeds tell about the differences' standard deviation. "
-        "docs/statistics.md has each method and how often its verdicts are wrong."
+        "alike; in parentheses: the same for the lower and the upper end of the 95 % interval of the differences' "
+        "standard deviation. docs/statistics.md has each method and how often its verdicts are wrong."
     )
     return Table(
         "claims", f"The paper's claims on {corpus}", ("claim", "paper", "verdict", "because"), rows, (reading, _CAVEAT)
