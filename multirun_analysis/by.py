@@ -11,7 +11,6 @@ from multirun_analysis import classes, comparisons, convergence, likeness, speak
 from multirun_analysis.comparisons import Comparison
 from multirun_analysis.grids import (
     Group,
-    Scores,
     Study,
     by_point,
     by_values,
@@ -25,13 +24,12 @@ from multirun_analysis.grids import (
 from multirun_analysis.inference import statistics
 from multirun_analysis.inference.intervals import SHARES, Interval
 from multirun_analysis.output.tables import Cell, Percent, Table, few_seeds
-from multirun_analysis.store.contents import Collected
 from ser.config.groups import unknown_key
 from ser.config.words import COMMA, differing, parameter_of
 from ser.errors import UserError
 from ser.results.metrics import METRICS, is_share
 
-Groups = Mapping[tuple[str, ...], list[Scores]]
+Groups = Mapping[tuple[str, ...], Group]
 
 
 def tables(study: Study, name: str, by: Sequence[str], against: str = "", metric: str = "wa") -> list[Table]:
@@ -45,7 +43,8 @@ def tables(study: Study, name: str, by: Sequence[str], against: str = "", metric
         name: the name of the sweep.
         by: the keys, as typed.
         against: the values of the row that the others are compared with, separated by commas; empty for the row with
-            the highest mean validation accuracy.
+            the highest mean validation accuracy. Rows of several corpora are compared within each corpus: with its row of
+            the highest mean validation accuracy, or with that of these values, those of the corpus' keys left aside.
         metric: the metric that is compared.
 
     Returns:
@@ -73,9 +72,12 @@ def tables(study: Study, name: str, by: Sequence[str], against: str = "", metric
     what = f"sweep {name} by {', '.join(keys)}"
     title, file = f"S{what[1:]} on {study.corpus}", f"sweep_{name}_by_{'-'.join(keys)}"
     complete = {values: group for values, group in groups.items() if missing_seeds(group) is None}
+    differences = [] if "fold" in keys else _differences(file, title, study, keys, complete, against, metric)
+    if not differences and "fold" not in keys and len(study.by_corpus(complete)) > 1:
+        notes.append(_ACROSS_CORPORA)
     return [
         Table(file, title, (*keys, *_columns(study)), rows, tuple(notes)),
-        *([] if "fold" in keys else _differences(file, title, study.collected, keys, complete, against, metric)),
+        *differences,
         convergence.table(file, study, keys, groups, what),
         *classes.tables(file, study, keys, complete, what),
         *speakers.tables(file, study, keys, complete, what),
@@ -176,46 +178,62 @@ def check_metric(metric: str) -> None:
         raise UserError(f"metric={metric} is none of {', '.join(METRICS)}.")
 
 
+_ACROSS_CORPORA = "Rows of different corpora are not compared: they are tested on different utterances."
+
+
 def _differences(
-    name: str, title: str, collected: Collected, keys: Sequence[str], groups: Groups, against: str, metric: str
+    name: str, title: str, study: Study, keys: Sequence[str], groups: Groups, against: str, metric: str
 ) -> list[Table]:
     """Compare a row with every other row that has a seed in common with it: over seeds and, in WA, over speakers.
+
+    Where rows are of several corpora (``Study.by_corpus``), one row of each is compared with the others of the corpus.
+    The differences of all corpora are one table, hence one family of tests.
 
     Args:
         name: the name of the table of rows.
         title: its title.
-        collected: where the predictions are.
+        study: where the predictions are, and which rows are of one corpus.
         keys: the keys of a row.
         groups: the complete rows.
         against, metric: as for ``tables``.
     """
     check_metric(metric)
-    reference = _named(groups, keys, against) if against else _best(groups)
-    if reference is None or len(groups) < 2:
+    corpora = study.by_corpus(groups)
+    references = _named(corpora, keys, against) if against else [_best(rows) for rows in corpora]
+    by_corpus = list(zip(references, corpora, strict=True))
+    pairs = [(first, values) for first, rows in by_corpus if first is not None for values in rows if values != first]
+    if not pairs:
         return []
     labels = {values: " ".join(f"{key}={value}" for key, value in zip(keys, values, strict=True)) for values in groups}
-    others = [values for values in groups if values != reference]
-    lacking = [values for values in groups if lacks(groups[values], metric)]
-    if reference in lacking:
-        raise stored_before(metric, f"runs of {labels[reference]}, which the others are compared with,")
-    apart = [values for values in others if not share_seeds(groups[reference], groups[values])]
-    compared = [
-        Comparison(f"{labels[reference]} - {labels[values]}", groups[reference], groups[values], metric)
-        for values in others
-        if values not in (*apart, *lacking)
-    ]
     measure = selected_by(chain(*groups.values())).removeprefix("best_val_").upper()
     chosen = "is the row that was asked for" if against else f"has the highest mean validation {measure}"
-    notes = [f"{labels[reference]} {chosen}; the differences are of test {metric.upper()}."]
-    for why, rows in (("No seed in common with it", apart), (f"Stored without {metric.upper()}", lacking)):
-        notes += [f"{why}: {'; '.join(labels[values] for values in rows)}."] if rows else []
+    chosen = f"{chosen} on its corpus" if len(corpora) > 1 else chosen
+    notes = []
+    for first in dict.fromkeys(first for first, _ in pairs):
+        if lacks(groups[first], metric):
+            raise stored_before(metric, f"runs of {labels[first]}, which the others are compared with,")
+        notes.append(f"{labels[first]} {chosen}; the differences are of test {metric.upper()}.")
+    lacking = [values for values in groups if lacks(groups[values], metric)]
+    apart = [values for first, values in pairs if not share_seeds(groups[first], groups[values])]
+    compared = [
+        Comparison(f"{labels[first]} - {labels[values]}", groups[first], groups[values], metric)
+        for first, values in pairs
+        if values not in (*apart, *lacking)
+    ]
+    left_out = {
+        "No seed in common with it": apart,
+        f"Stored without {metric.upper()}": lacking,
+        "On a corpus without such a row": [values for first, rows in by_corpus if first is None for values in rows],
+    }
+    notes += [f"{why}: {'; '.join(labels[values] for values in rows)}." for why, rows in left_out.items() if rows]
+    notes += [_ACROSS_CORPORA] if len(corpora) > 1 else []
     if not compared:
         return []
     over_seeds = comparisons.table(f"{name}_differences", f"{title}: differences, paired by seed", compared, notes)
     if metric != "wa":
         return [over_seeds]
     what = f"{title}: differences in pooled WA, resampling speakers"
-    over_speakers = comparisons.table_over_speakers(f"{name}_speakers", what, collected, compared, notes)
+    over_speakers = comparisons.table_over_speakers(f"{name}_speakers", what, study.collected, compared, notes)
     return [over_seeds, replace(over_speakers, aside=True)]
 
 
@@ -239,15 +257,32 @@ def _best(groups: Groups) -> tuple[str, ...] | None:
     return max(groups, key=lambda values: round(float(validation[values]), 12), default=None)
 
 
-def _named(groups: Groups, keys: Sequence[str], against: str) -> tuple[str, ...]:
-    """The row with these values.
+def _named(corpora: Sequence[Groups], keys: Sequence[str], against: str) -> list[tuple[str, ...] | None]:
+    """The row of each corpus that has these values; None for a corpus without one.
+
+    The values are those of one row. On another corpus the row is meant that has the same values but for the corpus'
+    keys. These may be left out.
 
     Raises:
         UserError: there is none that is complete.
     """
-    wanted = [re.sub(r"\s", "", value) for value in re.split(COMMA, against)]
-    found = [row for row in groups if [re.sub(r"\s", "", value) for value in row] == wanted]
-    if not found:
-        rows = "; ".join(",".join(row) for row in groups)
-        raise UserError(f"against={against} is no complete row of {','.join(keys)}. There are: {rows}.")
-    return found[0]
+    wanted = _plain(re.split(COMMA, against))
+    own = [place for place, key in enumerate(keys) if key.partition(".")[0] != "corpus"]
+    rows = [row for groups in corpora for row in groups]
+    whole = next((row for row in rows if _plain(row) == wanted), None)
+    wanted = wanted if whole is None else [wanted[place] for place in own]
+    if whole is None and not (len(own) == len(wanted) and any(_has(row, own, wanted) for row in rows)):
+        known = "; ".join(",".join(row) for row in rows)
+        raise UserError(f"against={against} is no complete row of {','.join(keys)}. There are: {known}.")
+    return [
+        whole if whole in groups else next((row for row in groups if _has(row, own, wanted)), None)
+        for groups in corpora
+    ]
+
+
+def _has(row: Sequence[str], places: Sequence[int], wanted: Sequence[str]) -> bool:
+    return _plain([row[place] for place in places]) == wanted
+
+
+def _plain(values: Iterable[str]) -> list[str]:
+    return [re.sub(r"\s", "", value) for value in values]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from multirun_analysis.grids import Group, common_seeds, doubt_of_speakers, left_out, paired, predicted
+from multirun_analysis.grids import Group, common_seeds, content, doubt_of_speakers, left_out, paired, predicted
 from multirun_analysis.inference import planning
 from multirun_analysis.inference.differences import (
     Difference,
@@ -251,14 +251,14 @@ def _correctness(collected: Collected, group: Group, seeds: Sequence[int]) -> tu
 
     Returns:
         The fraction of the group's points that did so, a row for each seed and a column for each utterance, by corpus
-        and id; and the speaker of each utterance, with the corpus, by the same.
+        (``content``) and id; and the speaker of each utterance, with the corpus, by the same.
     """
     by_seed = []
     for seed in seeds:
-        frames = [_by_utterance(predicted(collected, scores, seed), scores["corpus"]) for scores in group]
+        frames = [_by_utterance(predicted(collected, scores, seed), content(collected, scores)) for scores in group]
         by_corpus: dict[str, list[pd.Series]] = {}
         for scores, frame in zip(group, frames, strict=True):
-            by_corpus.setdefault(scores["corpus"], []).append(frame["gold"] == frame["predicted"])
+            by_corpus.setdefault(content(collected, scores), []).append(frame["gold"] == frame["predicted"])
         right = [pd.concat(each, axis=1, join="inner").mean(axis=1) for each in by_corpus.values()]
         by_seed.append(pd.concat(right))
     speakers = pd.concat([frame["speaker"] for frame in frames])

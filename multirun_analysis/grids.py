@@ -3,8 +3,10 @@
 The score of a seed is the mean over its folds: a seed is a sample, a fold is not.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import cached_property
 from typing import TypeVar
 
@@ -30,6 +32,8 @@ here (``docs/statistics.md``)."""
 
 Group = Sequence["Scores"]
 """Points that stand together: in one row of a table, or on one side of a comparison."""
+
+Name = TypeVar("Name")
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,31 @@ class Study:
     def _rows(self) -> dict[str, pd.DataFrame]:
         """The rows of ``collected.replicas`` by configuration."""
         return _by_configuration(self.collected)
+
+    def by_corpus(self, groups: Mapping[Name, Group]) -> list[dict[Name, Group]]:
+        """Part groups by the corpora that they are tested on; only groups of one part can be compared.
+
+        A group over several corpora stands with those over the same corpora in the same shares. What counts is the
+        corpora's content (``content``).
+        """
+        parts: dict[frozenset[tuple[str, Fraction]], dict[Name, Group]] = {}
+        for name, group in groups.items():
+            counts = Counter(map(self._content, group))
+            shares = frozenset((content, Fraction(count, len(group))) for content, count in counts.items())
+            parts.setdefault(shares, {})[name] = group
+        return list(parts.values())
+
+    def _content(self, scores: Scores) -> str:
+        """``content``; that of other points with the same keys of the corpus where the point has no run."""
+        found = content(self.collected, scores)
+        return self._contents.get(found, found)
+
+    @cached_property
+    def _contents(self) -> dict[str, str]:
+        """The content of each corpus of which there are runs, by its keys."""
+        return {
+            _corpus_keys(scores.point): content(self.collected, scores) for scores in self.scores if len(scores.values)
+        }
 
     @property
     def swept_parameters(self) -> list[str]:
@@ -249,6 +278,15 @@ def paired(first: Group, second: Group, metric: str) -> tuple[Floats, Floats]:
     """
     seeds = common_seeds([*first, *second])
     return by_point(first, metric, seeds).mean(axis=0), by_point(second, metric, seeds).mean(axis=0)
+
+
+def content(collected: Collected, scores: Scores) -> str:
+    """The hash of the content of a point's corpus, as its runs have it; without runs, the corpus' keys."""
+    return collected.fingerprints.get(scores.point.configuration or "") or _corpus_keys(scores.point)
+
+
+def _corpus_keys(point: Point) -> str:
+    return " ".join(f"{key}={value}" for key, value in sorted(point.parameters.items()) if key.startswith("corpus"))
 
 
 def predicted(collected: Collected, scores: Scores, seed: int) -> pd.DataFrame:

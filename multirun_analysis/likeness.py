@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from multirun_analysis.grids import Group, Scores, Study, predicted
+from multirun_analysis.grids import Group, Scores, Study, content, predicted
 from ser.errors import UserError
 from ser.results import likeness
 
@@ -30,12 +30,13 @@ def notes(study: Study, group: Group) -> list[str]:
 
 
 def _equal_metrics(study: Study, group: Group) -> list[list[Scores]]:
-    """The sets of two or more complete points with equal metrics in all of their seeds and folds."""
-    sets: dict[tuple[tuple[float, ...], ...], list[Scores]] = {}
+    """The sets of two or more complete points of one corpus with equal metrics in all of their seeds and folds."""
+    sets: dict[tuple[str, tuple[tuple[float, ...], ...]], list[Scores]] = {}
     for scores in group:
         rows = study.trainings([scores])[_COMPARED].sort_values(["seed", "fold"]).round(_DIGITS)
         if scores.complete and len(rows):
-            sets.setdefault(tuple(rows.itertuples(index=False, name=None)), []).append(scores)
+            metrics = tuple(rows.itertuples(index=False, name=None))
+            sets.setdefault((content(study.collected, scores), metrics), []).append(scores)
     return [each for each in sets.values() if len(each) > 1]
 
 

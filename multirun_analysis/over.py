@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
+from math import comb
 
 from multirun_analysis import convergence
 from multirun_analysis.by import averaged_over, bounds_of, check_keys, check_metric, lacks, stored_before
@@ -21,6 +22,7 @@ _READING = (
     "interval. Small hollow marks: the highest seed. The intervals of a sentence below are wider: they hold together "
     "at 95 % (Bonferroni)."
 )
+_ACROSS_CORPORA = "Curves or points of different corpora are not compared: they are tested on different utterances."
 
 
 def draw(study: Study, name: str, over: str, by: Sequence[str] = (), metric: str = "wa") -> Drawing:
@@ -61,17 +63,20 @@ def draw(study: Study, name: str, over: str, by: Sequence[str] = (), metric: str
 def read(study: Study, over: str, by: Sequence[str] = (), metric: str = "wa") -> list[str]:
     """What the sweep says, in sentences: the differences between its curves, and within each curve along the number.
 
-    Every interval is adjusted to the number of pairs that its sentence is about (Bonferroni).
+    Every interval is adjusted to the number of pairs that its sentence is about (Bonferroni); where curves, or points
+    of a curve, are of several corpora, those of one corpus are compared, and the pairs of all corpora count.
     """
     key, others = _keys(study, over, by)
     curves = _curves(study, key, others)
     averaged = {label: points for label, (points, _) in curves.items()}
-    sentences = _compared(averaged, f"averaged over {key}", metric)
+    compared = [(f"averaged over {key}", averaged)]
     for where, (points, without) in curves.items():
         along = {f"without {key}": without} if without else {}
         along |= {f"{key}={value:g}": each for value, each in _along(points, key).items()}
-        sentences += _compared(along, where, metric)
-    return sentences
+        compared.append((where, along))
+    sentences = [text for where, groups in compared for text in _compared(study, groups, where, metric)]
+    across = any(len(study.by_corpus(groups)) > 1 for _, groups in compared)
+    return [*sentences, *([_ACROSS_CORPORA] if across else [])]
 
 
 def learning(study: Study, name: str) -> LearningCurves:
@@ -103,11 +108,24 @@ def _check(study: Study, metric: str) -> None:
         raise stored_before(metric, "there are runs that")
 
 
-def _compared(groups: Mapping[str, Group], where: str, metric: str) -> list[str]:
-    """A sentence on the pairs of groups that can be told apart, and one on the others; none for a single group."""
+def _compared(study: Study, groups: Mapping[str, Group], where: str, metric: str) -> list[str]:
+    """A sentence on the groups of each corpus; those of different corpora are not compared."""
+    corpora, head = study.by_corpus(groups), f"{where}: " if where else ""
+    pairs = sum(comb(len(each), 2) for each in corpora)
+    return [text for each in corpora for text in _compared_on_one(each, head, pairs, metric)]
+
+
+def _compared_on_one(groups: Mapping[str, Group], head: str, family: int, metric: str) -> list[str]:
+    """Which groups of one corpus can be told apart, and which cannot; nothing of a single group.
+
+    Args:
+        groups: the groups by their labels.
+        head: how the sentence begins.
+        family: the number of pairs of all corpora, to which the intervals are adjusted.
+        metric: the metric.
+    """
     if len(groups) < 2:
         return []
-    head = f"{where}: " if where else ""
     if any(missing_seeds(group) for group in groups.values()):
         return [f"{head}not read, since trainings are missing."]
     pairs = list(combinations(groups, 2))
@@ -116,17 +134,17 @@ def _compared(groups: Mapping[str, Group], where: str, metric: str) -> list[str]
         return [
             f"{head}{seeds} common seed{'s decide' if seeds != 1 else ' decides'} nothing between {', '.join(groups)}."
         ]
-    apart = [text for first, second in pairs if (text := _told_apart(groups, (first, second), len(pairs), metric))]
+    apart = [text for pair in pairs if (text := _told_apart(groups, pair, family, metric))]
     if len(apart) == len(pairs):
         return [f"{head}{'; '.join(apart)}."]
     who = "; the other pairs" if apart else ", ".join(groups)
     return [f"{head}{'; '.join(apart)}{who} cannot be told apart at {seeds} seeds."]
 
 
-def _told_apart(groups: Mapping[str, Group], pair: tuple[str, str], pairs: int, metric: str) -> str:
+def _told_apart(groups: Mapping[str, Group], pair: tuple[str, str], family: int, metric: str) -> str:
     """How two groups differ, the higher one first; empty if the interval of their difference holds 0."""
     first, second = pair
-    difference = paired_difference(*paired(groups[first], groups[second], metric), rng(), 1 - (1 - LEVEL) / pairs)
+    difference = paired_difference(*paired(groups[first], groups[second], metric), rng(), 1 - (1 - LEVEL) / family)
     interval = difference.interval
     if interval is None or not difference.sd or interval.low <= 0 <= interval.high:
         return ""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import pandas as pd
 
@@ -78,3 +79,9 @@ class Collected:
     uri: str = ""
     artifacts: Mapping[str, str] = field(default_factory=dict)
     read: dict[str, pd.DataFrame] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def fingerprints(self) -> dict[str, str]:
+        """The hash of the content of each configuration's corpus."""
+        rows = self.replicas.dropna(subset="corpus_fingerprint")
+        return dict(zip(rows["configuration"], rows["corpus_fingerprint"], strict=True))

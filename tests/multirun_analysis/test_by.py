@@ -17,7 +17,7 @@ from scipy import stats
 
 from multirun_analysis.__main__ import main
 from multirun_analysis.by import tables
-from multirun_analysis.store.contents import fold_metrics
+from multirun_analysis.store.contents import columns, fold_metrics
 from ser.errors import UserError
 from ser.results.metrics import METRICS, metric
 from ser.sweep.planned import Plan, Point
@@ -473,8 +473,8 @@ def test_a_store_and_results_elsewhere_are_read(by, grids, tmp_path, monkeypatch
     assert text.splitlines()[:-1] == by("fig4", "loss,lambda").text.splitlines()[:-1]
 
 
-def test_of_two_command_lines_of_one_name_the_newest_is_shown(grids, tmp_path, monkeypatch):
-    """``sweep=both experiment=fig3``, later ``sweep=both experiment=fig4``."""
+def test_two_command_lines_of_one_name_are_one_table(grids, tmp_path, monkeypatch):
+    """``sweep=both experiment=fig3``, later ``sweep=both experiment=fig4``, of which two points are equal."""
     for age, name in ((10, "fig3"), (5, "fig4")):
         (plan,) = (grids.folder / "results" / "sweeps" / name).glob("*.json")
         target = tmp_path / "mine" / "sweeps" / "both" / plan.name
@@ -484,10 +484,119 @@ def test_of_two_command_lines_of_one_name_the_newest_is_shown(grids, tmp_path, m
     monkeypatch.chdir(grids.folder)
     arguments = ["sweep=both", f"results.dir={tmp_path / 'mine'}", f"out={tmp_path / 'out'}"]
     text = main([*arguments, "by=loss,loader"])
-    assert text.startswith("The newest of 2 command lines of that name: experiment=fig4 ")
-    assert re.findall(r"^\| (\w+) +\| (\w+) ", text, flags=re.MULTILINE)[1:3] == [
-        ("cos", "loader_1"),
-        ("l2", "loader_1"),
+    assert text.startswith("Of 2 command lines of that name: 'experiment=fig3 ")
+    assert "', 'experiment=fig4 " in text.splitlines()[0]
+    (path,) = (tmp_path / "out").glob("*_by_loss-loader.csv")
+    table = pd.read_csv(path)
+    assert table[["loss", "loader", "cells"]].to_numpy().tolist() == [
+        ["cos", "loader_1", 4],
+        ["cos", "loader_2", 4],
+        ["l2", "loader_1", 2],
     ]
+    assert main([*arguments, "over=lambda", "where=loss=l2"]).startswith("Of 2 command lines of that name: ")
+    closing = main([*arguments, "where=lambda=1"])
+    assert sorted(re.findall(r"^loader_\d .*?(cos|l2) ", closing, flags=re.MULTILINE)) == ["cos"] * 4 + ["l2"]
     both = main(arguments)
     assert both.index("experiment=fig3") < both.index("experiment=fig4")
+
+
+# Several corpora in one sweep
+
+
+@pytest.fixture
+def two_corpora(hand):
+    """``two_corpora(contents)``: three losses on two corpora, whose runs have these hashes of content."""
+
+    def make(contents=("first", "second"), wa=(0.5, 0.6)):
+        scores = [
+            hand.scores({"corpus.seed": seed, "loss": loss}, np.array(values) + was, validation=validation)
+            for seed, was in zip("01", wa, strict=True)
+            for loss, values, validation in (
+                ("cos", [0.01, 0.02, 0.04], 0.6 + 0.2 * int(seed)),
+                ("l2", [0.03, 0.01, 0.05], 0.7),
+                ("none", [0.00, 0.01, 0.02], 0.5),
+            )
+        ]
+        study = hand.study(*scores, swept=("corpus.seed", "loss"))
+        rows = pd.DataFrame(
+            {
+                "configuration": [one.point.configuration for one in scores],
+                "corpus_fingerprint": [contents[int(one["corpus.seed"])] for one in scores],
+            }
+        )
+        return replace(study, collected=replace(study.collected, replicas=rows.reindex(columns=list(columns()))))
+
+    return make
+
+
+ACROSS = "Rows of different corpora are not compared: they are tested on different utterances."
+
+
+def compared(study, keys, **more):
+    """The table of rows, and that of differences if there is one."""
+    with patch("multirun_analysis.by.convergence.note", return_value=[]):
+        rows, *others = tables(study, "mine", keys, **more)
+    return rows, next((table for table in others if table.name.endswith("_differences")), None)
+
+
+def test_rows_are_compared_within_their_corpus_and_are_one_family(two_corpora, oracle):
+    rows, differences = compared(two_corpora(), ["corpus.seed", "loss"])
+    assert [row[0] for row in differences.rows] == [
+        "corpus.seed=0 loss=l2 - corpus.seed=0 loss=cos",
+        "corpus.seed=0 loss=l2 - corpus.seed=0 loss=none",
+        "corpus.seed=1 loss=cos - corpus.seed=1 loss=l2",
+        "corpus.seed=1 loss=cos - corpus.seed=1 loss=none",
+    ]
+    p, adjusted = (
+        [float(str(row[differences.columns.index(name)])) for row in differences.rows]
+        for name in ("p (Wilcoxon)", "p (Holm)")
+    )
+    assert adjusted == pytest.approx(oracle.holm(p))
+    assert differences.notes[-3:] == (
+        "corpus.seed=0 loss=l2 has the highest mean validation WA on its corpus; the differences are of test WA.",
+        "corpus.seed=1 loss=cos has the highest mean validation WA on its corpus; the differences are of test WA.",
+        ACROSS,
+    )
+    assert ACROSS not in rows.notes
+
+
+@pytest.mark.parametrize("against", ["1,none", "0,none", "none"])
+def test_the_row_that_was_asked_for_is_that_of_each_corpus(two_corpora, against):
+    _, differences = compared(two_corpora(), ["corpus.seed", "loss"], against=against)
+    assert [row[0] for row in differences.rows] == [
+        f"corpus.seed={seed} loss=none - corpus.seed={seed} loss={loss}" for seed in "01" for loss in ("cos", "l2")
+    ]
+
+
+def test_a_corpus_without_the_row_that_was_asked_for_is_named(two_corpora):
+    study = two_corpora()
+    study = replace(study, scores=study.scores[:-1])
+    _, differences = compared(study, ["corpus.seed", "loss"], against="none")
+    assert {row[0][:23] for row in differences.rows} == {"corpus.seed=0 loss=none"}
+    assert "On a corpus without such a row: corpus.seed=1 loss=cos; corpus.seed=1 loss=l2." in differences.notes
+    for against in ("supcon", "2,none", "0"):
+        with pytest.raises(UserError, match=f"against={against} is no complete row of corpus.seed,loss. There are: 0,"):
+            compared(study, ["corpus.seed", "loss"], against=against)
+
+
+def test_what_decides_is_the_content_of_the_corpora_and_not_their_keys(two_corpora):
+    _, differences = compared(two_corpora(contents=("same", "same")), ["corpus.seed", "loss"])
+    assert len(differences.rows) == 5
+    assert ACROSS not in differences.notes
+
+
+def test_rows_that_are_corpora_have_no_differences(two_corpora):
+    rows, differences = compared(two_corpora(), ["corpus.seed"])
+    assert differences is None
+    assert rows.notes[-1] == ACROSS
+
+
+def test_rows_over_the_same_corpora_are_compared_if_these_count_alike(two_corpora, hand):
+    study = two_corpora()
+    rows, differences = compared(study, ["loss"])
+    assert [row[0] for row in differences.rows] == ["loss=cos - loss=l2", "loss=cos - loss=none"]
+    assert ACROSS not in (*rows.notes, *differences.notes)
+    further = hand.scores({"corpus.seed": "1", "loss": "none", "lambda": "0.6"}, [0.5, 0.5, 0.6], validation=0.5)
+    _, differences = compared(replace(study, scores=(*study.scores, further)), ["loss"])
+    assert [row[0] for row in differences.rows] == ["loss=cos - loss=l2"], "none is on the second corpus for two thirds"
+    assert differences.notes[-1] == ACROSS

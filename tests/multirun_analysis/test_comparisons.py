@@ -159,10 +159,11 @@ def test_the_difference_over_speakers_and_seeds_is_that_of_the_stored_prediction
     mean, both = crossed_difference((ours + other) / 2, theirs, speakers, comparisons.rng())
     assert (of_two.mean, of_two.both) == (pytest.approx(mean), pytest.approx(both))
     elsewhere = cell(hand, "l2", "0.9", np.full(4, 0.5))
-    elsewhere.point.parameters["corpus"] = "another"
     write(elsewhere, (0.9, 0.9, 0.9, 0.9))
-    two_corpora = comparisons.over_speakers(hand.study().collected, [first, elsewhere], [second, elsewhere])
-    assert two_corpora.mean == pytest.approx((ours - theirs).mean() / 2), "the other corpus has as many utterances"
+    for key in ("corpus", "corpus.seed"):
+        elsewhere.point.parameters.update({"corpus": "mine", key: "another"})
+        two_corpora = comparisons.over_speakers(hand.study().collected, [first, elsewhere], [second, elsewhere])
+        assert two_corpora.mean == pytest.approx((ours - theirs).mean() / 2), "the other corpus has as many utterances"
     again = comparisons.over_speakers(hand.study().collected, [first], [second])
     assert (again.mean, again.speakers) == (found.mean, found.speakers)
 

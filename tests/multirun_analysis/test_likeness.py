@@ -51,6 +51,12 @@ def test_equal_metrics_alone_are_no_equal_predictions(stored):
     assert likeness.notes(study, study.scores) == []
 
 
+def test_points_of_two_corpora_do_not_predict_the_same(stored):
+    study = stored({"0.6": "aaba", "0.7": "aaba"})
+    study.collected.replicas["corpus_fingerprint"] = ["first", "second"]
+    assert likeness.notes(study, study.scores) == []
+
+
 def test_of_equal_metrics_those_with_equal_predictions_are_named(stored):
     study = stored({"0.6": "aaba", "0.7": "aaab", "0.8": "aaba"})
     (note,) = likeness.notes(study, study.scores)

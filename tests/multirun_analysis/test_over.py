@@ -233,3 +233,56 @@ def test_a_sweep_over_lambda_alone_with_its_baseline_at_0():
     assert between.startswith("averaged over lambda: without lambda is above with lambda by")
     assert along.startswith("with lambda: lambda=0.3 is above without lambda by 10.00 points of WA")
     assert "without lambda is above lambda=0.9 by" in along
+
+
+def on_two_corpora(contents):
+    """Two losses on two corpora whose runs have these hashes: l2 is higher by a little, the second corpus by a lot."""
+    scores = []
+    for seed, loss, was in (
+        ("0", "cos", [0.500, 0.500, 0.500]), ("0", "l2", [0.510, 0.515, 0.520]),
+        ("1", "cos", [0.900, 0.910, 0.920]), ("1", "l2", [0.901, 0.930, 0.910]),
+    ):  # fmt: skip
+        parameters = {"corpus": "mine", "corpus.seed": seed, "loss": loss}
+        point = Point((), parameters, (0, 1, 2), (1,), repr(parameters), sessions=1)
+        scores.append(Scores(point, pd.DataFrame({"wa": was})))
+    about = {"configuration": [one.point.configuration for one in scores], "corpus_fingerprint": contents}
+    collected = replace(EMPTY, replicas=pd.DataFrame(about))
+    return Study(tuple(scores), ("corpus.seed", "loss"), collected)
+
+
+ACROSS = "Curves or points of different corpora are not compared: they are tested on different utterances."
+
+
+def test_points_are_compared_within_their_corpus():
+    """And the pairs of both corpora are one family: at 95 % the first pair would differ."""
+    assert stats.t.interval(0.95, 2, 1.5, stats.sem([1.0, 1.5, 2.0]))[0] > 0
+    assert stats.t.interval(1 - 0.05 / 2, 2, 1.5, stats.sem([1.0, 1.5, 2.0]))[0] < 0.02
+    two = on_two_corpora(["a", "a", "b", "b"])
+    averaged, across = read(two, "corpus.seed")
+    assert averaged.startswith("averaged over corpus.seed: loss=cos, loss=l2 cannot be told apart at 3 seeds.")
+    assert across == ACROSS, "a curve has one point on each corpus"
+    one = on_two_corpora(["a"] * 4)
+    assert "loss=cos: corpus.seed=1 is above corpus.seed=0 by 41.00 points" in read(one, "corpus.seed")[1]
+    assert ACROSS not in read(one, "corpus.seed")
+
+
+def test_curves_are_compared_within_their_corpus_and_are_one_family():
+    low = {("a", loss, weight): was for (loss, weight), was in FAR.items()}
+    high = {("b", loss, weight): [x + 0.2 for x in was] for (loss, weight), was in FAR.items()}
+    scores = []
+    for (corpus, loss, weight), was in (low | high).items():
+        parameters = {"corpus": corpus, "loss": loss, "lambda": weight}
+        point = Point((), parameters, (0, 1, 2), (1,), repr(parameters), sessions=1)
+        scores.append(Scores(point, pd.DataFrame({"wa": was})))
+    told = read(Study(tuple(scores), ("corpus", "loss", "lambda.weight"), EMPTY), "lambda")
+    assert told[-1] == ACROSS
+    between = [text for text in told if text.startswith("averaged over lambda")]
+    means = [[(a + b) / 2 for a, b in zip(FAR[loss, "0.6"], FAR[loss, "0.8"], strict=True)] for loss in ("cos", "l2")]
+    differences = [100 * (b - a) for a, b in zip(*means, strict=True)]
+    mean = sum(differences) / 3
+    low_end, high_end = stats.t.interval(1 - 0.05 / 2, 2, mean, stats.sem(differences))
+    assert between == [
+        f"averaged over lambda: corpus={corpus} loss=l2 is above corpus={corpus} loss=cos by {mean:.2f} points of WA "
+        f"[{low_end:.2f}, {high_end:.2f}], 3 seeds."
+        for corpus in "ab"
+    ]

@@ -61,18 +61,19 @@ def test_the_table_is_shown_where_it_is_asked_for(ask):
         ask("sweep=fig4", "by=loss", "interval=folds", arguments=())
 
 
-def test_speakers_of_two_corpora_with_one_name_are_two(monkeypatch, hand):
+@pytest.mark.parametrize("key", ["corpus", "corpus.seed"])
+def test_speakers_of_two_corpora_with_one_name_are_two(monkeypatch, hand, key):
     """The four speakers of corpus a are always right, those of corpus b never."""
     names = ["01", "02", "03", "04"]
     rows = {"gold": list("xy" * 4), "speaker": sorted(2 * names), "fold": [1, 2] * 4}
     answers = {"a": list("xy" * 4), "b": list("yx" * 4)}
-    scores = [hand.scores({"corpus": corpus, "loss": "cos"}, wa=[0.5, 0.5]) for corpus in answers]
+    scores = [hand.scores({key: corpus, "loss": "cos"}, wa=[0.5, 0.5]) for corpus in answers]
 
     def stored(collected, one, seed):
-        return pd.DataFrame({**rows, "predicted": answers[one["corpus"]]})
+        return pd.DataFrame({**rows, "predicted": answers[one[key]]})
 
     monkeypatch.setattr(speakers, "predicted", stored)
-    study = hand.study(*scores, swept=("corpus", "loss"))
+    study = hand.study(*scores, swept=(key, "loss"))
     (table,) = speakers.tables("t", study, ["loss"], {("cos",): scores}, "a sweep")
     row = dict(zip(table.columns, table.rows[0], strict=True))
     assert row["speakers"] == 8
