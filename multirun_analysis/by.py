@@ -43,8 +43,9 @@ def tables(study: Study, name: str, by: Sequence[str], against: str = "", metric
         name: the name of the sweep.
         by: the keys, as typed.
         against: the values of the row that the others are compared with, separated by commas; empty for the row with
-            the highest mean validation accuracy. Rows of several corpora are compared within each corpus: with its row of
-            the highest mean validation accuracy, or with that of these values, those of the corpus' keys left aside.
+            the highest mean validation accuracy. Rows of several corpora are compared within each corpus: with its
+            row of the highest mean validation accuracy, or with that of these values, those of the corpus' keys left
+            aside.
         metric: the metric that is compared.
 
     Returns:

@@ -80,30 +80,46 @@ def _of_sweep(results: Path, given: Mapping[str, str], command: CommandLine) -> 
         return _by(plans, given, command)
     from multirun_analysis.where import narrowed
     from ser.results.store import ResultStore
+    from ser.sweep.planned import together
     from ser.sweep.table import table
 
     if "where" in given:
-        plans = [narrowed(plans[-1], given["where"])]
+        plan = narrowed(together(plans), given["where"])
+        return f"{_counted(plans) or _typed(plan)}\n{table(plan, ResultStore(plan.results))}"
     return "\n\n".join(f"{_typed(plan)}\n{table(plan, ResultStore(plan.results))}" for plan in plans)
 
 
 def _by(plans: Sequence[Plan], given: Mapping[str, str], command: CommandLine) -> str:
-    """The newest command line of a sweep, by the keys that were given, from the tracking store."""
+    """A sweep with all of its command lines, by the keys that were given, from the tracking store."""
     from multirun_analysis.by import tables
     from multirun_analysis.grids import make_study
     from multirun_analysis.where import narrowed
+    from ser.sweep.planned import together
 
-    plan = narrowed(plans[-1], given.get("where", ""))
+    plan, counted = narrowed(together(plans), given.get("where", "")), _counted(plans)
     study = make_study([plan], given.get("tracking.uri"), given.get("tracking.experiment"))
-    refuse_unless_shouting(study, command)
+    try:
+        refuse_unless_shouting(study, command)
+    except UserError as error:
+        raise UserError(f"{error}\n{counted} where= takes some configurations only." if counted else error) from error
+    head = f"{counted}\n" if counted else ""
     if "over" in given:
-        return _over(study, given, command)
+        return head + _over(study, given, command)
     compared = given.get("against", ""), given.get("metric", "wa")
     made = _marked(tables(study, given["sweep"], given["by"].split(","), *compared), given)
     written = write_tables(made, command, study.name, study.findings)
-    text = with_findings(study.findings, written)
-    newest = f"The newest of {len(plans)} command lines of that name: {_typed(plans[-1])}\n"
-    return newest + text if len(plans) > 1 else text
+    return head + with_findings(study.findings, written)
+
+
+def _counted(plans: Sequence[Plan]) -> str:
+    """Which of a name's command lines ``together`` takes, as a sentence; empty if there is one."""
+    from ser.sweep.stored_plans import commands
+
+    if len(plans) == 1:
+        return ""
+    if plans[-1].is_comparison:
+        return f"The newest of {len(plans)} comparisons of that name: {_typed(plans[-1])}."
+    return f"Of {len(plans)} command lines of that name: {commands(plans)}."
 
 
 def _typed(plan: Plan) -> str:

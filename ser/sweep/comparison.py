@@ -27,15 +27,12 @@ from ser.sweep.commandline import rewrite
 from ser.sweep.display import watch
 from ser.sweep.handover import PLANNED, SWEPT
 from ser.sweep.places import check_places, places_of
-from ser.sweep.planned import Plan, Point
+from ser.sweep.planned import ALTERNATIVE, Plan, Point
 from ser.sweep.stored_plans import store_plan
 from ser.sweep.tuning import Budget, Search, Trial
 from ser.system.text import aligned, percent
 
 _log = logging.getLogger(__name__)
-
-ALTERNATIVE = "alternative"
-"""The parameter of a point that names its alternative."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from ser.results.store import ResultStore, Stored
 from ser.sweep.commandline import rewrite
 from ser.sweep.compose import composer
 from ser.sweep.plan import compose_plan
-from ser.sweep.planned import Plan
+from ser.sweep.planned import Plan, together
 from ser.sweep.stored_plans import find_plans
 from ser.sweep.table import configurations
 from ser.system.files import expanded
@@ -47,7 +47,8 @@ def results(
     """The metrics of a sweep, as fractions.
 
     Args:
-        sweep: the sweep's name, as ``ser.sweep`` returns it; of several command lines of that name, the newest counts.
+        sweep: the sweep's name, as ``ser.sweep`` returns it. It stands for all command lines of that name
+            (``ser.sweep.planned.together``).
         overrides: in place of a name: what is typed on the command line of ``ser.run -m``. Results of any sweep count.
         level: ``fold`` gives a row for each seed and fold; ``seed`` a row for each seed, with means over its folds
             and with metrics of all folds' utterances together (``wa_pooled``).
@@ -136,7 +137,7 @@ def _plan(
                 f"results_dir={results_dir} goes with a sweep's name: give results.dir= in overrides=[...]."
             )
         return compose_plan(rewrite(overrides), str(config_dir) if config_dir else None)
-    return find_plans(expanded(results_dir or "results"), sweep)[-1]
+    return together(find_plans(expanded(results_dir or "results"), sweep))
 
 
 def _frame(plan: Plan, rows: Callable[[Parameters, Mapping[Replica, Stored | None]], Iterable[Row]]) -> "pd.DataFrame":

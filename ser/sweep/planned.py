@@ -74,6 +74,10 @@ def merged(points: Iterable[Point]) -> list[Point]:
     return list(result.values())
 
 
+ALTERNATIVE = "alternative"
+"""The parameter that names the alternative of a point of a comparison (``ser.sweep.comparison``)."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """A named sweep.
@@ -117,6 +121,49 @@ class Plan:
         keys = dict.fromkeys(key for each in typed for key in each)
         return tuple(key for key in keys if len({each.get(key) for each in typed}) > 1 and key not in ("seed", "fold"))
 
+    @property
+    def is_comparison(self) -> bool:
+        """Whether its points are the alternatives that a comparison has chosen."""
+        return any(ALTERNATIVE in point.parameters for point in self.points)
+
     def signatures(self) -> dict[str, Point]:
         """The point of every training of the sweep, by the training's signature; equal points count once."""
         return {replica.signature: point for point in self.points for replica in point.replicas()}
+
+
+def together(plans: Sequence[Plan]) -> Plan:
+    """The plan that a sweep's name stands for: the configurations of all of its command lines, each once.
+
+    A configuration has the seeds and folds of all command lines, if together these are every seed with every fold; else
+    those of the newest command line that has it, since nobody asked for the rest. Where own code or a corpus' files
+    have changed, only the newest configuration of equal parameters counts. The newest comparison
+    (``python -m ser.tune compare=``) counts alone: the budgets of its searches are equal within one command only.
+
+    Args:
+        plans: at least one, the oldest first.
+
+    Returns:
+        A plan that has the overrides of the newest.
+    """
+    newest = plans[-1]
+    if len(plans) == 1 or newest.is_comparison:
+        return newest
+    points = [point for plan in plans for point in merged(plan.points)]
+    current = {_words(point): point.known_by for point in points}
+    found: dict[Any, list[Point]] = {}
+    for point in points:
+        if current[_words(point)] == point.known_by:
+            found.setdefault(point.known_by, []).append(point)
+    metrics = {name: target for plan in plans for name, target in plan.metrics.items()}
+    return replace(newest, points=tuple(map(_added_up, found.values())), metrics=metrics)
+
+
+def _words(point: Point) -> Any:
+    return tuple(sorted(point.parameters.items()))
+
+
+def _added_up(points: Sequence[Point]) -> Point:
+    """One configuration as several command lines plan it, the oldest first, with the words of the newest."""
+    (whole,) = merged(reversed(points))
+    planned = {(seed, fold) for point in points for seed in point.seeds for fold in point.folds}
+    return whole if len(planned) == len(whole.seeds) * len(whole.folds) else points[-1]

@@ -8,15 +8,19 @@ from pathlib import Path
 from ser.config.words import differing
 from ser.results.store import ResultStore
 from ser.sweep.display import duration
-from ser.sweep.planned import Plan
+from ser.sweep.planned import Plan, together
 from ser.sweep.running import Running, running
+from ser.sweep.stored_plans import commands as told
 from ser.sweep.stored_plans import find_plans, mixed, plan_time, sweep_names
 from ser.sweep.table import Row, configurations, failures, overview
 from ser.system.text import aligned
 
 
 def status(results: Path, name: str | None) -> str:
-    """Where a sweep stands, by its newest command line; the list of all sweeps without a name.
+    """Where a sweep stands, with all command lines of its name; the list of all sweeps without a name.
+
+    While a command runs for which results of others do not count (``resume=false``, or those without weights), it is
+    that command's own state.
 
     Args:
         results: the folder of results.
@@ -33,17 +37,20 @@ def status(results: Path, name: str | None) -> str:
     unplanned = [each for each in commands if each.sweep == name and name not in sweep_names(results)]
     if unplanned:
         return f"{name}: {_said(unplanned[-1])}, and stored no plan (python -m ser.show stores none)"
-    plan = find_plans(results, name)[-1]
-    here = [each for each in commands if each.sweep == plan.name]
+    plans = find_plans(results, name)
+    here = [each for each in commands if each.sweep == plans[-1].name]
     latest = here[-1] if here else None
+    plans = plans[-1:] if latest and (latest.anew or latest.save != "none") else plans
+    plan, newest = together(plans), plans[-1]
     store = ResultStore(results, latest.mark if latest and latest.anew else None, latest.save if latest else "none")
     planned = f"{datetime.fromtimestamp(plan_time(results, plan.name)):%Y-%m-%d %H:%M}"
     said = [_said(each) for each in here] or [_ended(plan, store)]
+    typed = newest.typed if plan is newest else f"{len(plans)} command lines, {told(plans)}"
     return "\n".join(
         [
-            f"sweep {plan.name}, planned {planned}: {plan.typed}",
+            f"sweep {plan.name}, planned {planned}: {typed}",
             *said,
-            _counts(plan, store) + _time_left(plan, store, latest),
+            _counts(plan, store) + _time_left(newest, store, latest),
             "",
             table(plan, store),
             *failures(plan, store),

@@ -114,12 +114,16 @@ def mixed(plan: Plan) -> list[str]:
     others = [one for one in held if not _configurations(one) <= mine]
     if not others or mine <= theirs:
         return []
-    commands = listing([repr(one.typed) if one.typed else "a command without overrides" for one in others])
     return [
-        f"The sweep {plan.name} holds other configurations already ({len(theirs - mine)}, of {commands}): the name "
-        "will stand for both, in tables and for ser.predict. For a sweep of its own, give this command another name: "
-        "sweep=NAME."
+        f"The sweep {plan.name} holds other configurations already ({len(theirs - mine)}, of {commands(others)}): the "
+        "name will stand for both, in tables and for ser.predict. For a sweep of its own, give this command another "
+        "name: sweep=NAME."
     ]
+
+
+def commands(plans: Sequence[Plan]) -> str:
+    """The command lines of plans as part of a sentence."""
+    return listing([repr(one.typed) if one.typed else "a command without overrides" for one in plans])
 
 
 def _configurations(plan: Plan) -> set[str]:

@@ -16,7 +16,7 @@ from ser.results.metrics import METRICS
 from ser.results.notes import SPREAD, mean_and_deviation
 from ser.results.runs import run_metrics
 from ser.results.store import ResultStore, Stored
-from ser.sweep.planned import Plan, Point, merged
+from ser.sweep.planned import Plan, Point, merged, together
 from ser.sweep.stored_plans import load_plans, plan_time
 from ser.system.text import aligned, percent
 
@@ -60,7 +60,7 @@ def _alike(figures: Sequence["_Figures"]) -> list[str]:
 
 
 def overview(results: Path, names: Sequence[str]) -> str:
-    """The sweeps in a folder of results, the one that was started last first, by its newest command line.
+    """The sweeps in a folder of results, the one that was started last first; all command lines of a name count.
 
     Args:
         results: the folder.
@@ -74,7 +74,8 @@ def overview(results: Path, names: Sequence[str]) -> str:
     started = {name: plan_time(results, name) for name in names}
     rows, read = [], 0
     for name in sorted(names, key=lambda name: started[name], reverse=True):
-        for plan in load_plans(results, name)[-1:]:
+        if plans := load_plans(results, name):
+            plan = together(plans)
             read += len(plan.signatures())
             rows.append(_summary(name, started[name], plan, with_best=read <= _READ_QUICKLY))
     return aligned([["sweep", "started", "corpus", "points", "done", "best WA %"], *rows])

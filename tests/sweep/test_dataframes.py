@@ -10,9 +10,11 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score
 from sweep.workplace import SMALL, rows
 
 import ser
+from multirun_analysis.__main__ import main
 from ser.corpora.synthetic.reader import read
 from ser.errors import UserError
 from ser.sweep import dataframes
+from ser.sweep.status import status
 from ser.sweep.stored_plans import load_plans
 
 
@@ -184,3 +186,30 @@ def test_a_changed_corpus_is_told(finished, name, monkeypatch):
 def read_without_first(options):
     corpus = read(options["root"], size="tiny")
     return replace(corpus, utterances=corpus.utterances[1:])
+
+
+def test_a_name_stands_for_all_of_its_command_lines(folder, name, command):
+    """``sweep=NAME loss=l2`` with a margin of its own, after ``sweep=NAME loss=cos,l2,none``."""
+    done = command(f"sweep={name}", "loss=l2", "loss.margin=2", "lambda=0.6", "fold=[1,2]")
+    assert done.returncode == 0, done.stderr
+    assert "the name will stand for both, in tables and for ser.predict" in done.stderr
+    with contextlib.chdir(folder):
+        found, predictions, histories = ser.results(name), ser.predictions(name), ser.histories(name)
+        stands = status(folder / "results", name)
+        typed = [f"sweep={name}", "by=loss,loss.margin", "where=lambda=0.6,0", f"out={folder}/out"]
+        with pytest.raises(UserError, match=r"different folds(.|\n)*Of 2 command lines of that name: .* where= takes"):
+            main(typed)
+        text = main([*typed, "audit=shout"])
+    keys = ["loss", "loss.margin", "lambda"]
+    assert found.groupby(keys).size().to_dict() == {
+        ("cos", 0.1, 0.6): 5, ("cos", 0.1, 0.7): 5, ("l2", 1, 0.6): 5, ("l2", 1, 0.7): 5, ("l2", 2, 0.6): 2,
+    }  # fmt: skip
+    assert (found["loss"] == "none").sum() == 5
+    for frame in (predictions, histories):
+        assert set(frame[frame["loss.margin"] == 2]["fold"]) == {1, 2}
+        assert len(frame[keys].drop_duplicates()) == 6
+    assert "27 trainings: 27 done" in stands
+    assert ": 2 command lines, '" in stands.splitlines()[0]
+    assert text.startswith("Of 2 command lines of that name: '")
+    (table,) = folder.glob("out/*margin_where*.csv")
+    assert pd.read_csv(table, keep_default_na=False)["loss"].tolist() == ["cos", "l2", "l2", "none"]

@@ -13,7 +13,7 @@ from ser.sweep.hydra_internals import parse_flags, parse_override
 from ser.sweep.naming import decisive, sweep_name
 from ser.sweep.places import places_of
 from ser.sweep.plan import compose_plan, compose_settings, make_plan
-from ser.sweep.planned import Plan, Point
+from ser.sweep.planned import ALTERNATIVE, Plan, Point, together
 from ser.sweep.stored_plans import load_plans, mixed, plan_file, store_plan
 from ser.sweep.table import table
 
@@ -265,3 +265,64 @@ def test_a_home_folder_may_be_written_as_a_tilde(tiny, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     made = plan(tiny, tmp_path, "results.dir='~/res'", "loss=none")
     assert made.results == tmp_path / "home" / "res"
+
+
+# What a sweep's name stands for
+
+
+def of_words(words, seeds=(0,), folds=(1,), configuration=None, error=None):
+    configuration = None if error else configuration or words
+    return Point((f"loss={words}",), {"loss": words}, seeds, folds, configuration, error)
+
+
+def stands_for(*of_plans):
+    """What is planned by command lines of one name, the oldest first, each given by its points."""
+    plans = [Plan("mine", (f"{index}",), tuple(points), Path("results")) for index, points in enumerate(of_plans)]
+    return [(p.parameters["loss"], p.seeds, p.folds, p.configuration) for p in together(plans).points]
+
+
+def test_a_name_stands_for_the_configurations_of_all_command_lines():
+    assert stands_for([of_words("cos")], [of_words("l2"), of_words("none")]) == [
+        (loss, (0,), (1,), loss) for loss in ("cos", "l2", "none")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "whole"),
+    [
+        (((0, 1), (1,)), ((2, 3), (1,)), ((0, 1, 2, 3), (1,))),
+        (((0,), (1, 2)), ((0, 1), (1, 2)), ((0, 1), (1, 2))),
+        (((0, 1), (1,)), ((0,), (1,)), ((0, 1), (1,))),
+        (((0,), (1,)), ((0,), (2,)), ((0,), (1, 2))),
+        (((0, 1, 2), (1,)), ((0,), (1, 2)), ((0,), (1, 2))),
+        (((0,), (1, 2)), ((0, 1, 2), (1,)), ((0, 1, 2), (1,))),
+    ],
+    ids=["seeds added", "grown", "fewer seeds", "folds added", "no grid: more folds", "no grid: more seeds"],
+)
+def test_seeds_and_folds_of_a_configuration_are_added_up_if_they_are_a_grid(first, second, whole):
+    assert stands_for([of_words("cos", *first)], [of_words("cos", *second)]) == [("cos", *whole, "cos")]
+
+
+def test_seeds_that_are_points_of_one_command_are_of_one_configuration():
+    points = [of_words("cos", (seed,), (1, 2)) for seed in (0, 1)]
+    assert stands_for(points, [of_words("l2", (0, 1))])[0] == ("cos", (0, 1), (1, 2), "cos")
+
+
+def test_of_code_or_a_corpus_that_has_changed_the_newest_counts():
+    edited = of_words("own", configuration="edited")
+    assert stands_for([of_words("own"), of_words("cos")], [edited]) == [
+        ("cos", (0,), (1,), "cos"),
+        ("own", (0,), (1,), "edited"),
+    ]
+    assert stands_for([of_words("own", error="no corpus")], [of_words("own"), of_words("l2")])[0][-1] == "own"
+
+
+def test_of_comparisons_of_one_name_the_newest_counts():
+    points = [
+        [
+            Point((), {"loss": loss, "lambda": weight, ALTERNATIVE: loss}, (5,), (1,), f"{loss}{weight}")
+            for loss in losses
+        ]
+        for losses, weight in ((["cos", "l2"], "0.6"), (["cos"], "0.8"))
+    ]
+    assert stands_for(*points) == [("cos", (5,), (1,), "cos0.8")]
