@@ -2,8 +2,8 @@
 
 A user's own model, loss, feature or loader (a ``_target_`` outside this package) enters the signature by the text of
 its module and of every module that it imports, directly or not, except those of Python itself, of installed packages
-and of this package. The files are read and never run. What is imported by a name made at run time, and files that the
-code reads, are not seen: ``unseen`` finds where.
+and of this package. The files are read and never run. What is imported by a name made at run time, and what the code
+reads from files and from variables of the environment, is not seen: ``unseen`` finds where.
 """
 
 import ast
@@ -19,9 +19,9 @@ from ser.errors import UserError
 
 _UNSEEN = re.compile(
     r"^(load|exec|eval|__import__)$|\b(open|import_module|run_path|read_text|read_bytes|loadtxt|genfromtxt|fromfile)$"
-    r"|\b(memmap|read_csv|read_parquet)$|\b(np|numpy|json|torch|pickle|yaml|joblib)\.load$"
+    r"|\b(memmap|read_csv|read_parquet)$|\b(np|numpy|json|torch|pickle|yaml|joblib)\.load$|\bgetenv$"
 )
-"""Calls that import a module by a name made at run time, or read a file."""
+"""Calls that import a module by a name made at run time, or read a file or a variable of the environment."""
 
 _PYTHONS_OWN = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib")})
 _INSTALLED = {"site-packages", "dist-packages"}
@@ -90,17 +90,24 @@ def _named(node: ast.AST, package: str) -> Iterator[str]:
 
 
 def unseen(module: str) -> tuple[int, str] | None:
-    """Where a module first does what its hash cannot follow: it imports by a name made at run time, or reads a file.
+    """Where a module first does what its hash cannot follow.
+
+    It imports by a name made at run time, or reads a file or a variable of the environment.
 
     Returns:
-        The line and the call, such as ``importlib.import_module``; None if it does neither, as far as calls that are
-        commonly used for it tell.
+        The line and the call or name, such as ``importlib.import_module`` or ``os.environ``; None if it does nothing of
+        this kind, as far as calls that are commonly used for it tell.
     """
     file = source_file(module)
     if file is None:
         return None
-    calls = [(node.lineno, ast.unparse(node.func)) for node in _nodes(file) if isinstance(node, ast.Call)]
-    return min(((line, call) for line, call in calls if _UNSEEN.search(call)), default=None)
+    found = []
+    for node in _nodes(file):
+        if isinstance(node, ast.Call) and _UNSEEN.search(call := ast.unparse(node.func)):
+            found.append((node.lineno, call))
+        elif isinstance(node, ast.Attribute | ast.Name) and (name := ast.unparse(node)) in ("os.environ", "environ"):
+            found.append((node.lineno, name))
+    return min(found, default=None)
 
 
 def _is_installed(file: Path) -> bool:

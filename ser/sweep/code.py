@@ -34,11 +34,11 @@ def _flat(sources: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
 
 
 def not_followed(experiments: Iterable[Experiment]) -> list[str]:
-    """A sentence for each module of users' own that imports by names made at run time, or reads files."""
+    """A sentence for each module of users' own whose hash does not tell all (``unseen``)."""
     own = {module for experiment in experiments for module in modules(experiment)}
     found = {module: unseen(module) for module in own}
     return [
-        f"{module}, line {where[0]}: what {where[1]} loads is not part of the signature. If it changes, earlier "
+        f"{module}, line {where[0]}: what {where[1]} reads is not part of the signature. If it changes, earlier "
         "results are still used: give resume=false then."
         for module, where in sorted(found.items())
         if where is not None

@@ -90,6 +90,9 @@ def test_a_class_without_a_source_file_is_refused(target):
         ("with open('t.txt') as file: TABLE = file", "open"),
         ("from pathlib import Path; TABLE = Path('t').open()", "Path('t').open"),
         ("from json import load; TABLE = load(x)", "load"),
+        ("import os; WEIGHT = float(os.environ.get('W', 1))", "os.environ"),
+        ("from os import environ; WEIGHT = environ['W']", "environ"),
+        ("import os; WEIGHT = os.getenv('W')", "os.getenv"),
         ("model.load(x); reopen(x); reading = 1", None),
     ],
 )
@@ -107,7 +110,7 @@ def test_a_module_that_reads_a_file_is_named_once(package):
     same = SimpleNamespace(settings=SimpleNamespace(sources={"model": sources("own_pkg.model.Mine")}))
     (sentence,) = not_followed([same, same])
     assert sentence.startswith(
-        "own_pkg.parts.layer, line 2: what open loads is not part of the signature. If it changes, "
+        "own_pkg.parts.layer, line 2: what open reads is not part of the signature. If it changes, "
     )
     assert sentence.endswith("give resume=false then.")
 
