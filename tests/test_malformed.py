@@ -110,7 +110,8 @@ tracking.uri=sqlite:///garbage.db         | cannot take runs: file is not a data
 tracking.uri=sqlite:///other.db           | it is the database of another program, with the tables songs
 tracking.uri=sqlite:///file/m.db          | tracking.uri ({folder}/file is a file, no folder)
 tracking.experiment=[1]                   | tracking.experiment must be a word
-model=foo                                 | model=foo: there is no such option
+model=foo                                 | spectrogram_cnn_lstm. Those of your own need --config-dir FOLDER
+model.hidden=8                            | There is no key model.hidden of model=cnn (model.hidden=8)
 model.channels=0                          | model.channels must be a whole number of at least 1, got 0
 model.channels=1000000000                 | model.channels must be a whole number of at most 1,000,000
 model.channels=4.5                        | model.channels must be a whole number of at least 1, got 4.5

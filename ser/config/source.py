@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from ser.config.constructor import source_file
+from ser.config.constructor import problem, source_file
 from ser.errors import UserError
 
 _UNSEEN = re.compile(
@@ -38,11 +38,13 @@ def sources(target: str) -> dict[str, str]:
         An empty dictionary for a class of this package, whose code goes by ``ser.config.signature.NUMERICS``.
 
     Raises:
-        UserError: the class' module has no source file, as in a notebook or a compiled extension.
+        UserError: the class' module cannot be found, or has no source file, as in a notebook or a compiled extension.
     """
     module = target.rpartition(".")[0]
     if module.split(".")[0] == "ser":
         return {}
+    if module and source_file(module) is None and (reason := problem(target)):
+        raise UserError(f"_target_: {target} cannot be imported ({reason}).")
     if module in ("", "__main__") or source_file(module) is None:
         raise UserError(
             f"_target_: {target} has no source file that can be found (a class of a notebook or of compiled code has "

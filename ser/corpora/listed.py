@@ -142,7 +142,7 @@ def _check_words(root: Path, labelled: Sequence[Row], words: Counter[str], named
             f"The words there are {listing(sorted(words), _SHOWN_WORDS)}. Correct the "
             f"{'name, or take it' if len(unknown) == 1 else 'names, or take them'} out.{written}"
         )
-    advice = f"They would be different classes. Correct the CSV, or map both: {_merged(words)}."
+    advice = f"They would be different classes. Correct the file, or map both: {_merged(words)}."
     check_spellings(labelled, "emotion", advice, settled=named)
 
 
@@ -180,7 +180,7 @@ def _listed(
     listed = for_each(utterance_of, [part for part in parts if part.row.text("emotion") in used])
     names = [column for column in ("speaker", "session") if column in needed]
     for column in names:
-        advice = f"They would be different {column}s. Write each {column} in one way in the CSV."
+        advice = f"They would be different {column}s. Write each {column} in one way in the file."
         check_spellings([row for row, _ in listed], column, advice)
     check_parts(parts)
     check_ids(listed)

@@ -108,7 +108,7 @@ def _rows(file: Path, columns: Mapping[str, str] | None, needed: Sequence[str]) 
         hint = MAKE_THEM if "session" in missing else ""
         raise UserError(
             f"{file} has no column {' and no column '.join(missing)}; its header is {', '.join(header) or 'empty'}. "
-            f"Add it to the CSV, or say which column it is: 'corpus.columns={{{missing[0]}: ...}}'.{hint}"
+            f"Add it to the file, or say which column it is: 'corpus.columns={{{missing[0]}: ...}}'.{hint}"
         )
     _warn_of_misspelt(file, header, taken)
     rows = [replace(row, sources=taken) for row in rows]

@@ -219,7 +219,7 @@ class Composer:
         try:
             return compose(self._name, overrides=[*self._always, *overrides], return_hydra_config=True)
         except MissingConfigException as error:
-            raise UserError(_no_such_option(error)) from error
+            raise UserError(_no_such_option(error, own=bool(self._always))) from error
         except YAMLError as error:
             raise UserError(f"The file of an option is no YAML: {' '.join(str(error).split())}.") from error
         except ConfigCompositionException as error:
@@ -353,18 +353,21 @@ def _set(config: DictConfig, override: Override) -> None:
     except OmegaConfBaseException as error:
         group = key.split(".")[0]
         known, wrong = _keys_of(config, group), error.full_key or key  # a key within a mapping may be the wrong one
-        raise UserError(f"There is no key {wrong} ({override.input_line}).{unknown_key(wrong, known)}") from error
+        of = f" of {group}={config[group].name}" if group in GROUPS and "name" in config[group] else ""
+        raise UserError(f"There is no key {wrong}{of} ({override.input_line}).{unknown_key(wrong, known)}") from error
 
 
-def _no_such_option(error: MissingConfigException) -> str:
+def _no_such_option(error: MissingConfigException, own: bool) -> str:
+    """The message; ``own`` says whether options of the user's own were looked for, too."""
     group, _, option = str(error.missing_cfg_file).rpartition("/")
     if group == "hydra/launcher" and option in INSTALLATION:
         return f"hydra/launcher={option} belongs to a plugin of Hydra that is not installed: {INSTALLATION[option]}"
     options = [name for name in error.options or () if name]
     if not options:
         return str(error).splitlines()[0]
+    hint = "" if own or group not in GROUPS else " Those of your own need --config-dir FOLDER (in Python, config_dir=)."
     number = f"a number, such as {group}={_NUMBERS_TYPED[group]}, or " if group in _NUMBERS_TYPED else ""
-    return f"{group}={option}: there is no such option. {group} is {number}one of {', '.join(options)}."
+    return f"{group}={option}: there is no such option. {group} is {number}one of {', '.join(options)}.{hint}"
 
 
 def _keys_of(config: DictConfig, group: str) -> list[str]:

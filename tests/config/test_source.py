@@ -101,6 +101,11 @@ def test_what_the_hash_of_a_module_cannot_follow_is_found_by_its_line(package, l
     assert unseen("own_pkg.unused") == (None if found is None else (2, found))
 
 
+def test_a_package_that_is_not_found_is_named():
+    with pytest.raises(UserError, match=r"nowhere\.model\.Mine cannot be imported .*no module 'nowhere'.*PYTHONPATH"):
+        sources("nowhere.model.Mine")
+
+
 def test_a_module_that_reads_a_file_is_named_once(package):
     from types import SimpleNamespace
 
