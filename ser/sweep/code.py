@@ -6,6 +6,7 @@ results/sources/<hash>.json    for one configuration: each version of its own co
 import json
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 
 from ser.config import signature
@@ -77,10 +78,12 @@ def without_weights(experiments: Iterable[Experiment]) -> list[str]:
     return [f"save={settings.save}: finished trainings that lack {lacking}: {len(finished)}; {what}."]
 
 
-def changes(experiments: Iterable[Experiment]) -> list[str]:
+def changes(experiments: Iterable[Experiment], remember: bool = True) -> list[str]:
     """Say which modules have changed, and how many results of their former code are therefore not used.
 
-    Each version of the code is remembered, so that a change is said once.
+    Args:
+        experiments: what is trained.
+        remember: whether the present version of the code counts as said, so that a change is said once.
 
     Returns:
         A sentence for each set of changed modules for which there are results of the former code.
@@ -91,22 +94,23 @@ def changes(experiments: Iterable[Experiment]) -> list[str]:
             by_file.setdefault(_file(experiment), []).append(experiment)
     counts: dict[tuple[str, ...], int] = {}
     for file, same in by_file.items():
-        for edited, number in _superseded(file, same):
+        for edited, number in _superseded(file, same, remember):
             counts[edited] = counts.get(edited, 0) + number
     return [_sentence(edited, number) for edited, number in counts.items() if number]
 
 
-def _superseded(file: Path, experiments: list[Experiment]) -> list[tuple[tuple[str, ...], int]]:
+def _superseded(file: Path, experiments: list[Experiment], remember: bool) -> list[tuple[tuple[str, ...], int]]:
     """For each former version of the code of experiments of one configuration: the changed modules, and its results.
 
-    An empty list if the present version is known already; else the version is remembered.
+    An empty list if the present version is known already; else it is remembered, if wanted.
     """
     first = experiments[0]
-    with lock(file.with_name(f"{file.name}.lock")):
+    with lock(file.with_name(f"{file.name}.lock")) if remember else nullcontext():
         versions = intact(file, _read) or {}
         if first.configuration in versions:
             return []
-        write_text(file, json.dumps({**versions, first.configuration: first.settings.sources}, indent=1))
+        if remember:
+            write_text(file, json.dumps({**versions, first.configuration: first.settings.sources}, indent=1))
     return [
         (_changed(sources, first.settings.sources), _results(former, experiments))
         for former, sources in versions.items()

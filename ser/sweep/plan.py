@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from ser.config.settings import Settings, resolve
 from ser.config.words import as_typed
@@ -58,14 +59,14 @@ def make_plan(args: argparse.Namespace, dry: bool = False) -> tuple[Plan, list[E
     here = launchers.runs_here(composed.hydra.launcher)
     _check(composed, here, dry)
     plan, experiments = _load(composed, extract=here and not dry)
-    for sentence in _used(plan, experiments):
+    for sentence in chain(_used(plan, experiments), _former(experiments, remember=not dry)):
         _log.info(sentence)
     if dry:
         return plan, experiments
     os.environ[SOURCES] = json.dumps({k: v for experiment in experiments for k, v in modules(experiment).items()})
     for sentence in mixed(plan):
         _log.warning(sentence)
-    for sentence in _told(experiments):
+    for sentence in files_here([experiment.settings for experiment in experiments]):
         _log.info(sentence)
     cannot = [point for point in plan.points if point.error]
     if cannot:
@@ -224,19 +225,18 @@ def _with_frames(experiment: Experiment) -> Experiment | UserError:
 
 
 def _used(plan: Plan, experiments: Sequence[Experiment]) -> Iterator[str]:
-    """What a user is told of what the command line means, in a dry run, too."""
+    """What a user is told of what the command line means."""
     yield from _dropped(experiments)
     yield from official.parts_told(experiments)
     yield from _notes(experiments)
     yield from _equal(plan)
 
 
-def _told(experiments: Sequence[Experiment]) -> Iterator[str]:
-    """What a user is told of former results and of files before the first job runs."""
-    yield from changes(experiments)
+def _former(experiments: Sequence[Experiment], remember: bool) -> Iterator[str]:
+    """What a user is told of former results; ``remember`` whether a change of code counts as told."""
+    yield from changes(experiments, remember)
     yield from not_followed(experiments)
     yield from without_weights(experiments)
-    yield from files_here([experiment.settings for experiment in experiments])
 
 
 def _dropped(experiments: Sequence[Experiment]) -> list[str]:

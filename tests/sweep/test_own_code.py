@@ -47,8 +47,9 @@ def test_a_mended_bug_gives_new_results_and_this_is_said_once(folder, command):
     command()
     assert "(2 found finished)" in command().stderr
     (folder / "mine_parts.py").write_text("SCALE = 1.0\n")
-    mended = command()
-    assert "mine_parts has changed: 2 results of the former code are not used" in mended.stderr
+    for more in (["dry_run=true"], []):
+        mended = command(*more)
+        assert "mine_parts has changed: 2 results of the former code are not used" in mended.stderr
     assert "found finished" not in mended.stderr
     again = command()
     assert "has changed" not in again.stderr
