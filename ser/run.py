@@ -35,7 +35,7 @@ def job(cfg: DictConfig) -> float | None:
     On this machine ``_sweep`` has done the trainings of all points before; then what failed is told here.
 
     Returns:
-        The mean validation WA over the finished seeds, for a sweeper that optimises it; None if no seed is finished.
+        The mean validation accuracy over the finished seeds, for a sweeper that optimises it; None without any.
     """
     from ser.config.settings import resolve
     from ser.data.experiment import make_experiment

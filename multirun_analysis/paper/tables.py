@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from multirun_analysis import classes, comparisons, convergence, likeness, speakers
 from multirun_analysis.comparisons import Comparison
-from multirun_analysis.grids import Group, Scores, Study, chosen, highest, missing_seeds, share_seeds
+from multirun_analysis.grids import Group, Scores, Study, chosen, highest, missing_seeds, selected_by, share_seeds
 from multirun_analysis.inference import statistics
 from multirun_analysis.output.tables import Cell, Percent, Table, few_seeds
 from multirun_analysis.paper.parts import without_other_networks
@@ -242,13 +242,14 @@ def _cells(group: Group, metrics: Sequence[str], weight: str, study: Study) -> t
 def _reading(study: Study) -> str:
     """How to read the columns."""
     seeds = study.fewest_seeds()
+    measure = selected_by(scores for scores in study.scores if len(scores.values)).removeprefix("best_val_").upper()
     return (
         "The paper's figures are the highest of its trainings on IEMOCAP. Beside them: the highest of n here (all λ "
         f"and seeds of the row); what the best of {seeds} random ones of these is expected to be, the same number for "
         f"every row (Tang et al. 2020; for normal scores it lies {statistics.normal_bonus(max(seeds, 1)):.2f} "
-        "standard deviations above the mean); then the λ with the highest mean validation WA and, at it, means over "
-        "seeds with 95 % t intervals, and the interquartile mean (IQM). Compare means with means. A seed's figure is "
-        "the mean over its folds."
+        f"standard deviations above the mean); then the λ with the highest mean validation {measure} and, at it, means "
+        "over seeds with 95 % t intervals, and the interquartile mean (IQM). Compare means with means. A seed's figure "
+        "is the mean over its folds."
     )
 
 

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ser.config.paths import conf_dir
+from ser.config.words import shown
+
 MOVED = {
     "ser.corpora.synthetic.read": "ser.corpora.synthetic.reader.read",
     "ser.features.LogMel": "ser.features.logmel.LogMel",
@@ -38,6 +41,15 @@ FORMER_VALUES: dict[str, dict[str, Any]] = {
 
 FORMER_GROUPS: dict[str, dict[str, Any]] = {"augment": {"name": "none"}}
 """Groups that were added later, each with the option at which a configuration does what it did before."""
+
+
+def former_words(parameters: Mapping[str, str]) -> dict[str, str]:
+    """A configuration in users' words, from before groups and keys were added, with the words for what it did."""
+    added = {group: str(option["name"]) for group, option in FORMER_GROUPS.items()}
+    for group, values in FORMER_VALUES.items():
+        if (conf_dir() / group / f"{parameters.get(group)}.yaml").is_file():  # an option of one's own may lack the keys
+            added |= {f"{group}.{key}": shown(value) for key, value in values.items()}
+    return {**added, **parameters}
 
 
 def former(group: str, option: Mapping[str, Any]) -> dict[str, Any]:

@@ -103,6 +103,11 @@ class Settings:
         return self.loss.name == "none"
 
     @property
+    def selected_by(self) -> str:
+        """The validation accuracy that chooses the tested epoch and among configurations: "wa" or "uwa"."""
+        return str(self.trainer.plain.get("select", "wa"))
+
+    @property
     def saves(self) -> bool:
         """Whether weights are kept."""
         return self.save != "none"

@@ -103,12 +103,13 @@ def unseen(module: str) -> tuple[int, str] | None:
     file = source_file(module)
     if file is None:
         return None
-    found = []
-    for node in _nodes(file):
+    found, nodes = [], list(_nodes(file))
+    written = {node.value for node in nodes if isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load)}
+    for node in nodes:
         if isinstance(node, ast.Call) and _UNSEEN.search(call := ast.unparse(node.func)):
             found.append((node.lineno, call))
-        elif isinstance(node, ast.Attribute | ast.Name) and (name := ast.unparse(node)) in ("os.environ", "environ"):
-            found.append((node.lineno, name))
+        elif isinstance(node, ast.Attribute | ast.Name) and node not in written:
+            found += [(node.lineno, name)] if (name := ast.unparse(node)) in ("os.environ", "environ") else []
     return min(found, default=None)
 
 

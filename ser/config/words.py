@@ -162,6 +162,7 @@ def _name_words(p: Mapping[str, Any], overrides: Iterable[str], varied: Collecti
     Keys that say where a corpus is and how it is read tell nothing about the run. Long values are cut off.
     """
     task = "no task" if p["aux_task"] == "none" else f"{p['aux_task']} {p['aux_task.weight']}"
+    augment = "no augmentation" if p.get("augment", "none") == "none" else str(p["augment"])
     words = [
         ({"loss", "lambda", "lambda.name"}, _loss_word(p)),
         *(({group}, str(p[group])) for group in ("loader", "position") if p["loss"] != "none"),
@@ -169,7 +170,7 @@ def _name_words(p: Mapping[str, Any], overrides: Iterable[str], varied: Collecti
         ({"length"}, f"{p['length']}s"),
         *([({"model"}, str(p["model"]))] if p["model"] != "cnn" or "model" in varied else []),
         *([({"aux_task", "aux_task.weight"}, task)] if p["aux_task"] != "none" or "aux_task" in varied else []),
-        *([({"augment"}, str(p["augment"]))] if p.get("augment", "none") != "none" else []),
+        *([({"augment"}, augment)] if p.get("augment", "none") != "none" or "augment" in varied else []),
     ]
     said = ("lambda.weight", "length.seconds", "aux_task.weight", "corpus.root", "corpus.name", "corpus.columns")
     typed = by_key(overrides)

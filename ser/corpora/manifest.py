@@ -106,6 +106,7 @@ def _rows(file: Path, columns: Mapping[str, str] | None, needed: Sequence[str]) 
     missing = [each for each in needed if each not in taken and (each not in header or each in taken.values())]
     if missing:
         hint = MAKE_THEM if "session" in missing else ""
+        hint += " It looks like JSON lines: name it .jsonl." if header and header[0].startswith("{") else ""
         raise UserError(
             f"{file} has no column {' and no column '.join(missing)}; its header is {', '.join(header) or 'empty'}. "
             f"Add it to the file, or say which column it is: 'corpus.columns={{{missing[0]}: ...}}'.{hint}"

@@ -39,8 +39,8 @@ def not_followed(experiments: Iterable[Experiment]) -> list[str]:
     own = {module for experiment in experiments for module in modules(experiment)}
     found = {module: unseen(module) for module in own}
     return [
-        f"{module}, line {where[0]}: what {where[1]} reads is not part of the signature. If it changes, earlier "
-        "results are still used: give resume=false then."
+        f"{module}, line {where[0]}: what {where[1]} reads or imports is not part of the signature. If it changes, "
+        "earlier results are still used: give resume=false then."
         for module, where in sorted(found.items())
         if where is not None
     ]

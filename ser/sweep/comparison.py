@@ -80,6 +80,7 @@ def make_comparison(source: str, typed: Sequence[str], budget: Budget, seeds: in
             raise UserError(f"The alternative {alternative} of compare={source}: {error}") from error
         searches[alternative] = search if search.dimensions else replace(search, budget=replace(budget, trials=1))
     check_places(settings, {})
+    tuning.check_one_measure(settings)
     return Comparison(name, searches, seeds)
 
 

@@ -3,11 +3,12 @@
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
+from ser.config.former import former_words
 from ser.errors import UserError
 from ser.results.metrics import add_own
 from ser.sweep.naming import decisive, short_hash
@@ -95,7 +96,8 @@ class _Stored:
 
 def _read(path: Path, results: Path) -> Plan:
     plan = read_json(path, _Stored, "The plan", "The command of its sweep writes it again.")
-    return Plan(plan.sweep, plan.overrides, plan.points, results, metrics=plan.metrics)
+    points = tuple(replace(point, parameters=former_words(point.parameters)) for point in plan.points)
+    return Plan(plan.sweep, plan.overrides, points, results, metrics=plan.metrics)
 
 
 def mixed(plan: Plan) -> list[str]:

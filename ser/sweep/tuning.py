@@ -79,8 +79,7 @@ def make_search(overrides: Sequence[str], budget: Budget) -> Search:
     """Divide a command line into what is searched and what is fixed.
 
     Raises:
-        UserError: an override cannot be read; or seeds, folds or the measure are
-            searched, of which the easiest would be chosen.
+        UserError: an override cannot be read; or seeds or folds are searched, of which the easiest would be chosen.
     """
     dimensions, fixed = search_space(overrides)
     wrong = [dimension.typed for dimension in dimensions if dimension.key in ("seed", "repeats", "fold")]
@@ -89,8 +88,6 @@ def make_search(overrides: Sequence[str], budget: Budget) -> Search:
             f"{wrong[0]}: a search trains every trial with the same seeds and folds, and takes the mean over them. "
             "Give repeats=3 for three seeds, 'fold=[1,2]' for two folds."
         )
-    if any(dimension.key == "trainer.select" for dimension in dimensions):
-        raise UserError("trainer.select is the measure by which a search chooses. Give it one value: wa or uwa.")
     return Search(dimensions, fixed, budget)
 
 
@@ -113,7 +110,7 @@ def check(search: Search) -> list[Settings]:
         Settings that show it, for ``check_places``.
 
     Raises:
-        UserError: one is not.
+        UserError: one is not; or trials would be compared by different measures.
     """
     first = [dimension.samples()[0] for dimension in search.dimensions]
     points = [[*search.fixed, *first]]
@@ -122,7 +119,18 @@ def check(search: Search) -> list[Settings]:
     with composer(config_dir=search.budget.config_dir) as composing:
         settings = [resolve(composing.config(point), point) for point in points]
     check_one_value(settings)
+    check_one_measure(settings)
     return settings
+
+
+def check_one_measure(settings: Iterable[Settings]) -> None:
+    """Check that one validation accuracy chooses among these.
+
+    Raises:
+        UserError: some have WA, some UWA.
+    """
+    if len({each.selected_by for each in settings}) > 1:
+        raise UserError("trainer.select is the measure by which a search chooses. Give it one value: wa or uwa.")
 
 
 def tune(search: Search) -> list[Trial]:
@@ -292,8 +300,7 @@ def best_of(trials: Sequence[Trial]) -> Trial | None:
 
 def measure(trials: Iterable[Trial]) -> str:
     """The validation accuracy by which trials are chosen, WA or UWA (``trainer.select``)."""
-    selects = [trial.job.settings.trainer.plain.get("select", "wa") for trial in trials if trial.job is not None]
-    return str(selects[0] if selects else "wa").upper()
+    return next((trial.job.settings.selected_by for trial in trials if trial.job is not None), "wa").upper()
 
 
 def tie(trials: Sequence[Trial]) -> str:

@@ -93,6 +93,7 @@ def test_a_class_without_a_source_file_is_refused(target):
         ("import os; WEIGHT = float(os.environ.get('W', 1))", "os.environ"),
         ("from os import environ; WEIGHT = environ['W']", "environ"),
         ("import os; WEIGHT = os.getenv('W')", "os.getenv"),
+        ("import os; os.environ['OMP_NUM_THREADS'] = '1'", None),
         ("model.load(x); reopen(x); reading = 1", None),
     ],
 )
@@ -115,7 +116,7 @@ def test_a_module_that_reads_a_file_is_named_once(package):
     same = SimpleNamespace(settings=SimpleNamespace(sources={"model": sources("own_pkg.model.Mine")}))
     (sentence,) = not_followed([same, same])
     assert sentence.startswith(
-        "own_pkg.parts.layer, line 2: what open reads is not part of the signature. If it changes, "
+        "own_pkg.parts.layer, line 2: what open reads or imports is not part of the signature. If it changes, "
     )
     assert sentence.endswith("give resume=false then.")
 

@@ -37,6 +37,14 @@ def test_a_name_leaves_out_the_keys_that_its_configuration_does_not_have():
     ]
 
 
+def test_a_name_says_where_nothing_is_augmented_in_a_sweep_over_it():
+    row = {"feature": "mfcc", "length": "9", "model": "cnn", "loader": "none", "position": "none", "loss": "none",
+           "lambda": "0", "aux_task": "none", "augment": "none"}  # fmt: skip
+    assert run_name(row) == "baseline · mfcc 9s"
+    assert run_name(row, swept=["augment"]) == "no augmentation · baseline mfcc 9s"
+    assert run_name({**row, "augment": "specaugment"}) == "baseline · mfcc 9s specaugment"
+
+
 def test_a_runs_name_stays_short():
     typed = ["corpus.columns={path: file, speaker: speaker_id}", "corpus.labels={joy: happy, anger: angry}", "loss=cos"]
     row = {"loss": "cos", "lambda": "0.6", "loader": "loader_1", "position": "pos_1", "feature": "mfcc", "length": "9",

@@ -23,6 +23,12 @@ def listed(folder: Path, *lines: str, name: str = "mine.jsonl") -> Path:
     return folder / name
 
 
+def test_json_lines_under_another_ending_are_told(tmp_path: Path) -> None:
+    (tmp_path / "list.json").write_text('{"path": "a.wav", "emotion": "sad", "speaker": "1", "session": "1"}\n')
+    with pytest.raises(UserError, match=r"Add it to the file, .* It looks like JSON lines: name it \.jsonl\.$"):
+        read(tmp_path / "list.json")
+
+
 def test_json_lines_are_read_as_a_csv_of_the_same_content(tmp_path: Path) -> None:
     corpus = read(listed(tmp_path, json.dumps(ROWS[0]), "", *map(json.dumps, ROWS[1:])))
     cells = "path,emotion,session,speaker,valence", "a.wav,angry,1,anna,2.5", "b.wav,sad,1,bert,3", "c.wav,sad,2,08,"

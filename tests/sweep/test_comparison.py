@@ -84,6 +84,10 @@ def test_what_is_typed_replaces_what_the_file_says(make, before):
             "alternatives: {a: ['loss=cos,l2'], b b: [loss=cos, 'lambda=interval(2,1)']}",
             "b b of .*: lambda.* low < high",
         ),
+        (
+            "alternatives: {a: [loss=cos], b: [loss=l2, trainer.select=uwa]}",
+            "trainer.select is the measure by which a search chooses",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_meant_is_refused(make, tmp_path, content, message):

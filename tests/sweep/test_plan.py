@@ -1,3 +1,4 @@
+import json
 import re
 from pathlib import Path
 
@@ -89,6 +90,20 @@ def test_a_name_that_holds_another_commands_configurations_is_pointed_out(tiny, 
     assert mixed(made) == [], "the command line is known now"
 
 
+def test_a_plan_from_before_groups_and_keys_were_added_has_the_words_for_what_it_did(tiny, tmp_path, caplog):
+    made = plan(tiny, tmp_path, "loss=cos", "sweep=mine")
+    file = plan_file(made)
+    stored = json.loads(file.read_text())
+    added = {"augment", "trainer.select", "trainer.class_weights"}
+    for point in stored["points"]:
+        point["parameters"] = {key: value for key, value in point["parameters"].items() if key not in added}
+    file.write_text(json.dumps(stored))
+    (read,) = load_plans(made.results, "mine")
+    assert read.points[0].parameters == made.points[0].parameters
+    plan(tiny, tmp_path, "loss=cos,l2", "sweep=mine")
+    assert "holds other" not in caplog.text, "the grid has grown"
+
+
 @pytest.mark.parametrize(
     ("typed", "losses", "said"),
     [
@@ -102,7 +117,7 @@ def test_a_name_that_holds_another_commands_configurations_is_pointed_out(tiny, 
 )
 def test_a_grid_that_grows_under_its_name_is_not(tmp_path, typed, losses, said):
     def planned(overrides, losses):
-        points = [Point((), {"loss": loss}, (0,), (1,), loss) for loss in losses]
+        points = [Point((), {"loss": loss, "augment": "none"}, (0,), (1,), loss) for loss in losses]
         return Plan("mine", (*overrides, "sweep=mine"), tuple(points), tmp_path)
 
     store_plan(planned(["loss=cos,l2"], ["cos", "l2"]))

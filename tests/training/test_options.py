@@ -50,6 +50,14 @@ def test_the_schedule_watches_the_loss_that_it_is_told_to():
         assert course.lr == lr
 
 
+@pytest.mark.parametrize(("select", "best"), [("wa", 1), ("uwa", 2)])
+def test_the_accuracy_that_it_is_told_to_chooses_the_epoch(select, best):
+    course = Course(build(settings(f"trainer.select={select}").trainer), lambda epoch: 0.6)
+    for wa, uwa in ((0.7, 0.3), (0.6, 0.5)):
+        course.record({"train_loss": 1.0, "val_loss": 1.0, "val_wa": wa, "val_uwa": uwa})
+    assert course.best_epoch == best
+
+
 def test_the_rate_is_multiplied_by_the_factor():
     schedule = HalvingSchedule(build(settings("trainer.factor=0.7").trainer))
     for loss in (1.0, 1.0):

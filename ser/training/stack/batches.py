@@ -7,7 +7,7 @@ R: replicas, S: steps (mini-batches) of the epoch, B: groups of a mini-batch, N:
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -62,6 +62,7 @@ class Batches:
         self.totals = np.array([real for *_, real in groups])
         numbers = np.arange(self._steps * size).reshape(self._steps, 1, size)
         self._real = numbers < self.totals[:, None]  # S, R, B
+        groups = _equally_hidden(groups)
         hidden = () if groups[0][0].hidden is None else ("hidden",)
         windows = {name: self._gather(groups, name) for name in ("start", "count", "utterance", *hidden)}
         self._windows = {name: torch.from_numpy(table).to(device) for name, table in windows.items()}
@@ -84,6 +85,19 @@ class Batches:
                 windows["real"] = self._mask[step]
             active = None if real.any(axis=1).all() else self._number[step] > 0
             yield Batch(windows, self._number[step], active)
+
+
+def _equally_hidden(groups: Sequence[Groups]) -> Sequence[Groups]:
+    """The groups with as many boxes for every replica; those that are added are empty and hide nothing."""
+    boxes = [0 if segments.hidden is None else segments.hidden.shape[1] for segments, *_ in groups]
+    if len(set(boxes)) == 1:
+        return groups
+    equal: list[Groups] = []
+    for (segments, positions, real), own in zip(groups, boxes, strict=True):
+        assert segments.hidden is not None  # one replica's augmentation is every replica's
+        hidden = np.pad(segments.hidden, ((0, 0), (0, max(boxes) - own), (0, 0)))
+        equal.append((replace(segments, hidden=hidden), positions, real))
+    return equal
 
 
 def _table(groups: NDArray[np.int64], steps: int, size: int) -> NDArray[np.int64]:

@@ -1,9 +1,12 @@
 """Single steps of a stack: parameters after every update, against ``serial``."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
-from training.stack.agreement import REPLICAS, outcomes
+from training.stack.agreement import REPLICAS, difference, outcomes
 
 from ser.training import loop
 from ser.training.stack import state
@@ -88,3 +91,16 @@ def test_a_replica_without_a_batch_does_not_change(new_task):
         changed = [not torch.equal(tensor, before[kind][name]) for name, tensor in named.items()]
         assert any(changed)
         assert all(torch.equal(tensor[1], before[kind][name][1]) for name, tensor in named.items())
+
+
+def test_an_augmentation_may_hide_another_number_of_boxes_in_each_epoch_and_replica(new_task):
+    def augment(count, rng):
+        boxes = np.zeros((len(count), rng.integers(1, 4), 4), int)
+        boxes[..., 1] = count[:, None]
+        boxes[..., 2] = rng.integers(0, 12, boxes.shape[:2])
+        boxes[..., 3] = boxes[..., 2] + 1
+        return boxes
+
+    task = replace(new_task("loss=none", "trainer.max_epochs=3"), augment=augment)
+    for replica, stacked in stack(task, REPLICAS, size=len(REPLICAS)):
+        assert difference(stacked, loop.train(task, replica.seed, replica.fold)) < 1e-3
