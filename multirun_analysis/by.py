@@ -179,7 +179,7 @@ def check_metric(metric: str) -> None:
         raise UserError(f"metric={metric} is none of {', '.join(METRICS)}.")
 
 
-_ACROSS_CORPORA = "Rows of different corpora are not compared: they are tested on different utterances."
+_ACROSS_CORPORA = "Rows are not compared where the corpora differ in content (utterances, labels or sessions)."
 
 
 def _differences(
@@ -206,14 +206,16 @@ def _differences(
     if not pairs:
         return []
     labels = {values: " ".join(f"{key}={value}" for key, value in zip(keys, values, strict=True)) for values in groups}
-    measure = selected_by(chain(*groups.values())).removeprefix("best_val_").upper()
-    chosen = "is the row that was asked for" if against else f"has the highest mean validation {measure}"
-    chosen = f"{chosen} on its corpus" if len(corpora) > 1 else chosen
+    on_its_corpus = " on its corpus" if len(corpora) > 1 else ""
     notes = []
-    for first in dict.fromkeys(first for first, _ in pairs):
+    for first, rows in by_corpus:
+        if first is None or len(rows) == 1:
+            continue
+        measure = selected_by(chain(*rows.values())).removeprefix("best_val_").upper()
+        chosen = "is the row that was asked for" if against else f"has the highest mean validation {measure}"
         if lacks(groups[first], metric):
             raise stored_before(metric, f"runs of {labels[first]}, which the others are compared with,")
-        notes.append(f"{labels[first]} {chosen}; the differences are of test {metric.upper()}.")
+        notes.append(f"{labels[first]} {chosen}{on_its_corpus}; the differences are of test {metric.upper()}.")
     lacking = [values for values in groups if lacks(groups[values], metric)]
     apart = [values for first, values in pairs if not share_seeds(groups[first], groups[values])]
     compared = [

@@ -6,7 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from multirun_analysis.grids import Group, common_seeds, content, doubt_of_speakers, left_out, paired, predicted
+from multirun_analysis.grids import (
+    Group,
+    Scores,
+    common_seeds,
+    content,
+    doubt_of_speakers,
+    left_out,
+    paired,
+    predicted,
+    recorded,
+)
 from multirun_analysis.inference import planning
 from multirun_analysis.inference.differences import (
     Difference,
@@ -255,7 +265,7 @@ def _correctness(collected: Collected, group: Group, seeds: Sequence[int]) -> tu
     """
     by_seed = []
     for seed in seeds:
-        frames = [_by_utterance(predicted(collected, scores, seed), content(collected, scores)) for scores in group]
+        frames = [_by_utterance(predicted(collected, scores, seed), collected, scores) for scores in group]
         by_corpus: dict[str, list[pd.Series]] = {}
         for scores, frame in zip(group, frames, strict=True):
             by_corpus.setdefault(content(collected, scores), []).append(frame["gold"] == frame["predicted"])
@@ -265,7 +275,8 @@ def _correctness(collected: Collected, group: Group, seeds: Sequence[int]) -> tu
     return pd.concat(by_seed, axis=1, join="inner").T, speakers[~speakers.index.duplicated()]
 
 
-def _by_utterance(frame: pd.DataFrame, corpus: str) -> pd.DataFrame:
-    """Predictions by corpus and id, as another corpus may use the same names."""
-    named = frame.assign(speaker=[f"{corpus} {speaker}" for speaker in frame["speaker"]], corpus=corpus)
+def _by_utterance(frame: pd.DataFrame, collected: Collected, scores: Scores) -> pd.DataFrame:
+    """Predictions by corpus and id, as another corpus may use the same names, also of speakers."""
+    speakers = [f"{recorded(scores)} {speaker}" for speaker in frame["speaker"]]
+    named = frame.assign(speaker=speakers, corpus=content(collected, scores))
     return named.set_index(["corpus", "id"])

@@ -299,6 +299,11 @@ def predicted(collected: Collected, scores: Scores, seed: int) -> pd.DataFrame:
     return frame[frame["fold"].isin(scores.point.folds)]
 
 
+def recorded(scores: Scores) -> str:
+    """Where a point's speakers were recorded: variants of a corpus (other turns, labels, sessions) have the same."""
+    return " ".join(scores[key] for key in ("corpus", "corpus.root"))
+
+
 def doubt_of_speakers(frames: Iterable[pd.DataFrame]) -> str:
     """Why predictions (``predicted``), each of one corpus, say nothing over speakers; empty if they do."""
     for speakers in (frame["speaker"] for frame in frames):

@@ -22,7 +22,9 @@ _READING = (
     "interval. Small hollow marks: the highest seed. The intervals of a sentence below are wider: they hold together "
     "at 95 % (Bonferroni)."
 )
-_ACROSS_CORPORA = "Curves or points of different corpora are not compared: they are tested on different utterances."
+_ACROSS_CORPORA = (
+    "Curves or points are not compared where the corpora differ in content (utterances, labels or sessions)."
+)
 
 
 def draw(study: Study, name: str, over: str, by: Sequence[str] = (), metric: str = "wa") -> Drawing:
@@ -127,7 +129,7 @@ def _compared_on_one(groups: Mapping[str, Group], head: str, family: int, metric
     if len(groups) < 2:
         return []
     if any(missing_seeds(group) for group in groups.values()):
-        return [f"{head}not read, since trainings are missing."]
+        return [f"{head}not read ({', '.join(groups)}), since trainings are missing."]
     pairs = list(combinations(groups, 2))
     seeds = len(common_seeds([scores for group in groups.values() for scores in group]))
     if seeds < LEAST_SEEDS:

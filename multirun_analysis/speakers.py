@@ -11,11 +11,11 @@ from multirun_analysis.grids import (
     Group,
     Study,
     common_seeds,
-    content,
     doubt_of_speakers,
     left_out,
     of_seeds,
     predicted,
+    recorded,
 )
 from multirun_analysis.inference.clusters import OverClusters, accuracies
 from multirun_analysis.inference.scores import Floats
@@ -83,8 +83,7 @@ def _counted(study: Study, group: Group, seed: int) -> pd.DataFrame:
         A row for each speaker of a corpus and each true class that occur together: the columns ``correct`` and
         ``count``, summed over the points of the group.
     """
-    collected = study.collected
-    frames = [predicted(collected, scores, seed).assign(corpus=content(collected, scores)) for scores in group]
+    frames = [predicted(study.collected, scores, seed).assign(corpus=recorded(scores)) for scores in group]
     frame = pd.concat(frames)
     correct = (frame["gold"] == frame["predicted"]).groupby([frame["corpus"], frame["speaker"], frame["gold"]])
     return correct.agg(["sum", "count"]).set_axis(["correct", "count"], axis=1)

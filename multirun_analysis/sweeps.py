@@ -94,10 +94,13 @@ def _by(plans: Sequence[Plan], given: Mapping[str, str], command: CommandLine) -
     from multirun_analysis.by import tables
     from multirun_analysis.grids import make_study
     from multirun_analysis.where import narrowed
-    from ser.sweep.planned import together
+    from ser.sweep.planned import between, together
 
-    plan, counted = narrowed(together(plans), given.get("where", "")), _counted(plans)
-    study = make_study([plan], given.get("tracking.uri"), given.get("tracking.experiment"))
+    plan, counted, differing = narrowed(together(plans), given.get("where", "")), _counted(plans), between(plans)
+    study = make_study([plan], given.get("tracking.uri"), given.get("tracking.experiment"), axes=differing)
+    by = [key for name in ("by", "over") for key in given.get(name, "").split(",") if key]
+    if "by" in given:
+        _refuse_to_average(study, by, differing, counted)
     try:
         refuse_unless_shouting(study, command)
     except UserError as error:
@@ -111,15 +114,34 @@ def _by(plans: Sequence[Plan], given: Mapping[str, str], command: CommandLine) -
     return head + with_findings(study.findings, written)
 
 
+def _refuse_to_average(study: Study, by: Sequence[str], differing: Sequence[str], counted: str) -> None:
+    """Check that no row has configurations of several command lines that differ in a key which none of them swept.
+
+    Raises:
+        UserError: one has, such as the trial run of a sweep beside the sweep.
+    """
+    from multirun_analysis.grids import by_values
+    from ser.config.words import parameter_of
+
+    groups = by_values(study.scores, [parameter_of(key) for key in by]).values()
+    mixed = [key for key in differing if any(len({scores[key] for scores in group}) > 1 for group in groups)]
+    if mixed:
+        raise UserError(
+            f"{counted} They differ in {', '.join(mixed)}, over which rows would be averaged. Name it in by=, or take "
+            f"some configurations only: where={mixed[0]}=..."
+        )
+
+
 def _counted(plans: Sequence[Plan]) -> str:
     """Which of a name's command lines ``together`` takes, as a sentence; empty if there is one."""
+    from ser.sweep.planned import counted
     from ser.sweep.stored_plans import commands
 
     if len(plans) == 1:
         return ""
     if plans[-1].is_comparison:
-        return f"The newest of {len(plans)} comparisons of that name: {_typed(plans[-1])}."
-    return f"Of {len(plans)} command lines of that name: {commands(plans)}."
+        return f"The newest of {len(plans)} command lines of that name, a comparison: {_typed(plans[-1])}."
+    return f"Of {len(counted(plans))} command lines of that name: {commands(counted(plans))}."
 
 
 def _typed(plan: Plan) -> str:

@@ -135,9 +135,10 @@ def together(plans: Sequence[Plan]) -> Plan:
     """The plan that a sweep's name stands for: the configurations of all of its command lines, each once.
 
     A configuration has the seeds and folds of all command lines, if together these are every seed with every fold; else
-    those of the newest command line that has it, since nobody asked for the rest. Where own code or a corpus' files
-    have changed, only the newest configuration of equal parameters counts. The newest comparison
-    (``python -m ser.tune compare=``) counts alone: the budgets of its searches are equal within one command only.
+    those of the newest command line that has it, since nobody asked for the rest. So it has where the newest asks for a
+    part of what an older one asked for, which may never have been finished. Where own code or a corpus' files have
+    changed, only the newest configuration of equal parameters counts. Of comparisons (``python -m ser.tune compare=``)
+    the newest counts: the budgets of its searches are equal within one command only.
 
     Args:
         plans: at least one, the oldest first.
@@ -145,9 +146,9 @@ def together(plans: Sequence[Plan]) -> Plan:
     Returns:
         A plan that has the overrides of the newest.
     """
-    newest = plans[-1]
-    if len(plans) == 1 or newest.is_comparison:
-        return newest
+    newest, plans = plans[-1], counted(plans)
+    if len(plans) == 1:
+        return plans[0]
     points = [point for plan in plans for point in merged(plan.points)]
     current = {_words(point): point.known_by for point in points}
     found: dict[Any, list[Point]] = {}
@@ -158,6 +159,25 @@ def together(plans: Sequence[Plan]) -> Plan:
     return replace(newest, points=tuple(map(_added_up, found.values())), metrics=metrics)
 
 
+def counted(plans: Sequence[Plan]) -> Sequence[Plan]:
+    """The plans of a name that count: the newest, if that is a comparison; else all others, and the last comparison."""
+    if plans[-1].is_comparison:
+        return plans[-1:]
+    last = max((number for number, plan in enumerate(plans) if plan.is_comparison), default=None)
+    return [plan for number, plan in enumerate(plans) if number == last or not plan.is_comparison]
+
+
+def between(plans: Sequence[Plan]) -> list[str]:
+    """The parameters in which the command lines of a name differ, and none of them within itself."""
+    within = {key for plan in plans for key in _various(plan.points)}
+    return [key for key in _various(together(plans).points) if key not in within]
+
+
+def _various(points: Sequence[Point]) -> list[str]:
+    keys = dict.fromkeys(key for point in points for key in point.parameters)
+    return [key for key in keys if len({point.parameters.get(key) for point in points}) > 1]
+
+
 def _words(point: Point) -> Any:
     return tuple(sorted(point.parameters.items()))
 
@@ -165,5 +185,6 @@ def _words(point: Point) -> Any:
 def _added_up(points: Sequence[Point]) -> Point:
     """One configuration as several command lines plan it, the oldest first, with the words of the newest."""
     (whole,) = merged(reversed(points))
-    planned = {(seed, fold) for point in points for seed in point.seeds for fold in point.folds}
-    return whole if len(planned) == len(whole.seeds) * len(whole.folds) else points[-1]
+    *older, newest = [{(seed, fold) for seed in point.seeds for fold in point.folds} for point in points]
+    is_grid = len(newest.union(*older)) == len(whole.seeds) * len(whole.folds)
+    return whole if is_grid and not any(newest < each for each in older) else points[-1]

@@ -44,13 +44,13 @@ def status(results: Path, name: str | None) -> str:
     plan, newest = together(plans), plans[-1]
     store = ResultStore(results, latest.mark if latest and latest.anew else None, latest.save if latest else "none")
     planned = f"{datetime.fromtimestamp(plan_time(results, plan.name)):%Y-%m-%d %H:%M}"
-    said = [_said(each) for each in here] or [_ended(plan, store)]
+    said = [_said(each) for each in here] or [_ended(plans, plan, store)]
     typed = newest.typed if plan is newest else f"{len(plans)} command lines, {told(plans)}"
     return "\n".join(
         [
             f"sweep {plan.name}, planned {planned}: {typed}",
             *said,
-            _counts(plan, store) + _time_left(newest, store, latest),
+            _counts(plan, store) + _time_left(newest, store, latest, alone=plan is newest),
             "",
             table(plan, store),
             *failures(plan, store),
@@ -109,9 +109,12 @@ def _counts(plan: Plan, store: ResultStore) -> str:
     return f"{planned} trainings: {done} done, {failed} failed, {left} left"
 
 
-def _ended(plan: Plan, store: ResultStore) -> str:
-    """What a sweep needs that no command runs."""
+def _ended(plans: Sequence[Plan], plan: Plan, store: ResultStore) -> str:
+    """What a sweep needs that no command runs; ``plan`` is of all of its command lines."""
     _, _, failed, left = _count(list(plan.signatures()), store)
+    if left and len(plans) > 1:
+        unfinished = [each for each in plans if _count(list(each.signatures()), store)[3]]
+        return f"not running: the command lines that are not finished go on from here: {told(unfinished)}"
     if left:
         return "not running: the same command goes on from here"
     return "not running: the same command tries those again that failed" if failed else "finished"
@@ -127,12 +130,22 @@ def _said(command: Running) -> str:
     return f"gave no sign for {duration(command.silent)}, killed? It ran {place}"
 
 
-def _time_left(plan: Plan, store: ResultStore, command: Running | None) -> str:
-    """The time that the trainings left will take at the pace of the running command; empty where that is not known."""
+def _time_left(plan: Plan, store: ResultStore, command: Running | None, alone: bool) -> str:
+    """The time that the running command's trainings will take at its pace; empty where that is not known.
+
+    Args:
+        plan: the running command's.
+        store: the results that count for it.
+        command: the running command, if there is one.
+        alone: whether its trainings are all that are counted before.
+    """
     if command is None or not command.alive:
         return ""
     began = float(command.mark)
     paths = [store.path(signature) for signature in plan.signatures() if store.has(signature)]
     new = sum(path.stat().st_mtime >= began for path in paths)
     left = _count(list(plan.signatures()), store)[3]
-    return f" (about {duration((time.time() - began) / new * left)})" if new and left else ""
+    if not new or not left:
+        return ""
+    whose = "" if alone else f" for the {left} of the running command"
+    return f" (about {duration((time.time() - began) / new * left)}{whose})"

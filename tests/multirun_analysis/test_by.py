@@ -529,7 +529,7 @@ def two_corpora(hand):
     return make
 
 
-ACROSS = "Rows of different corpora are not compared: they are tested on different utterances."
+ACROSS = "Rows are not compared where the corpora differ in content (utterances, labels or sessions)."
 
 
 def compared(study, keys, **more):

@@ -67,7 +67,7 @@ def test_speakers_of_two_corpora_with_one_name_are_two(monkeypatch, hand, key):
     names = ["01", "02", "03", "04"]
     rows = {"gold": list("xy" * 4), "speaker": sorted(2 * names), "fold": [1, 2] * 4}
     answers = {"a": list("xy" * 4), "b": list("yx" * 4)}
-    scores = [hand.scores({key: corpus, "loss": "cos"}, wa=[0.5, 0.5]) for corpus in answers]
+    scores = [hand.scores({key: corpus, "corpus.root": corpus, "loss": "cos"}, wa=[0.5, 0.5]) for corpus in answers]
 
     def stored(collected, one, seed):
         return pd.DataFrame({**rows, "predicted": answers[one[key]]})
@@ -78,3 +78,17 @@ def test_speakers_of_two_corpora_with_one_name_are_two(monkeypatch, hand, key):
     row = dict(zip(table.columns, table.rows[0], strict=True))
     assert row["speakers"] == 8
     assert (row["lowest speaker, WA %"].value, row["highest speaker, WA %"].value) == (0, 1)
+
+
+def test_speakers_of_two_variants_of_one_corpus_are_the_same(monkeypatch, hand):
+    """Such as its improvised and its scripted turns."""
+    frame = pd.DataFrame({"gold": list("xy" * 4), "predicted": ["x"] * 8, "speaker": sorted(2 * "abcd"), "fold": 1})
+    variants = ("improvised", "scripted")
+    scores = [
+        hand.scores({"corpus": "c", "corpus.root": "c", "corpus.turns": turns, "loss": "cos"}, wa=[0.5, 0.5])
+        for turns in variants
+    ]
+    monkeypatch.setattr(speakers, "predicted", lambda *_: frame)
+    study = hand.study(*scores, swept=("corpus.turns", "loss"))
+    (table,) = speakers.tables("t", study, ["loss"], {("cos",): scores}, "a sweep")
+    assert dict(zip(table.columns, table.rows[0], strict=True))["speakers"] == 4

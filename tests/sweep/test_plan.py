@@ -14,7 +14,7 @@ from ser.sweep.hydra_internals import parse_flags, parse_override
 from ser.sweep.naming import decisive, sweep_name
 from ser.sweep.places import places_of
 from ser.sweep.plan import compose_plan, compose_settings, make_plan
-from ser.sweep.planned import ALTERNATIVE, Plan, Point, together
+from ser.sweep.planned import ALTERNATIVE, Plan, Point, between, together
 from ser.sweep.stored_plans import load_plans, mixed, plan_file, store_plan
 from ser.sweep.table import table
 
@@ -302,12 +302,22 @@ def test_a_name_stands_for_the_configurations_of_all_command_lines():
     ]
 
 
+def test_what_differs_between_command_lines_and_within_none_is_told():
+    def of(**parameters):
+        return Point((), parameters, (0,), (1,), str(parameters))
+
+    lines = [[of(loss="cos", epochs="2"), of(loss="l2", epochs="2")], [of(loss="cos", epochs="9")]]
+    plans = [Plan("mine", (), tuple(points), Path("results")) for points in lines]
+    assert between(plans) == ["epochs"]
+    assert between(plans[:1]) == []
+
+
 @pytest.mark.parametrize(
     ("first", "second", "whole"),
     [
         (((0, 1), (1,)), ((2, 3), (1,)), ((0, 1, 2, 3), (1,))),
         (((0,), (1, 2)), ((0, 1), (1, 2)), ((0, 1), (1, 2))),
-        (((0, 1), (1,)), ((0,), (1,)), ((0, 1), (1,))),
+        (((0, 1), (1,)), ((0,), (1,)), ((0,), (1,))),
         (((0,), (1,)), ((0,), (2,)), ((0,), (1, 2))),
         (((0, 1, 2), (1,)), ((0,), (1, 2)), ((0,), (1, 2))),
         (((0,), (1, 2)), ((0, 1, 2), (1,)), ((0, 1, 2), (1,))),
