@@ -95,8 +95,8 @@ class TestReplicasOfOneStack:
         """The initial weights of seed 2 are NaN."""
         make_network = state.make_network
 
-        def make(task, features, seed, fold):
-            network = make_network(task, features, seed, fold)
+        def make(task, features, seed, fold, weights):
+            network = make_network(task, features, seed, fold, weights)
             if seed == 2:
                 for parameter in network.parameters():
                     parameter.data.fill_(math.nan)
