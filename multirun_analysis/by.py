@@ -28,6 +28,7 @@ from ser.config.groups import unknown_key
 from ser.config.words import COMMA, differing, parameter_of
 from ser.errors import UserError
 from ser.results.metrics import METRICS, is_share
+from ser.results.selection import measure
 
 Groups = Mapping[tuple[str, ...], Group]
 
@@ -211,8 +212,8 @@ def _differences(
     for first, rows in by_corpus:
         if first is None or len(rows) == 1:
             continue
-        measure = selected_by(chain(*rows.values())).removeprefix("best_val_").upper()
-        chosen = "is the row that was asked for" if against else f"has the highest mean validation {measure}"
+        accuracy = measure(selected_by(chain(*rows.values())))
+        chosen = "is the row that was asked for" if against else f"has the highest mean validation {accuracy}"
         if lacks(groups[first], metric):
             raise stored_before(metric, f"runs of {labels[first]}, which the others are compared with,")
         notes.append(f"{labels[first]} {chosen}{on_its_corpus}; the differences are of test {metric.upper()}.")

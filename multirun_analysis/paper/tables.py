@@ -9,6 +9,7 @@ from multirun_analysis.inference import statistics
 from multirun_analysis.output.tables import Cell, Percent, Table, few_seeds
 from multirun_analysis.paper.parts import without_other_networks
 from multirun_analysis.paper.published import MULTI_VIEW, TABLE_2, TABLE_3, Setting
+from ser.results.selection import measure
 
 
 def table2(study: Study) -> list[Table]:
@@ -242,14 +243,14 @@ def _cells(group: Group, metrics: Sequence[str], weight: str, study: Study) -> t
 def _reading(study: Study) -> str:
     """How to read the columns."""
     seeds = study.fewest_seeds()
-    measure = selected_by(scores for scores in study.scores if len(scores.values)).removeprefix("best_val_").upper()
+    accuracy = measure(selected_by(scores for scores in study.scores if len(scores.values)))
     return (
         "The paper's figures are the highest of its trainings on IEMOCAP. Beside them: the highest of n here (all λ "
         f"and seeds of the row); what the best of {seeds} random ones of these is expected to be, the same number for "
         f"every row (Tang et al. 2020; for normal scores it lies {statistics.normal_bonus(max(seeds, 1)):.2f} "
-        f"standard deviations above the mean); then the λ with the highest mean validation {measure} and, at it, means "
-        "over seeds with 95 % t intervals, and the interquartile mean (IQM). Compare means with means. A seed's figure "
-        "is the mean over its folds."
+        f"standard deviations above the mean); then the λ with the highest mean validation {accuracy} and, at it, "
+        "means over seeds with 95 % t intervals, and the interquartile mean (IQM). Compare means with means. A seed's "
+        "figure is the mean over its folds."
     )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ser.config.paths import conf_dir
+from ser.config.paths import is_shipped
 from ser.config.words import shown
 
 MOVED = {
@@ -47,7 +47,7 @@ def former_words(parameters: Mapping[str, str]) -> dict[str, str]:
     """A configuration in users' words, from before groups and keys were added, with the words for what it did."""
     added = {group: str(option["name"]) for group, option in FORMER_GROUPS.items()}
     for group, values in FORMER_VALUES.items():
-        if (conf_dir() / group / f"{parameters.get(group)}.yaml").is_file():  # an option of one's own may lack the keys
+        if is_shipped(group, parameters.get(group, "")):  # an option of one's own may lack the keys
             added |= {f"{group}.{key}": shown(value) for key, value in values.items()}
     return {**added, **parameters}
 

@@ -15,7 +15,7 @@ from pydantic import AfterValidator
 
 from ser.config import constructor
 from ser.config.former import former
-from ser.config.paths import conf_dir
+from ser.config.paths import conf_dir, is_shipped
 from ser.config.ranges import Count, Fraction, NonNegative, Positive, Word, check
 from ser.config.words import as_typed, key_of, shown
 from ser.config.yaml_file import read_yaml
@@ -206,7 +206,7 @@ def checked(group: str, option: Mapping[str, Any], overrides: Sequence[str]) -> 
     for key in needed:
         if key not in option:
             raise UserError(f"The option {group}={name} lacks the key {key}: add it to {group}/{name}.yaml.")
-    shipped = (conf_dir() / group / f"{name}.yaml").is_file()
+    shipped = is_shipped(group, name)
     if shipped:
         _check_name(group, name, target)
     _check_target(group, option)

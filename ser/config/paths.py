@@ -1,5 +1,6 @@
 """Where the project's own files lie."""
 
+from functools import cache
 from pathlib import Path
 
 import ser
@@ -11,6 +12,12 @@ def conf_dir() -> Path:
     package = Path(ser.__file__).resolve().parent
     inside = package / "conf"
     return inside if inside.is_dir() else package.parent / "conf"
+
+
+@cache
+def is_shipped(group: str, option: str) -> bool:
+    """Whether an option of this name is the project's own; asked for each point of every plan that is read."""
+    return (conf_dir() / group / f"{option}.yaml").is_file()
 
 
 def search_path(config_dir: str | Path | None) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ser.data.replicas import Replica, replicas
 from ser.errors import UserError
-from ser.results.selection import selecting, validation_of
+from ser.results.selection import measure, selecting, validation_of
 from ser.results.store import ResultStore
 from ser.results.weights import SUFFIX, read_about
 from ser.sweep.planned import Plan
@@ -97,7 +97,7 @@ def _best(plans: Sequence[Plan], store: ResultStore) -> _Found:
     parameters, best = complete[int(np.argmax(validation))]
     said = " ".join(f"{key}={parameters[key]}" for key in ("corpus", "loss", "lambda", "length") if key in parameters)
     return _Found(
-        f"{said} ({100 * max(validation):.2f} % {selected.removeprefix('best_val_').upper()} in validation)",
+        f"{said} ({100 * max(validation):.2f} % {measure(selected)} in validation)",
         sorted(best),
     )
 

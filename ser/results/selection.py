@@ -25,6 +25,11 @@ def validation_of(outcomes: Sequence[Outcome]) -> dict[str, float]:
     }
 
 
+def measure(metric: str) -> str:
+    """One of ``SELECTING`` as it is called in tables: WA or UWA."""
+    return metric.removeprefix("best_val_").upper()
+
+
 def selecting(configurations: Sequence[Mapping[str, float]]) -> str:
     """The metric by which the best of several configurations is chosen.
 
